@@ -1,0 +1,1 @@
+//! The resources of Dragoman: Rust types, validation, generated YAML.

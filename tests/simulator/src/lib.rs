@@ -1,0 +1,1 @@
+//! A deterministic LLM for tests.
