@@ -1,1 +1,47 @@
-//! A deterministic LLM for tests.
+//! A deterministic LLM for tests: OpenAI's API, and a model name that says how it behaves.
+//!
+//! Under `/v1`: chat completions, completions, embeddings, models; simple valid replies of images,
+//! speech, transcriptions, moderations, rerank and files. Bodies that OpenAI refuses are refused in
+//! its words. Ids count up, times stand still, usage counts words: the same requests get the same
+//! replies. What was received is kept ([`KEPT`] requests) for tests to look at.
+//!
+//! ```
+//! # async fn example() -> Result<(), dragoman_simulator::StartError> {
+//! let simulator = dragoman_simulator::Simulator::builder().models(["llama3-8b"]).start().await?;
+//! let base_url = simulator.url();
+//! // … call it …
+//! let seen = simulator.wait_until(|requests| requests.len() == 1).await;
+//! assert_eq!(seen[0].header("authorization"), None);
+//! # Ok(()) }
+//! ```
+//!
+//! # Words
+//!
+//! A model name is words joined by `+`: `think+token-20ms+cut-5`. A name that is not made of these
+//! words alone answers as `echo` does.
+//!
+//! ```text
+#![doc = include_str!("words.txt")]
+//! ```
+
+mod answer;
+mod check;
+mod control;
+mod endpoints;
+mod faults;
+mod openai;
+mod record;
+mod refusal;
+mod reply;
+mod server;
+mod service;
+mod shared;
+mod wire;
+mod words;
+
+pub use record::{BODY, KEPT, Received, State, Stats};
+pub use server::{Builder, Simulator, StartError};
+pub use words::{Answer, Behaviour, Fault, Gzip, Hops, Redirect, Source, Wire};
+
+/// The table of all model words and control paths, as `--help` prints it.
+pub const WORDS: &str = include_str!("words.txt");

@@ -1,0 +1,124 @@
+//! What a reply and each chunk of it begin and end with.
+
+use serde_json::{Value, json};
+
+use super::CREATED;
+use crate::{answer::Usage, wire::Event};
+
+/// Fields that no schema knows, in an unusual spelling: `extras` adds them to see them survive.
+const EXTRAS: &str = r#""x_extra" : {"kept": [1.0, 1e2, "\u0041\/"],  "null": null},"#;
+
+/// The fields that all chunks of a reply share.
+pub(crate) struct Head {
+    /// Unique in the simulator's life.
+    pub(crate) id: String,
+    /// As it was asked for.
+    pub(crate) model: String,
+    /// The simulator's name.
+    pub(crate) fingerprint: String,
+    /// Whether unknown fields are added.
+    pub(crate) extras: bool,
+}
+
+/// What ends a stream, after its choices.
+pub(crate) struct Tail {
+    /// A last chunk with usage, and `"usage":null` in those before it.
+    pub(crate) usage: Option<Usage>,
+    /// `[DONE]`.
+    pub(crate) done: bool,
+}
+
+/// The JSON of one chunk's choice, and whether it carries a piece of the answer.
+pub(super) struct Piece {
+    pub(super) choice: String,
+    pub(super) token: bool,
+}
+
+impl Head {
+    /// The body of a plain reply.
+    pub(super) fn reply(&self, object: &str, choices: &[Value], usage: Option<Usage>) -> String {
+        let usage = usage.map(|usage| format!(",\"usage\":{}", figures(usage)));
+        let choices = Value::from(choices);
+        format!(
+            "{}\"choices\":{choices}{}}}",
+            self.start(object),
+            usage.unwrap_or_default()
+        )
+    }
+
+    /// The events of a stream: a chunk for each piece, then the tail.
+    pub(super) fn events(
+        &self,
+        object: &str,
+        pieces: impl Iterator<Item = Piece> + Send + 'static,
+        tail: &Tail,
+    ) -> Box<dyn Iterator<Item = Event> + Send> {
+        let start = self.start(object);
+        let last = tail
+            .usage
+            .map(|usage| format!("{start}\"choices\":[],\"usage\":{}}}", figures(usage)));
+        let end = if last.is_some() {
+            "],\"usage\":null}"
+        } else {
+            "]}"
+        };
+        let chunks = pieces.map(move |Piece { choice, token }| Event {
+            data: [start.as_str(), "\"choices\":[", &choice, end].concat(),
+            token,
+        });
+        let done = tail.done.then(|| "[DONE]".to_owned());
+        Box::new(
+            chunks.chain(
+                last.into_iter()
+                    .chain(done)
+                    .map(|data| Event { data, token: false }),
+            ),
+        )
+    }
+
+    fn start(&self, object: &str) -> String {
+        format!(
+            "{{\"id\":\"{}\",\"object\":\"{object}\",\"created\":{CREATED},\"model\":{},\"system_fingerprint\":{},{}",
+            self.id,
+            Value::from(self.model.as_str()),
+            Value::from(self.fingerprint.as_str()),
+            if self.extras { EXTRAS } else { "" },
+        )
+    }
+}
+
+fn figures(usage: Usage) -> Value {
+    json!({
+        "prompt_tokens": usage.prompt,
+        "completion_tokens": usage.completion,
+        "total_tokens": usage.prompt + usage.completion,
+        "completion_tokens_details": {"reasoning_tokens": usage.reasoning},
+    })
+}
+
+/// Takes one of each in turn, so that the choices of a stream interleave.
+pub(super) fn interleaved<T>(choices: Vec<Vec<T>>) -> impl Iterator<Item = T> {
+    let mut choices: Vec<_> = choices.into_iter().map(Vec::into_iter).collect();
+    let mut turn = 0;
+    std::iter::from_fn(move || {
+        for _ in 0..choices.len() {
+            let next = choices[turn].next();
+            turn = (turn + 1) % choices.len();
+            if next.is_some() {
+                return next;
+            }
+        }
+        None
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn choices_take_turns() {
+        let mixed: String = interleaved(vec![vec!["a", "b", "c"], vec!["1"], vec![]]).collect();
+        assert_eq!(mixed, "a1bc");
+    }
+}

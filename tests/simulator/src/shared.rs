@@ -1,0 +1,53 @@
+//! What all connections of one simulator share.
+
+use std::{collections::HashMap, sync::Arc};
+
+use http::StatusCode;
+use parking_lot::{Mutex, RwLock};
+use serde_json::Value;
+
+use crate::{openai, record::Recorder, refusal::Refusal, words::Behaviour};
+
+/// The state of a simulator.
+pub(crate) struct Shared {
+    /// Goes to `x-simulator` and `system_fingerprint`.
+    pub(crate) name: String,
+    /// Accepted keys; none: everyone may call.
+    pub(crate) api_keys: RwLock<Vec<String>>,
+    /// Entries of the model list.
+    pub(crate) models: RwLock<Vec<Value>>,
+    /// Refuses models that are not listed.
+    pub(crate) only_listed: bool,
+    /// What `/health` and `/v1/models` answer.
+    pub(crate) health: RwLock<StatusCode>,
+    pub(crate) recorder: Arc<Recorder>,
+    /// Calls of each model name that says `times-N`.
+    pub(crate) calls: Mutex<HashMap<String, u64>>,
+}
+
+impl Shared {
+    /// The behaviour of this call of a model.
+    pub(crate) fn behaviour(&self, model: &str) -> Result<Behaviour, Refusal> {
+        if self.only_listed {
+            openai::find(&self.models.read(), model)?;
+        }
+        let behaviour = Behaviour::of(model);
+        let Some(times) = behaviour.times else {
+            return Ok(behaviour);
+        };
+        let mut calls = self.calls.lock();
+        let calls = calls.entry(model.to_owned()).or_default();
+        *calls += 1;
+        Ok(if *calls > times {
+            behaviour.healed()
+        } else {
+            behaviour
+        })
+    }
+
+    /// Forgets requests, and how often models were called.
+    pub(crate) fn clear(&self) {
+        self.recorder.clear();
+        self.calls.lock().clear();
+    }
+}
