@@ -1,3 +1,5 @@
 //! The data plane.
 
 pub mod json;
+pub mod sse;
+pub mod upstream;
