@@ -54,8 +54,11 @@ pub(crate) fn completions(fields: &Map<String, Value>, strict: bool) -> Checked 
     boolean(fields, "echo")?;
     string(fields, "suffix")?;
     let count = |name| given(fields, name).and_then(Value::as_u64).unwrap_or(1);
-    if given(fields, "best_of").is_some() && count("best_of") < count("n") {
-        let message = "You requested that the server return more choices than it will generate (HINT: you must set 'n' (currently more) to be at most 'best_of').";
+    let (n, best_of) = (count("n"), count("best_of"));
+    if given(fields, "best_of").is_some() && best_of < n {
+        let message = format!(
+            "You requested that the server return more choices than it will generate (HINT: you must set 'n' (currently {n}) to be at most 'best_of' (currently {best_of}))."
+        );
         return Err(Refusal::of("best_of", "invalid_value", message));
     }
     Ok(())

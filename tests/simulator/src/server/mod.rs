@@ -26,7 +26,6 @@ pub struct Simulator {
 
 impl Simulator {
     /// A simulator with defaults: a free port of 127.0.0.1, no key, five models listed.
-    #[must_use]
     pub fn builder() -> Builder {
         Builder::default()
     }

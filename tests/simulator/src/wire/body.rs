@@ -3,6 +3,7 @@
 use std::{
     pin::Pin,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -11,6 +12,9 @@ use http_body::{Body, Frame, SizeHint};
 
 use super::{Cut, steps::Step};
 use crate::record::{Guard, State};
+
+/// How long before a break the last write leaves.
+const FLUSHED: Duration = Duration::from_millis(20);
 
 /// What a reply's body says.
 pub(crate) enum Content {
@@ -34,7 +38,11 @@ impl Content {
                     Step::Pause(time) => tokio::time::sleep(time).await,
                     Step::Write(bytes) => return Some((Ok(bytes), Some((steps, true)))),
                     Step::Stall => std::future::pending().await,
-                    Step::Cut => return Some((Err(Cut), None)),
+                    Step::Cut => {
+                        // HTTP/2 forgets what it has queued when a stream is reset.
+                        tokio::time::sleep(if written { FLUSHED } else { Duration::ZERO }).await;
+                        return Some((Err(Cut), None));
+                    }
                 }
             }
         });

@@ -1,0 +1,6 @@
+//! The simulator over real sockets.
+
+mod client;
+mod records;
+mod replies;
+mod serving;
