@@ -1,1 +1,28 @@
-//! What the operator renders and the proxy runs.
+//! What the operator renders and the proxy runs: compiled, validated config and the push protocol's wire types.
+//!
+//! Pure functions: resources in, items and conditions out. The operator feeds a [`World`] from its watches, the
+//! standalone proxy from files; both get the same items and the same faults. [`names`] holds the life of a model's
+//! name, which the compiler validates with and the proxy runs.
+
+pub mod cel;
+mod compile;
+mod condition;
+pub mod hash;
+mod item;
+mod key;
+pub mod manifest;
+pub mod names;
+mod pattern;
+pub mod wire;
+mod world;
+
+pub use compile::Outcome;
+pub use condition::{Verdict, reason};
+pub use item::{
+    BackendItem, Catalogued, CredentialItem, HealthItem, Item, ListItem, MapItem, MapRuleItem,
+    ProxyItem, RelayItem, RetryItem, RouteBackendItem, RouteItem, Secret, Target, TimeoutsItem,
+    TlsItem, UpstreamUrl,
+};
+pub use key::{Key, Kind, ObjectKey};
+pub use pattern::{BadPattern, NamePattern};
+pub use world::{Changes, Object, SecretData, Settings, World};

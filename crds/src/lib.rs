@@ -1,1 +1,49 @@
-//! The resources of Dragoman: Rust types, validation, generated YAML.
+//! The resources of Dragoman: Rust types, their validation, the generated YAML and reference.
+//!
+//! Nothing here reads a file or talks to an API server. The types say what a manifest may hold, the schema
+//! generated from them is what the API server enforces, and [`generate`] turns one into the other.
+
+mod allowed_routes;
+mod byte_size;
+mod credential;
+mod duration;
+pub mod generate;
+mod llmbackend;
+mod llmproxy;
+mod llmroute;
+mod matcher;
+mod modelmap;
+mod reference;
+pub mod reference_docs;
+mod status;
+mod thinking;
+
+pub use allowed_routes::{AllowedRoutes, RouteNamespaces, RoutesFrom};
+pub use byte_size::{BadByteSize, ByteSize};
+pub use credential::{Credential, Passthrough};
+pub use duration::{BadDuration, Duration};
+pub use llmbackend::{
+    BackendTls, CatalogEntry, Dialect, Health, LLMBackend, LLMBackendSpec, LLMBackendStatus, Relay,
+    Retries, RetryOn, Timeouts, UpstreamHeader, ValueFrom,
+};
+pub use llmproxy::{
+    BackendPolicy, Deployment, InlineBackends, LLMProxy, LLMProxySpec, LLMProxyStatus, Limits,
+    LogLevel, Logging, PodTemplate, ProxyAllowedRoutes, ProxyCounts, ProxyService, ServiceType,
+};
+pub use llmroute::{
+    Access, BackendHealth, BackendStatus, LLMRoute, LLMRouteSpec, LLMRouteStatus, RouteBackend,
+    RouteService,
+};
+pub use matcher::{NameFilter, NameMatch};
+pub use modelmap::{
+    MapRule, Matching, ModelList, ModelMap, ModelMapSpec, ModelMapStatus, ModelTarget, ReplyModel,
+    Unmatched,
+};
+pub use reference::{LocalReference, Reference, SecretKeyReference};
+pub use status::{Condition, condition};
+pub use thinking::{ReasoningFields, Tag, Thinking, ThinkingText};
+
+/// The API group of every resource.
+pub const GROUP: &str = "dragoman.dev";
+/// The one version that is served and stored.
+pub const VERSION: &str = "v1alpha1";

@@ -1,0 +1,295 @@
+//! LLMBackend, or a route's inline one → item.
+
+use std::time::Duration as Std;
+
+use dragoman_crds::{Duration, LLMBackend, LLMBackendSpec, RetryOn, SecretKeyReference};
+
+use super::map::LARGEST_FREE_FORM;
+use super::{Findings, Outcome, url};
+use crate::world::{KeyLookup, Lookup};
+use crate::{
+    BackendItem, Catalogued, CredentialItem, HealthItem, Item, RelayItem, RetryItem, Secret,
+    TimeoutsItem, TlsItem, reason,
+};
+
+/// The longest wait that a manifest may ask for.
+const LONGEST: Std = Std::from_hours(24);
+
+pub(crate) fn backend(resource: &LLMBackend, world: &Lookup<'_>) -> Outcome {
+    let mut findings = Findings::new();
+    findings.has_references();
+    let namespace = resource.metadata.namespace.as_deref().unwrap_or_default();
+    let item = spec(&resource.spec, namespace, "spec", world, &mut findings);
+    let item = item.map(Item::Backend).ok_or_else(|| findings.summary());
+    findings.finish(resource.metadata.generation.unwrap_or_default(), item)
+}
+
+/// Compiles `spec`, found at `at` of an object in `namespace`. None when a finding made it unusable.
+pub(super) fn spec(
+    spec: &LLMBackendSpec,
+    namespace: &str,
+    at: &str,
+    world: &Lookup<'_>,
+    findings: &mut Findings,
+) -> Option<BackendItem> {
+    let mut own = Compiling {
+        namespace,
+        at,
+        world,
+        findings,
+        failed: false,
+    };
+    let url = own.url(&spec.url);
+    let credential = own.credential(spec);
+    let headers = own.headers(spec);
+    let tls = own.tls(spec);
+    let catalog = own.catalog(spec);
+    let timeouts = TimeoutsItem {
+        connect_ms: own.millis("timeouts.connect", spec.timeouts.connect.as_ref(), 5_000),
+        first_byte_ms: own.millis(
+            "timeouts.firstByte",
+            spec.timeouts.first_byte.as_ref(),
+            300_000,
+        ),
+        idle_ms: own.millis("timeouts.idle", spec.timeouts.idle.as_ref(), 120_000),
+        request_ms: own.millis("timeouts.request", spec.timeouts.request.as_ref(), 600_000),
+    };
+    let health = spec.health.as_ref().map(|health| HealthItem {
+        path: health.path.clone(),
+        interval_ms: own
+            .millis("health.interval", health.interval.as_ref(), 10_000)
+            .max(1_000),
+        unhealthy_after: unsigned(health.unhealthy_after, 3),
+    });
+    if own.failed {
+        return None;
+    }
+    Some(BackendItem {
+        url: url?,
+        credential: credential?,
+        catalog,
+        relay: spec.relay.iter().map(relay).collect(),
+        headers,
+        timeouts,
+        retries: RetryItem {
+            attempts: unsigned(spec.retries.attempts, 1),
+            on: spec
+                .retries
+                .on
+                .clone()
+                .unwrap_or_else(|| vec![RetryOn::ConnectFailure]),
+        },
+        health,
+        tls,
+        max_concurrency: spec
+            .max_concurrency
+            .and_then(|most| u32::try_from(most).ok()),
+    })
+}
+
+fn unsigned(value: Option<i32>, default: u32) -> u32 {
+    value
+        .and_then(|value| u32::try_from(value).ok())
+        .unwrap_or(default)
+}
+
+fn relay(relay: &dragoman_crds::Relay) -> RelayItem {
+    let (path, below) = match relay.path.strip_suffix("/*") {
+        Some(path) => (path, true),
+        None => (relay.path.as_str(), false),
+    };
+    RelayItem {
+        methods: relay.methods.clone(),
+        path: path.to_owned(),
+        below,
+    }
+}
+
+struct Compiling<'a, 'w> {
+    namespace: &'a str,
+    at: &'a str,
+    world: &'a Lookup<'w>,
+    findings: &'a mut Findings,
+    failed: bool,
+}
+
+impl Compiling<'_, '_> {
+    fn invalid(&mut self, field: &str, fault: impl std::fmt::Display) {
+        self.findings
+            .invalid(&format!("{}.{field}", self.at), fault);
+        self.failed = true;
+    }
+
+    fn url(&mut self, text: &str) -> Option<crate::UpstreamUrl> {
+        url::parse(text)
+            .map_err(|fault| self.invalid("url", fault))
+            .ok()
+    }
+
+    fn credential(&mut self, spec: &LLMBackendSpec) -> Option<CredentialItem> {
+        match &spec.credential {
+            None => Some(CredentialItem::None),
+            Some(credential) => match (&credential.secret_ref, &credential.passthrough) {
+                (Some(_), Some(_)) => {
+                    self.invalid("credential", "set at most one of secretRef and passthrough");
+                    None
+                }
+                (Some(reference), None) => {
+                    let key = self.secret("credential.secretRef", reference)?;
+                    if key.is_empty() {
+                        self.unresolved("credential.secretRef", reference, "is empty");
+                        return None;
+                    }
+                    Some(CredentialItem::Key(Secret::new(key)))
+                }
+                (None, Some(_)) => Some(CredentialItem::Passthrough),
+                (None, None) => Some(CredentialItem::None),
+            },
+        }
+    }
+
+    fn headers(&mut self, spec: &LLMBackendSpec) -> Vec<(String, Secret)> {
+        let mut headers = Vec::with_capacity(spec.headers.len());
+        for header in &spec.headers {
+            let field = format!("headers[{}]", header.name);
+            let value = match (&header.value, &header.value_from) {
+                (Some(value), None) => Some(value.clone()),
+                (None, Some(from)) => {
+                    self.secret(&format!("{field}.valueFrom.secretRef"), &from.secret_ref)
+                }
+                _ => {
+                    self.invalid(&field, "set exactly one of value and valueFrom");
+                    None
+                }
+            };
+            let Some(value) = value else { continue };
+            if value
+                .bytes()
+                .any(|byte| byte < b' ' && byte != b'\t' || byte == 0x7f)
+            {
+                self.invalid(&field, "a header's value holds no control characters");
+            }
+            headers.push((header.name.to_ascii_lowercase(), Secret::new(value)));
+        }
+        headers
+    }
+
+    fn tls(&mut self, spec: &LLMBackendSpec) -> TlsItem {
+        let Some(tls) = &spec.tls else {
+            return TlsItem::default();
+        };
+        let ca_pem = tls.ca_secret_ref.as_ref().and_then(|reference| {
+            let pem = self.secret("tls.caSecretRef", reference)?;
+            if pem.contains("-----BEGIN CERTIFICATE-----") {
+                return Some(pem);
+            }
+            self.unresolved("tls.caSecretRef", reference, "holds no PEM certificate");
+            None
+        });
+        TlsItem {
+            ca_pem,
+            server_name: tls.server_name.clone(),
+        }
+    }
+
+    fn catalog(&mut self, spec: &LLMBackendSpec) -> Vec<Catalogued> {
+        let mut catalog = Vec::with_capacity(spec.catalog.len());
+        for entry in &spec.catalog {
+            let metadata = entry.metadata.clone().unwrap_or_default();
+            let bytes = serde_json::to_string(&metadata).map_or(0, |json| json.len());
+            if bytes > LARGEST_FREE_FORM {
+                self.invalid(
+                    &format!("catalog[{}].metadata", entry.name),
+                    format_args!("{bytes} bytes are more than {LARGEST_FREE_FORM}"),
+                );
+            }
+            catalog.push(Catalogued {
+                name: entry.name.clone(),
+                upstream_name: entry
+                    .upstream_name
+                    .clone()
+                    .unwrap_or_else(|| entry.name.clone()),
+                context_length: entry.context_length,
+                metadata,
+            });
+        }
+        catalog
+    }
+
+    fn millis(&mut self, field: &str, value: Option<&Duration>, default: u64) -> u64 {
+        match value.map(Duration::parse) {
+            None => default,
+            Some(Ok(length)) if length > Std::ZERO && length <= LONGEST => {
+                u64::try_from(length.as_millis()).unwrap_or(default)
+            }
+            Some(Ok(_)) => {
+                self.invalid(field, "must be longer than nothing and at most 24h");
+                default
+            }
+            Some(Err(fault)) => {
+                self.invalid(field, fault);
+                default
+            }
+        }
+    }
+
+    /// The value of a Secret's key, without white space around it: a trailing newline is the usual slip.
+    fn secret(&mut self, field: &str, reference: &SecretKeyReference) -> Option<String> {
+        let namespace = self.namespace;
+        match self.world.secret(namespace, reference) {
+            KeyLookup::Found(value) => match std::str::from_utf8(value.trim_ascii()) {
+                Ok(value) => return Some(value.to_owned()),
+                Err(_) => self.unresolved(field, reference, "is not text"),
+            },
+            KeyLookup::NoSecret => {
+                self.missing(
+                    field,
+                    reason::SECRET_NOT_FOUND,
+                    format_args!(
+                        "Secret {}/{} does not exist; create it with the key {:?}",
+                        namespace, reference.name, reference.key,
+                    ),
+                );
+            }
+            KeyLookup::NoKey => {
+                self.missing(
+                    field,
+                    reason::SECRET_NOT_FOUND,
+                    format_args!(
+                        "Secret {}/{} has no key {:?}; add it",
+                        namespace, reference.name, reference.key,
+                    ),
+                );
+            }
+            KeyLookup::Pending => {
+                self.missing(
+                    field,
+                    reason::PENDING,
+                    format_args!(
+                        "Secret {}/{} has not been read yet",
+                        namespace, reference.name,
+                    ),
+                );
+            }
+        }
+        None
+    }
+
+    fn unresolved(&mut self, field: &str, reference: &SecretKeyReference, fault: &str) {
+        let namespace = self.namespace;
+        self.missing(
+            field,
+            reason::SECRET_NOT_FOUND,
+            format_args!(
+                "key {:?} of Secret {}/{} {fault}",
+                reference.key, namespace, reference.name,
+            ),
+        );
+    }
+
+    fn missing(&mut self, field: &str, reason: &'static str, fault: std::fmt::Arguments<'_>) {
+        self.findings
+            .unresolved(reason, format!("{}.{field}: {fault}", self.at));
+        self.failed = true;
+    }
+}

@@ -1,0 +1,42 @@
+//! What the compiler says of a resource: conditions without times.
+
+/// One condition that the compiler decides.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// The condition's type, from [`dragoman_crds::condition`].
+    pub type_: &'static str,
+    /// Whether it holds.
+    pub status: bool,
+    /// Why, in one CamelCase word from [`reason`].
+    pub reason: &'static str,
+    /// Object, field and cure.
+    pub message: String,
+}
+
+/// The reasons that conditions carry.
+pub mod reason {
+    /// The resource is fine.
+    pub const ACCEPTED: &str = "Accepted";
+    /// A field does not make sense.
+    pub const INVALID: &str = "Invalid";
+    /// The object does not parse.
+    pub const MALFORMED: &str = "Malformed";
+    /// No LLMProxy serves the route.
+    pub const NO_PROXY: &str = "NoProxy";
+    /// The LLMProxy does not admit the route.
+    pub const NOT_ALLOWED_BY_PROXY: &str = "NotAllowedByProxy";
+    /// The LLMProxy admits no inline backends.
+    pub const INLINE_BACKEND_DENIED: &str = "InlineBackendDenied";
+    /// An older route has the hostname.
+    pub const HOSTNAME_TAKEN: &str = "HostnameTaken";
+    /// Everything that is referred to exists and may be used.
+    pub const RESOLVED: &str = "ResolvedRefs";
+    /// Something that is referred to does not exist.
+    pub const NOT_FOUND: &str = "RefNotFound";
+    /// Something that is referred to does not admit this.
+    pub const NOT_PERMITTED: &str = "RefNotPermitted";
+    /// A Secret, or its key, is missing or unusable.
+    pub const SECRET_NOT_FOUND: &str = "SecretNotFound";
+    /// A Secret has not been read yet.
+    pub const PENDING: &str = "Pending";
+}

@@ -1,0 +1,304 @@
+//! Items: the compiled form of each resource, small, complete and free of references to anything but other items.
+//!
+//! An item is plain data that was validated; the proxy builds what it runs from it. The wire form is JSON with the
+//! resource's kind as tag.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use dragoman_crds::{
+    LogLevel, Matching, ModelTarget, NameFilter, NameMatch, ReplyModel, RetryOn, Thinking,
+    Unmatched,
+};
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::Key;
+
+/// The compiled form of one resource.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind")]
+pub enum Item {
+    /// From an LLMProxy.
+    #[serde(rename = "LLMProxy")]
+    Proxy(ProxyItem),
+    /// From an LLMBackend.
+    #[serde(rename = "LLMBackend")]
+    Backend(BackendItem),
+    /// From a ModelMap.
+    #[serde(rename = "ModelMap")]
+    Map(MapItem),
+    /// From an LLMRoute.
+    #[serde(rename = "LLMRoute")]
+    Route(RouteItem),
+}
+
+/// What a proxy itself must know.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ProxyItem {
+    /// The domain of the cluster's Services, such as `cluster.local`.
+    pub cluster_domain: String,
+    /// Networks that no upstream may lead to. Link-local is denied besides.
+    pub denied_cidrs: Vec<IpNet>,
+    /// Whether upstreams may not be on loopback.
+    pub deny_loopback: bool,
+    /// Largest request body that is read into memory.
+    pub body_bytes: u64,
+    /// Largest header block.
+    pub header_bytes: u32,
+    /// The least severe level that is logged; absent: as the process was started.
+    pub log_level: Option<LogLevel>,
+}
+
+/// One virtual endpoint.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RouteItem {
+    /// Host names besides its own that this route has won.
+    pub hostnames: Vec<String>,
+    /// What model names mean; [`Target::Unresolved`] closes the route.
+    pub model_map: Option<Target>,
+    /// Who answers, in the order of the manifest.
+    pub backends: Vec<RouteBackendItem>,
+    /// What becomes of thinking.
+    pub thinking: Thinking,
+}
+
+/// What a reference came to. An item that the proxy does not have is treated as unresolved.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Target {
+    /// This item.
+    Item(Key),
+    /// A backend that the route describes itself.
+    Inline(Box<BackendItem>),
+    /// Nothing that may be used, and why.
+    Unresolved(String),
+}
+
+/// One backend of a route.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RouteBackendItem {
+    /// Its name within the route.
+    pub name: String,
+    /// The upstream.
+    pub target: Target,
+    /// What its models' names carry towards clients; empty for nothing.
+    pub prefix: String,
+    /// Which bare names are admitted.
+    pub models: NameFilter,
+    /// Lowest first.
+    pub priority: u32,
+    /// Share among equals.
+    pub weight: u32,
+}
+
+/// One upstream.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BackendItem {
+    /// Where it is.
+    pub url: UpstreamUrl,
+    /// How requests authenticate.
+    pub credential: CredentialItem,
+    /// Models that complete or replace its own list.
+    pub catalog: Vec<Catalogued>,
+    /// Paths that may go upstream with our credential.
+    pub relay: Vec<RelayItem>,
+    /// Headers that every request carries: lower-case name and value.
+    pub headers: Vec<(String, Secret)>,
+    /// How long each phase may take.
+    pub timeouts: TimeoutsItem,
+    /// What is tried again.
+    pub retries: RetryItem,
+    /// Active checks.
+    pub health: Option<HealthItem>,
+    /// How its certificate is verified, with `https` only.
+    pub tls: TlsItem,
+    /// Most requests in flight.
+    pub max_concurrency: Option<u32>,
+}
+
+/// A base URL, taken apart and checked.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct UpstreamUrl {
+    /// Whether it is `https`.
+    pub tls: bool,
+    /// Host name or address, without brackets, lower case.
+    pub host: String,
+    /// Port, the scheme's own when the URL names none.
+    pub port: u16,
+    /// Path without a trailing slash: `/v1`, or empty.
+    pub path: String,
+}
+
+impl UpstreamUrl {
+    /// The `Host` header's value: the port only where it is not the scheme's own, IPv6 in brackets.
+    #[must_use]
+    pub fn authority(&self) -> String {
+        let host = match self.host.parse::<IpAddr>() {
+            Ok(IpAddr::V6(_)) => format!("[{}]", self.host),
+            _ => self.host.clone(),
+        };
+        if self.port == if self.tls { 443 } else { 80 } {
+            host
+        } else {
+            format!("{host}:{}", self.port)
+        }
+    }
+}
+
+impl fmt::Display for UpstreamUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = if self.tls { "https" } else { "http" };
+        write!(f, "{scheme}://{}{}", self.authority(), self.path)
+    }
+}
+
+/// A value that no log, error or debug output shows. It travels on the push stream, which is encrypted, and nowhere else.
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Hides `value`.
+    pub fn new(value: impl Into<String>) -> Self {
+        Self(value.into())
+    }
+
+    /// The value itself, for the one place that sends it.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[secret]")
+    }
+}
+
+/// How requests authenticate.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum CredentialItem {
+    /// Not at all; none of the client's credential headers travels on.
+    None,
+    /// With this key.
+    Key(Secret),
+    /// With the client's own.
+    Passthrough,
+}
+
+/// A model of an upstream.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Catalogued {
+    /// The name on our side.
+    pub name: String,
+    /// The name that the upstream knows.
+    pub upstream_name: String,
+    /// Tokens that fit its context.
+    pub context_length: Option<i64>,
+    /// Further fields of its entry.
+    pub metadata: Map<String, Value>,
+}
+
+/// A path that may be relayed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RelayItem {
+    /// Methods; absent: any.
+    pub methods: Option<Vec<String>>,
+    /// Path after the base URL, without `/*`.
+    pub path: String,
+    /// Whether everything below the path is covered too.
+    pub below: bool,
+}
+
+/// Timeouts in milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TimeoutsItem {
+    /// Until a connection stands.
+    pub connect_ms: u64,
+    /// Until the reply's first byte.
+    pub first_byte_ms: u64,
+    /// Between two bytes.
+    pub idle_ms: u64,
+    /// For the whole request.
+    pub request_ms: u64,
+}
+
+/// What is tried again on the same backend.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RetryItem {
+    /// Attempts after the first.
+    pub attempts: u32,
+    /// After which faults.
+    pub on: Vec<RetryOn>,
+}
+
+/// Active checks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HealthItem {
+    /// Path on the upstream's host.
+    pub path: String,
+    /// Milliseconds between checks.
+    pub interval_ms: u64,
+    /// Failures in a row.
+    pub unhealthy_after: u32,
+}
+
+/// How a certificate is verified.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct TlsItem {
+    /// Trusted authorities as PEM; absent: the system's.
+    pub ca_pem: Option<String>,
+    /// The certificate's name; absent: the URL's host.
+    pub server_name: Option<String>,
+}
+
+/// What model names mean.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MapItem {
+    /// Rules in the order of the manifest.
+    pub rules: Vec<MapRuleItem>,
+    /// Whether rules tell upper from lower case.
+    pub matching: Matching,
+    /// What becomes of other names.
+    pub unmatched: Unmatched,
+    /// What listings show.
+    pub list: ListItem,
+    /// The `model` of replies.
+    pub reply_model: ReplyModel,
+}
+
+/// One rule.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MapRuleItem {
+    /// The names that it speaks of.
+    pub r#match: NameMatch,
+    /// CEL that must hold too.
+    pub when: Option<String>,
+    /// What the name means.
+    pub target: ModelTarget,
+    /// What is called when the target fails.
+    pub fallbacks: Vec<ModelTarget>,
+    /// Body fields that are set when absent.
+    pub defaults: Map<String, Value>,
+    /// Body fields that are set always.
+    pub overrides: Map<String, Value>,
+}
+
+/// What listings show.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ListItem {
+    /// Which names.
+    pub names: NameFilter,
+    /// Whether `names` tells upper from lower case.
+    pub matching: Matching,
+    /// Whether other names cannot be called.
+    pub enforce: bool,
+    /// Names on top.
+    pub first: Vec<String>,
+    /// How long an upstream's list is kept, in milliseconds.
+    pub cache_ttl_ms: u64,
+}

@@ -1,0 +1,177 @@
+//! The CRDs' schemas, ready to check objects with.
+
+use std::collections::BTreeMap;
+
+use dragoman_crds::generate::{self, GenerateError};
+use jsonschema::error::ValidationErrorKind;
+use jsonschema::{ValidationError, Validator};
+use serde_json::{Map, Value, json};
+
+use crate::Kind;
+
+/// Why schemas could not be prepared: a fault of ours.
+#[derive(Debug, thiserror::Error)]
+pub enum SchemaError {
+    /// A CRD could not be generated.
+    #[error(transparent)]
+    Generate(#[from] GenerateError),
+    /// A CRD's schema is no JSON Schema.
+    #[error("the schema of {kind} does not compile: {fault}")]
+    Compile {
+        /// The kind.
+        kind: String,
+        /// The compiler's word.
+        fault: String,
+    },
+}
+
+/// The schema of every kind.
+#[derive(Debug)]
+pub struct Schemas(BTreeMap<Kind, (Validator, Value)>);
+
+impl Schemas {
+    /// Prepares the schema of every kind.
+    ///
+    /// # Errors
+    /// [`SchemaError`], a fault of this program.
+    pub fn new() -> Result<Self, SchemaError> {
+        let mut schemas = BTreeMap::new();
+        for generated in generate::all()? {
+            let kind = generated.crd["spec"]["names"]["kind"]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned();
+            let bad = |fault: String| SchemaError::Compile {
+                kind: kind.clone(),
+                fault,
+            };
+            let schema = generated.schema();
+            let validator = jsonschema::draft202012::new(&strict(schema, true))
+                .map_err(|fault| bad(fault.to_string()))?;
+            let key = kind.parse().map_err(|_| bad("unknown kind".into()))?;
+            schemas.insert(key, (validator, schema.clone()));
+        }
+        Ok(Self(schemas))
+    }
+
+    /// Fills in defaults and returns every fault as field and message.
+    pub(super) fn check(&self, kind: Kind, object: &mut Value) -> Vec<(String, String)> {
+        let Some((validator, schema)) = self.0.get(&kind) else {
+            return Vec::new();
+        };
+        let mut faults: Vec<_> = validator
+            .iter_errors(object)
+            .map(|fault| (field(&fault), message(&fault)))
+            .collect();
+        *object = kube_cel::apply_defaults(schema, object);
+        // A rule over fields of the wrong type would only repeat what was found already.
+        if faults.is_empty() {
+            let found = kube_cel::Validator::new().validate(schema, object, None);
+            let found = found
+                .err()
+                .map(kube_cel::ValidationErrors::into_vec)
+                .unwrap_or_default();
+            faults.extend(
+                found
+                    .into_iter()
+                    .map(|fault| (fault.field_path, fault.message)),
+            );
+        }
+        faults
+    }
+}
+
+/// A structural schema as JSON Schema: unknown fields refused, null where it is admitted, Kubernetes' own keywords left out.
+fn strict(schema: &Value, root: bool) -> Value {
+    let Some(members) = schema.as_object() else {
+        return schema.clone();
+    };
+    let mut out = Map::new();
+    for (keyword, value) in members {
+        match keyword.as_str() {
+            "properties" => {
+                let properties: Map<_, _> = value
+                    .as_object()
+                    .into_iter()
+                    .flatten()
+                    .map(|(name, property)| (name.clone(), strict(property, false)))
+                    .collect();
+                out.insert(keyword.clone(), properties.into());
+            }
+            "items" | "additionalProperties" => {
+                out.insert(keyword.clone(), strict(value, false));
+            }
+            "default" | "description" | "nullable" | "format" => {}
+            _ if keyword.starts_with("x-kubernetes-") => {}
+            _ => {
+                out.insert(keyword.clone(), value.clone());
+            }
+        }
+    }
+    let open = members.get("x-kubernetes-preserve-unknown-fields") == Some(&Value::Bool(true));
+    if root {
+        let properties = out.entry("properties").or_insert_with(|| json!({}));
+        for name in ["apiVersion", "kind"] {
+            properties[name] = json!({"type": "string"});
+        }
+        properties["metadata"] = json!({"type": "object"});
+    }
+    if out.contains_key("properties") && !open && !out.contains_key("additionalProperties") {
+        out.insert("additionalProperties".into(), false.into());
+    }
+    if members.get("nullable") == Some(&Value::Bool(true)) {
+        if let Some(kind) = out.get("type").cloned() {
+            out.insert("type".into(), json!([kind, "null"]));
+        }
+        if let Some(Value::Array(choices)) = out.get_mut("enum") {
+            choices.push(Value::Null);
+        }
+    }
+    out.into()
+}
+
+/// `/spec/backends/0/url` as `spec.backends[0].url`; a fault about a member names the member.
+fn field(fault: &ValidationError<'_>) -> String {
+    let mut field = String::new();
+    for part in fault.instance_path().to_string().split('/').skip(1) {
+        push(&mut field, part);
+    }
+    match fault.kind() {
+        ValidationErrorKind::AdditionalProperties { unexpected } if unexpected.len() == 1 => {
+            push(&mut field, &unexpected[0]);
+        }
+        ValidationErrorKind::Required { property } => {
+            push(&mut field, property.as_str().unwrap_or_default())
+        }
+        _ => {}
+    }
+    field
+}
+
+fn push(field: &mut String, part: &str) {
+    if part.parse::<usize>().is_ok() {
+        field.push_str(&format!("[{part}]"));
+    } else {
+        if !field.is_empty() {
+            field.push('.');
+        }
+        field.push_str(&part.replace("~1", "/").replace("~0", "~"));
+    }
+}
+
+/// The fault without the value where a value may be anything.
+fn message(fault: &ValidationError<'_>) -> String {
+    match fault.kind() {
+        ValidationErrorKind::AdditionalProperties { unexpected } => {
+            format!(
+                "unknown field {:?}; `kubectl explain` or docs/reference lists what there is",
+                unexpected.join(", ")
+            )
+        }
+        ValidationErrorKind::Required { .. } => "is required".into(),
+        ValidationErrorKind::MinItems { limit: 1 } => {
+            "is empty; leave the field out to set no bound, or list at least one".into()
+        }
+        _ => fault.to_string(),
+    }
+}

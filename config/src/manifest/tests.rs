@@ -1,0 +1,99 @@
+use serde_json::{Value, json};
+
+use super::{Fault, Manifest, Schemas};
+use crate::Object;
+
+fn parse(value: &Value) -> Result<Vec<Manifest>, Vec<Fault>> {
+    Schemas::new().unwrap().parse(value)
+}
+
+fn route(spec: Value) -> Value {
+    json!({"apiVersion": "dragoman.dev/v1alpha1", "kind": "LLMRoute", "metadata": {"name": "chat"}, "spec": spec})
+}
+
+fn backend(spec: Value) -> Value {
+    json!({"apiVersion": "dragoman.dev/v1alpha1", "kind": "LLMBackend", "metadata": {"name": "b"}, "spec": spec})
+}
+
+fn only_fault(value: &Value) -> (String, String) {
+    let faults = parse(value).unwrap_err();
+    assert_eq!(faults.len(), 1, "{faults:?}");
+    (faults[0].field.clone(), faults[0].message.clone())
+}
+
+#[test]
+fn a_sound_manifest_is_read_with_its_defaults() {
+    let manifests = parse(&route(
+        json!({"backends": [{"name": "a", "backendRef": {"name": "b"}}]}),
+    ))
+    .unwrap();
+    let [Manifest::Object(Object::Route(route))] = manifests.as_slice() else {
+        panic!("{manifests:?}")
+    };
+    assert_eq!(route.metadata.namespace.as_deref(), Some("default"));
+    assert_eq!(route.spec.backends[0].name, "a");
+}
+
+#[test]
+fn an_unknown_field_is_named() {
+    let (field, message) = only_fault(&backend(json!({"url": "http://x", "dialekt": "OpenAI"})));
+    assert_eq!(field, "spec.dialekt");
+    assert!(message.contains("unknown field"), "{message}");
+}
+
+#[test]
+fn a_missing_field_is_named() {
+    assert_eq!(only_fault(&backend(json!({}))).0, "spec.url");
+}
+
+#[test]
+fn a_cross_field_rule_speaks_its_message() {
+    let both = json!({"url": "http://x", "credential": {"secretRef": {"name": "s", "key": "k"}, "passthrough": {}}});
+    let (field, message) = only_fault(&backend(both));
+    assert_eq!(field, "spec.credential");
+    assert!(message.contains("at most one"), "{message}");
+}
+
+#[test]
+fn a_bad_regex_is_refused_with_its_place() {
+    let spec = json!({"backends": [{"name": "a", "backendRef": {"name": "b"}, "models": {"allow": [{"regex": "("}]}}]});
+    let (field, _) = only_fault(&route(spec));
+    assert_eq!(field, "spec.backends[0].models.allow[0].regex");
+}
+
+#[test]
+fn an_empty_allow_list_is_refused_with_the_cure() {
+    let spec =
+        json!({"backends": [{"name": "a", "backendRef": {"name": "b"}, "models": {"allow": []}}]});
+    let (field, message) = only_fault(&route(spec));
+    assert_eq!(field, "spec.backends[0].models.allow");
+    assert!(message.contains("leave the field out"), "{message}");
+}
+
+#[test]
+fn a_list_gives_its_items_and_a_secret_its_text() {
+    let list = json!({"kind": "List", "items": [
+        {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "data": {"a": "aGk="}, "stringData": {"b": "x"}},
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}},
+    ]});
+    let manifests = parse(&list).unwrap();
+    let [
+        Manifest::Object(Object::Secret(_, super::SecretData::Data(data))),
+        Manifest::ConfigMap(_),
+    ] = manifests.as_slice()
+    else {
+        panic!("{manifests:?}")
+    };
+    assert_eq!(data["a"], b"hi");
+    assert_eq!(data["b"], b"x");
+}
+
+#[test]
+fn other_kinds_and_versions_are_refused_by_name() {
+    let mut value = route(json!({}));
+    value["kind"] = "Pod".into();
+    assert_eq!(only_fault(&value).0, "kind");
+    value["kind"] = "LLMRoute".into();
+    value["apiVersion"] = "dragoman.dev/v2".into();
+    assert_eq!(only_fault(&value).0, "apiVersion");
+}

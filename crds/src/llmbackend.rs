@@ -1,0 +1,273 @@
+//! LLMBackend: one upstream, described once and used by many routes.
+
+use kube_derive::CustomResource;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::{AllowedRoutes, Condition, Credential, Duration, SecretKeyReference};
+
+/// LLMBackend is one upstream, described once and used by many routes.
+#[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[kube(
+    group = "dragoman.dev",
+    version = "v1alpha1",
+    kind = "LLMBackend",
+    plural = "llmbackends",
+    shortname = "llmb",
+    category = "dragoman",
+    namespaced,
+    status = "LLMBackendStatus",
+    derive = "PartialEq",
+    doc = "LLMBackend is one upstream, described once and used by many routes. A platform team keeps it, and its key, in its own namespace.",
+    crates(kube_core = "kube_core"),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].status"
+    ),
+    printcolumn(
+        name = "Healthy",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Healthy\")].status"
+    ),
+    printcolumn(name = "Dialect", type_ = "string", json_path = ".spec.dialect"),
+    printcolumn(name = "URL", type_ = "string", json_path = ".spec.url"),
+    printcolumn(name = "Models", type_ = "integer", json_path = ".status.models"),
+    printcolumn(
+        name = "Age",
+        type_ = "date",
+        json_path = ".metadata.creationTimestamp"
+    ),
+    printcolumn(
+        name = "Message",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].message",
+        priority = 1
+    )
+)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("x-kubernetes-validations" = [{
+    "rule": "!has(self.tls) || self.url.startsWith('https://')",
+    "message": "tls needs a url that begins with https://"
+}]))]
+pub struct LLMBackendSpec {
+    /// The upstream's base URL, as the vendor's own SDK takes it: `http://vllm.models.svc:8000/v1`. All addresses of its name are
+    /// balanced by fewest requests in flight. No user, query or fragment.
+    #[schemars(
+        length(min = 8, max = 2048),
+        regex(pattern = r"^https?://[^\s/?#@]+(/[^\s?#]*)?$")
+    )]
+    pub url: String,
+    /// The dialect that the upstream speaks.
+    #[serde(default)]
+    pub dialect: Dialect,
+    /// How requests authenticate. Absent: not at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credential: Option<Credential>,
+    /// Models that the upstream serves: completes what it lists, or stands in for it where it lists none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 256), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub catalog: Vec<CatalogEntry>,
+    /// Paths besides the known APIs that may go upstream with the backend's own credential: files, batches and the like. Without a credential of ours every path may.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
+    pub relay: Vec<Relay>,
+    /// Headers that every request upstream carries, replacing the client's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub headers: Vec<UpstreamHeader>,
+    /// How long each phase of a request may take.
+    #[serde(default)]
+    pub timeouts: Timeouts,
+    /// What is tried again on this backend. Nothing is, once a byte of the reply went to the client.
+    #[serde(default)]
+    pub retries: Retries,
+    /// Active health checks. Absent: none are made, and health is judged by the requests themselves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health: Option<Health>,
+    /// How the upstream's certificate is verified. Absent: by the system's roots and the URL's host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<BackendTls>,
+    /// Most requests in flight to this backend from one proxy; one more gets the next backend, or 503. Absent: no bound.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1000000))]
+    pub max_concurrency: Option<i32>,
+    /// Which routes may use this backend. Default: those of its namespace.
+    #[serde(default)]
+    pub allowed_routes: AllowedRoutes,
+}
+
+/// The API that an upstream speaks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Dialect {
+    /// [OpenAI's API](https://platform.openai.com/docs/api-reference), as vLLM, llama.cpp and many others serve it too.
+    #[default]
+    OpenAI,
+}
+
+/// One model of an upstream.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CatalogEntry {
+    /// The name that maps, filters and clients see.
+    #[schemars(length(min = 1, max = 256))]
+    pub name: String,
+    /// The name that the upstream knows. Default: `name`. A model so renamed is no longer listed under the upstream's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 256))]
+    pub upstream_name: Option<String>,
+    /// Tokens that fit the model's context; listed as `context_length`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub context_length: Option<i64>,
+    /// Further fields of the model's entry in listings. At most 64 fields and 16 KiB.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "free_form")]
+    pub metadata: Option<Map<String, Value>>,
+}
+
+/// An object whose fields are the user's own.
+pub(crate) fn free_form(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({"type": "object", "maxProperties": 64, "x-kubernetes-preserve-unknown-fields": true})
+}
+
+/// A path that may go upstream with our credential.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Relay {
+    /// HTTP methods. Absent: any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(
+        length(min = 1, max = 9),
+        inner(length(max = 16), regex(pattern = r"^[A-Z]+$"))
+    )]
+    pub methods: Option<Vec<String>>,
+    /// The path after the base URL, such as `/files`. A path that ends in `/*` covers everything below it too.
+    #[schemars(length(min = 1, max = 256), regex(pattern = r"^/[^\s?#*]*(/\*)?$"))]
+    pub path: String,
+}
+
+/// A header for every request upstream.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("x-kubernetes-validations" = [{
+    "rule": "has(self.value) != has(self.valueFrom)",
+    "message": "set exactly one of value and valueFrom"
+}, {
+    "rule": "!(self.name.lowerAscii() in ['host', 'content-length', 'transfer-encoding', 'connection', 'keep-alive', 'upgrade', 'te', 'trailer', 'proxy-connection', 'expect'])",
+    "message": "this header belongs to the connection and cannot be set"
+}]))]
+pub struct UpstreamHeader {
+    /// The header's name.
+    #[schemars(
+        length(min = 1, max = 128),
+        regex(pattern = r"^[A-Za-z0-9!#$%&'*+.^_|~-]+$")
+    )]
+    pub name: String,
+    /// Its value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 4096))]
+    pub value: Option<String>,
+    /// Where its value is kept, when it is secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value_from: Option<ValueFrom>,
+}
+
+/// Where a secret value is kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ValueFrom {
+    /// A key of a Secret in the backend's namespace.
+    pub secret_ref: SecretKeyReference,
+}
+
+/// How long each phase of a request may take.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Timeouts {
+    /// Until a connection stands, TLS included. Default 5s.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connect: Option<Duration>,
+    /// From the request's last byte to the reply's first. Default 300s.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_byte: Option<Duration>,
+    /// Between two bytes of the reply. Default 120s.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle: Option<Duration>,
+    /// For the whole request. Default 600s.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<Duration>,
+}
+
+/// What is tried again on the same backend.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Retries {
+    /// Further attempts after the first. Default 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 10))]
+    pub attempts: Option<i32>,
+    /// The faults after which it is tried again. Default: ConnectFailure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 4))]
+    pub on: Option<Vec<RetryOn>>,
+}
+
+/// A fault after which a request may be tried again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum RetryOn {
+    /// No connection: DNS, TCP or TLS failed, so the upstream saw nothing.
+    ConnectFailure,
+    /// The connection closed before the reply began; the upstream may have worked on it.
+    Reset,
+    /// The reply's first byte took too long.
+    Timeout,
+    /// The upstream answered 429, 502, 503 or 504.
+    Unavailable,
+}
+
+/// Active health checks: a GET that must answer 2xx.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Health {
+    /// Path on the upstream's host, such as `/health`.
+    #[schemars(length(min = 1, max = 1024), regex(pattern = r"^/[^\s#]*$"))]
+    pub path: String,
+    /// Time between checks. Default 10s, at least 1s.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interval: Option<Duration>,
+    /// Failures in a row after which the backend is left out while another can answer. Default 3.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 100))]
+    pub unhealthy_after: Option<i32>,
+}
+
+/// How the upstream's certificate is verified.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct BackendTls {
+    /// PEM certificates of the authorities that are trusted instead of the system's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca_secret_ref: Option<SecretKeyReference>,
+    /// The name that the certificate must carry, sent as SNI. Default: the URL's host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub server_name: Option<String>,
+}
+
+/// What the operator and the proxies observed.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LLMBackendStatus {
+    /// The generation of the spec that this status speaks of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// Accepted, ResolvedRefs, Healthy, Ready.
+    #[serde(default)]
+    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
+    pub conditions: Vec<Condition>,
+    /// Number of models that it lists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub models: Option<i32>,
+}

@@ -1,0 +1,273 @@
+//! LLMProxy: where and how proxies run.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::ResourceRequirements;
+use kube_derive::CustomResource;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{ByteSize, Condition, LocalReference, RouteNamespaces};
+
+/// LLMProxy says where and how proxies run: as a Deployment that the operator makes and keeps, named `dragoman-<name>`.
+/// Routes attach to it with `spec.proxyRefs`.
+#[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[kube(
+    group = "dragoman.dev",
+    version = "v1alpha1",
+    kind = "LLMProxy",
+    plural = "llmproxies",
+    shortname = "llmp",
+    category = "dragoman",
+    namespaced,
+    status = "LLMProxyStatus",
+    derive = "Default",
+    derive = "PartialEq",
+    doc = "LLMProxy says where and how proxies run: a Deployment that the operator makes and keeps, named `dragoman-<name>`.",
+    crates(kube_core = "kube_core"),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].status"
+    ),
+    printcolumn(
+        name = "Desired",
+        type_ = "integer",
+        json_path = ".status.proxies.desired"
+    ),
+    printcolumn(
+        name = "Connected",
+        type_ = "integer",
+        json_path = ".status.proxies.connected"
+    ),
+    printcolumn(
+        name = "Programmed",
+        type_ = "integer",
+        json_path = ".status.proxies.programmed"
+    ),
+    printcolumn(name = "Routes", type_ = "integer", json_path = ".status.routes"),
+    printcolumn(
+        name = "Age",
+        type_ = "date",
+        json_path = ".metadata.creationTimestamp"
+    ),
+    printcolumn(
+        name = "Message",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].message",
+        priority = 1
+    )
+)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LLMProxySpec {
+    /// The Deployment that runs the proxies.
+    #[serde(default)]
+    pub deployment: Deployment,
+    /// Which routes may attach. Default: routes of this LLMProxy's namespace, with any hostname.
+    #[serde(default)]
+    pub allowed_routes: ProxyAllowedRoutes,
+    /// What the backends of attached routes may be.
+    #[serde(default)]
+    pub backends: BackendPolicy,
+    /// Bounds on what clients send.
+    #[serde(default)]
+    pub limits: Limits,
+    /// What the proxies write to their own log.
+    #[serde(default)]
+    pub logging: Logging,
+}
+
+/// A Deployment of proxies.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Deployment {
+    /// Number of proxies. Default 1. Absent, a later change by `kubectl scale` stays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 1000))]
+    pub replicas: Option<i32>,
+    /// CPU and memory of one proxy. Default: requests of 100m and 64Mi, a memory limit of 1Gi.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "preserved_object")]
+    pub resources: Option<ResourceRequirements>,
+    /// The Service `dragoman-<name>` in front of the proxies.
+    #[serde(default)]
+    pub service: ProxyService,
+    /// Additions to the pods.
+    #[serde(default)]
+    pub pod_template: PodTemplate,
+}
+
+/// A `core/v1` structure that the API server need not know field by field; the operator reads it as what it is.
+fn preserved_object(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({"type": "object", "maxProperties": 8, "x-kubernetes-preserve-unknown-fields": true})
+}
+
+/// The Service in front of the proxies.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ProxyService {
+    /// The Service's type.
+    #[serde(default)]
+    pub r#type: ServiceType,
+    /// The Service's port. Default 80.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 65535))]
+    pub port: Option<i32>,
+    /// Annotations for the Service, for load balancers say.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 64))]
+    pub annotations: BTreeMap<String, String>,
+}
+
+/// A Service's type.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum ServiceType {
+    /// Reached inside the cluster only.
+    #[default]
+    ClusterIP,
+    /// Reached on a port of every node.
+    NodePort,
+    /// Reached through the cloud's load balancer.
+    LoadBalancer,
+}
+
+/// Additions to the proxies' pods.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PodTemplate {
+    /// Labels for the pods. Those that the operator sets win.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 64))]
+    pub labels: BTreeMap<String, String>,
+    /// Annotations for the pods.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 64))]
+    pub annotations: BTreeMap<String, String>,
+    /// Labels that a node must carry.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 64))]
+    pub node_selector: BTreeMap<String, String>,
+    /// The pods' priority class.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub priority_class_name: Option<String>,
+    /// Secrets with which the image is pulled.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    pub image_pull_secrets: Vec<LocalReference>,
+}
+
+/// Which routes may attach to an LLMProxy.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ProxyAllowedRoutes {
+    /// The namespaces whose routes may attach. Default: this LLMProxy's own.
+    #[serde(default)]
+    pub namespaces: RouteNamespaces,
+    /// Hostnames that routes may claim besides their own names: whole names, or `*.` before a suffix. Absent: any. An empty list is refused; to allow none, leave routes without `hostnames`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(
+        length(min = 1, max = 64),
+        inner(
+            length(min = 1, max = 253),
+            regex(
+                pattern = r"^(\*\.)?([a-z0-9]([-a-z0-9]*[a-z0-9])?\.)*[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
+            )
+        )
+    )]
+    pub hostnames: Option<Vec<String>>,
+}
+
+/// What the backends of attached routes may be.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct BackendPolicy {
+    /// Whether routes may describe a backend inline, and so choose any URL.
+    #[serde(default)]
+    pub inline: InlineBackends,
+    /// Networks that no backend may lead to, checked on the address after DNS. Link-local addresses, and loopback in a cluster, are always denied.
+    #[serde(default, rename = "deniedCIDRs", skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), inner(length(min = 1, max = 64)))]
+    pub denied_cidrs: Vec<String>,
+}
+
+/// Whether inline backends are admitted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum InlineBackends {
+    /// They are.
+    #[default]
+    Allow,
+    /// They are refused.
+    Deny,
+}
+
+/// Bounds on what clients send.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Limits {
+    /// Largest request body that is read into memory; a larger one gets 413. Default 32Mi.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body_bytes: Option<ByteSize>,
+    /// Largest header block; a larger one gets 431. Default 64Ki, at least 8Ki.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub header_bytes: Option<ByteSize>,
+}
+
+/// What proxies write to their own log.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Logging {
+    /// The least severe level that is written; changes apply live. Default Info.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub level: Option<LogLevel>,
+}
+
+/// A log level.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum LogLevel {
+    /// Faults of ours.
+    Error,
+    /// Faults of others that somebody should look at.
+    Warn,
+    /// Transitions.
+    Info,
+    /// One line a request.
+    Debug,
+    /// Everything but bodies and secrets.
+    Trace,
+}
+
+/// What the operator observed.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LLMProxyStatus {
+    /// The generation of the spec that this status speaks of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// Accepted, Programmed, Ready.
+    #[serde(default)]
+    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
+    pub conditions: Vec<Condition>,
+    /// How many proxies there are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proxies: Option<ProxyCounts>,
+    /// Number of routes attached.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub routes: Option<i32>,
+    /// Digest of the config that every programmed proxy runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config_digest: Option<String>,
+}
+
+/// How many proxies there are.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ProxyCounts {
+    /// Wanted by the Deployment.
+    pub desired: i32,
+    /// Connected to the operator.
+    pub connected: i32,
+    /// Running the current config.
+    pub programmed: i32,
+}

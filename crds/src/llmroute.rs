@@ -1,0 +1,186 @@
+//! LLMRoute: one virtual LLM endpoint that applications call.
+
+use kube_derive::CustomResource;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{Condition, LLMBackendSpec, NameFilter, Reference, Thinking};
+
+/// LLMRoute is one virtual LLM endpoint that applications call.
+#[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[kube(
+    group = "dragoman.dev",
+    version = "v1alpha1",
+    kind = "LLMRoute",
+    plural = "llmroutes",
+    shortname = "llmr",
+    category = "dragoman",
+    namespaced,
+    status = "LLMRouteStatus",
+    derive = "Default",
+    derive = "PartialEq",
+    doc = "LLMRoute is one virtual LLM endpoint. Applications set `http://<name>.<namespace>.svc/v1` as their OpenAI base URL; `status.url` says it.",
+    crates(kube_core = "kube_core"),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].status"
+    ),
+    printcolumn(
+        name = "Backends",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"BackendsHealthy\")].reason"
+    ),
+    printcolumn(name = "Access", type_ = "string", json_path = ".status.access"),
+    printcolumn(name = "URL", type_ = "string", json_path = ".status.url"),
+    printcolumn(
+        name = "Age",
+        type_ = "date",
+        json_path = ".metadata.creationTimestamp"
+    ),
+    printcolumn(
+        name = "Message",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].message",
+        priority = 1
+    )
+)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LLMRouteSpec {
+    /// The LLMProxies that serve this route. Default: the LLMProxy `default` in the operator's namespace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 8))]
+    pub proxy_refs: Option<Vec<Reference>>,
+    /// Host names besides the route's own. An older route keeps a name that a newer one claims too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        length(max = 16),
+        inner(length(min = 1, max = 253), regex(pattern = r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?\.)*[a-z0-9]([-a-z0-9]*[a-z0-9])?$")),
+        extend("x-kubernetes-list-type" = "set", "x-kubernetes-validations" = [{
+            "rule": "self.all(h, !h.endsWith('.svc') && !h.endsWith('.cluster.local'))",
+            "message": "names under .svc or the cluster domain belong to Services; leave them out, the route answers to its own already"
+        }])
+    )]
+    pub hostnames: Vec<String>,
+    /// Whether a Service of the route's name is made in its namespace.
+    #[serde(default)]
+    pub service: RouteService,
+    /// What model names mean. Absent: names go upstream as they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model_map_ref: Option<Reference>,
+    /// Who answers.
+    #[schemars(length(min = 1, max = 32), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub backends: Vec<RouteBackend>,
+    /// What becomes of the models' thinking.
+    #[serde(default)]
+    pub thinking: Thinking,
+}
+
+/// Whether a Service is made for a route.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum RouteService {
+    /// A Service of the route's name in its namespace. One that exists and is not ours is left alone, and a condition says so.
+    #[default]
+    Auto,
+    /// No Service: the route is reached by a hostname or below `/routes/<namespace>/<name>/`.
+    None,
+}
+
+/// One backend of a route.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("x-kubernetes-validations" = [{
+    "rule": "has(self.backendRef) != has(self.inline)",
+    "message": "set exactly one of backendRef and inline"
+}]))]
+pub struct RouteBackend {
+    /// The backend's name within this route, which model maps refer to.
+    #[schemars(
+        length(min = 1, max = 63),
+        regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
+    )]
+    pub name: String,
+    /// The LLMBackend that answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backend_ref: Option<Reference>,
+    /// A backend described here; its Secrets are the route's namespace's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inline: Option<Box<LLMBackendSpec>>,
+    /// What the names of this backend's models carry towards clients, such as `vllm/`. A call reaches this backend only with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 64))]
+    pub model_prefix: Option<String>,
+    /// Which of this backend's models are listed and callable, by their names without the prefix.
+    #[serde(default)]
+    pub models: NameFilter,
+    /// Lowest first; the next level answers when every backend of this one failed. Default 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 100))]
+    pub priority: Option<i32>,
+    /// Share among backends of the same priority. Default 1; 0 is used only when the others failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 1000))]
+    pub weight: Option<i32>,
+}
+
+/// What the operator and the proxies observed.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LLMRouteStatus {
+    /// The generation of the spec that this status speaks of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// Accepted, ResolvedRefs, Programmed, BackendsHealthy, Ready.
+    #[serde(default)]
+    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
+    pub conditions: Vec<Condition>,
+    /// The base URL that applications set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// Whether callers must authenticate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access: Option<Access>,
+    /// Each backend as the proxies see it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub backends: Vec<BackendStatus>,
+}
+
+/// Whether callers must authenticate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Access {
+    /// Anyone who reaches the route may call it.
+    Open,
+    /// A policy decides.
+    Restricted,
+}
+
+/// One backend of a route as the proxies see it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BackendStatus {
+    /// `backends[].name`.
+    pub name: String,
+    /// Whether it answers.
+    pub health: BackendHealth,
+    /// Number of models that it lists for this route.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub models: Option<i32>,
+    /// Since when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_transition_time: Option<String>,
+    /// The last fault.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
+/// Whether a backend answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum BackendHealth {
+    /// Nothing was asked of it yet.
+    Unknown,
+    /// The last requests or checks succeeded.
+    Healthy,
+    /// They failed.
+    Unhealthy,
+}
