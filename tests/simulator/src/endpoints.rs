@@ -75,7 +75,11 @@ pub(crate) async fn post(
     } else {
         (check::object(&body)?, vec![])
     };
-    let model = check::model(&fields)?;
+    let model = match path {
+        // Here OpenAI chooses a model if none is named.
+        "moderations" | "images/generations" if !fields.contains_key("model") => "default",
+        _ => check::model(&fields)?,
+    };
     let behaviour = shared.behaviour(model)?;
     let gzip = match behaviour.wire.gzip {
         None => false,
@@ -107,8 +111,8 @@ pub(crate) async fn post(
             "completions" => call.completions(&fields),
             "embeddings" => call.json(&openai::embeddings(model, &fields)),
             "images/generations" => call.json(&openai::images(&fields)?),
-            "moderations" => call.json(&openai::moderation(id, &fields)?),
-            "rerank" => call.json(&openai::rerank(id, &fields)?),
+            "moderations" => call.json(&openai::moderation(id, model, &fields)?),
+            "rerank" => call.json(&openai::rerank(id, model, &fields)?),
             "audio/speech" => call.bytes("audio/mpeg", openai::speech(&fields)?),
             _ => call.json(&openai::transcription(&form)?),
         },

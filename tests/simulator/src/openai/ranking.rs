@@ -7,7 +7,11 @@ use super::needs;
 use crate::refusal::Refusal;
 
 /// Nothing is flagged but what says `flag me`.
-pub(crate) fn moderation(id: u64, fields: &Map<String, Value>) -> Result<Value, Refusal> {
+pub(crate) fn moderation(
+    id: u64,
+    model: &str,
+    fields: &Map<String, Value>,
+) -> Result<Value, Refusal> {
     needs(fields, &["input"])?;
     let judged = |input: &Value| {
         let flagged = input.to_string().contains("flag me");
@@ -22,11 +26,11 @@ pub(crate) fn moderation(id: u64, fields: &Map<String, Value>) -> Result<Value, 
         Value::Array(inputs) => inputs.iter().map(judged).collect(),
         input => vec![judged(input)],
     };
-    Ok(json!({"id": format!("modr-sim-{id}"), "model": fields["model"], "results": results}))
+    Ok(json!({"id": format!("modr-sim-{id}"), "model": model, "results": results}))
 }
 
 /// Documents in the order in which they came.
-pub(crate) fn rerank(id: u64, fields: &Map<String, Value>) -> Result<Value, Refusal> {
+pub(crate) fn rerank(id: u64, model: &str, fields: &Map<String, Value>) -> Result<Value, Refusal> {
     needs(fields, &["query", "documents"])?;
     let documents = fields["documents"]
         .as_array()
@@ -37,5 +41,5 @@ pub(crate) fn rerank(id: u64, fields: &Map<String, Value>) -> Result<Value, Refu
         json!({"index": index, "document": {"text": document}, "relevance_score": score})
     };
     let results: Vec<_> = documents.iter().enumerate().map(result).collect();
-    Ok(json!({"id": format!("rerank-sim-{id}"), "model": fields["model"], "results": results}))
+    Ok(json!({"id": format!("rerank-sim-{id}"), "model": model, "results": results}))
 }
