@@ -2,4 +2,5 @@
 
 pub mod json;
 pub mod sse;
+pub mod state;
 pub mod upstream;

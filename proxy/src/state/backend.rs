@@ -1,0 +1,236 @@
+//! An upstream as a proxy runs it: everything that a request needs, prepared.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use dragoman_config::{
+    BackendItem, Catalogued, CredentialItem, HealthItem, Key, ProxyItem, RelayItem, RetryItem,
+    TimeoutsItem, UpstreamUrl,
+};
+use http::{HeaderName, HeaderValue, Method};
+
+use super::health::Health;
+use super::listing::Listings;
+use crate::upstream::{Concurrency, Denied, Endpoint, Settings, Timeouts};
+
+/// The headers that credentials travel in. None of a client's goes upstream, but for a backend of `passthrough`.
+pub const CREDENTIAL_HEADERS: [HeaderName; 4] = [
+    http::header::AUTHORIZATION,
+    HeaderName::from_static("x-api-key"),
+    HeaderName::from_static("api-key"),
+    HeaderName::from_static("x-goog-api-key"),
+];
+
+/// What a request's credential upstream is.
+#[derive(Debug, Clone)]
+pub enum Credential {
+    /// None, and none of the client's either.
+    None,
+    /// This `Authorization`.
+    Key(HeaderValue),
+    /// The client's own.
+    Passthrough,
+}
+
+/// Who a backend is: an LLMBackend, or a route's inline one.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct BackendName {
+    /// The LLMBackend, or the route.
+    pub item: Key,
+    /// The name within the route, of an inline one.
+    pub inline: Option<String>,
+}
+
+impl std::fmt::Display for BackendName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.inline {
+            Some(name) => write!(f, "backend {name:?} of {}", self.item),
+            None => self.item.fmt(f),
+        }
+    }
+}
+
+/// What a backend keeps from one version to the next.
+#[derive(Debug, Clone)]
+pub struct Lasting {
+    /// How it fares.
+    pub health: Arc<Health>,
+    /// Requests in flight, when they are bounded.
+    pub in_flight: Arc<AtomicUsize>,
+}
+
+/// One upstream.
+#[derive(Debug)]
+pub struct Backend {
+    /// No two versions of any backend have the same: what threads know their connections by.
+    pub id: u64,
+    /// Who it is.
+    pub name: BackendName,
+    /// How to reach it.
+    pub settings: Settings,
+    /// What authenticates.
+    pub credential: Credential,
+    /// Headers that every request carries, besides the credential.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// Models that complete or replace its own list.
+    pub catalog: Vec<Catalogued>,
+    /// Paths that may go upstream with our credential.
+    pub relay: Vec<RelayItem>,
+    /// What is tried again.
+    pub retries: RetryItem,
+    /// Active checks.
+    pub checks: Option<HealthItem>,
+    /// What outlives this version.
+    pub lasting: Lasting,
+    /// What it lists.
+    pub listings: Listings,
+    /// What it was built from, to see whether it changed.
+    item: BackendItem,
+    proxy: Arc<ProxyItem>,
+}
+
+/// Why an item cannot be run. The operator compiles the same way, so that this is our fault or an older proxy's; the previous version stays.
+#[derive(Debug, thiserror::Error)]
+pub enum Unrunnable {
+    /// A header that HTTP cannot carry.
+    #[error("header {0:?} cannot be sent")]
+    Header(String),
+    /// A credential that HTTP cannot carry.
+    #[error("the credential holds characters that a header cannot carry, such as a line break")]
+    Credential,
+    /// A URL that leads nowhere.
+    #[error(transparent)]
+    Url(#[from] crate::upstream::BadUrl),
+    /// A ModelMap or filter that does not compile.
+    #[error("{0}")]
+    Names(String),
+}
+
+impl Backend {
+    /// Prepares `item`, with what `lasting` its predecessor left.
+    ///
+    /// # Errors
+    /// [`Unrunnable`].
+    pub fn build(
+        name: BackendName,
+        item: &BackendItem,
+        proxy: &Arc<ProxyItem>,
+        lasting: Lasting,
+    ) -> Result<Self, Unrunnable> {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        let endpoint = endpoint(&item.url)?;
+        let settings = settings(endpoint, item, proxy, &lasting);
+        let credential = match &item.credential {
+            CredentialItem::None => Credential::None,
+            CredentialItem::Passthrough => Credential::Passthrough,
+            CredentialItem::Key(key) => {
+                let mut value = HeaderValue::from_str(&format!("Bearer {}", key.expose().trim()))
+                    .map_err(|_| Unrunnable::Credential)?;
+                value.set_sensitive(true);
+                Credential::Key(value)
+            }
+        };
+        let mut headers = Vec::with_capacity(item.headers.len());
+        for (name, value) in &item.headers {
+            let bad = || Unrunnable::Header(name.clone());
+            let mut value = HeaderValue::from_str(value.expose()).map_err(|_| bad())?;
+            value.set_sensitive(true);
+            headers.push((name.parse().map_err(|_| bad())?, value));
+        }
+        Ok(Self {
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
+            name,
+            settings,
+            credential,
+            headers,
+            catalog: item.catalog.clone(),
+            relay: item.relay.clone(),
+            retries: item.retries.clone(),
+            checks: item.health.clone(),
+            lasting,
+            listings: Listings::default(),
+            item: item.clone(),
+            proxy: Arc::clone(proxy),
+        })
+    }
+
+    /// Whether it is what `item` would become.
+    pub fn is(&self, item: &BackendItem, proxy: &ProxyItem) -> bool {
+        self.item == *item
+            && self.proxy.denied_cidrs == proxy.denied_cidrs
+            && self.proxy.deny_loopback == proxy.deny_loopback
+    }
+
+    /// Whether it is to be found at `url`.
+    pub fn leads_to(&self, url: &UpstreamUrl) -> bool {
+        self.item.url == *url
+    }
+
+    /// Whether requests carry a credential that is not the client's: a key, or a header that services take keys from.
+    pub fn has_own_credential(&self) -> bool {
+        matches!(self.credential, Credential::Key(_))
+            || self.headers.iter().any(|(name, _)| {
+                CREDENTIAL_HEADERS.contains(name) || *name == http::header::COOKIE
+            })
+    }
+
+    /// Whether a path that no API of ours knows may go to it. `path` stands after the base URL and begins with a slash.
+    pub fn relays(&self, method: &Method, path: &str) -> bool {
+        !self.has_own_credential()
+            || self.relay.iter().any(|allowed| {
+                let methods = allowed.methods.as_ref();
+                methods.is_none_or(|all| all.iter().any(|each| each == method.as_str()))
+                    && covers(allowed, path)
+            })
+    }
+}
+
+fn covers(allowed: &RelayItem, path: &str) -> bool {
+    let listed = allowed.path.trim_matches('/');
+    match path.trim_matches('/').strip_prefix(listed) {
+        Some("") => true,
+        Some(rest) => allowed.below && (listed.is_empty() || rest.starts_with('/')),
+        None => false,
+    }
+}
+
+fn endpoint(url: &UpstreamUrl) -> Result<Endpoint, Unrunnable> {
+    Ok(Endpoint::parse(&url.to_string())?)
+}
+
+fn settings(endpoint: Endpoint, item: &BackendItem, proxy: &ProxyItem, lasting: &Lasting) -> Settings {
+    let bound = item.max_concurrency.and_then(|bound| usize::try_from(bound).ok());
+    let mut settings = Settings::new(endpoint);
+    settings.timeouts = timeouts(item.timeouts);
+    settings.denied =
+        Denied { ranges: proxy.denied_cidrs.clone(), loopback: proxy.deny_loopback };
+    settings.max_concurrency =
+        bound.map(|bound| Concurrency::new(Arc::clone(&lasting.in_flight), bound));
+    settings
+}
+
+fn timeouts(item: TimeoutsItem) -> Timeouts {
+    Timeouts {
+        connect: Duration::from_millis(item.connect_ms),
+        first_byte: Duration::from_millis(item.first_byte_ms),
+        idle: Duration::from_millis(item.idle_ms),
+        request: Duration::from_millis(item.request_ms),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_relay_covers_its_path_and_what_is_below_only_where_it_says_so() {
+        let relay = |path: &str, below| RelayItem { methods: None, path: path.into(), below };
+        assert!(covers(&relay("/files", false), "/files"));
+        assert!(!covers(&relay("/files", false), "/files/1"));
+        assert!(covers(&relay("/files", true), "/files/1/content"));
+        assert!(!covers(&relay("/files", true), "/filesystem"));
+        assert!(covers(&relay("/", true), "/anything"));
+        assert!(!covers(&relay("", false), "/anything"));
+    }
+}

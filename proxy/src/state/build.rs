@@ -1,0 +1,211 @@
+//! From items to a [`State`]: what has not changed is taken over, what cannot be built stays as it was.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use dragoman_config::names::{BadMap, Names};
+use dragoman_config::{BackendItem, Item, Key, Kind, MapItem, ObjectKey, ProxyItem, RouteItem, Target};
+use tokio::sync::watch;
+
+use super::State;
+use super::backend::{Backend, BackendName, Lasting, Unrunnable};
+use super::health::Health;
+use super::metrics::RouteMetrics;
+use super::route::{Map, Route};
+use super::table::Table;
+
+/// A ModelMap as it is run, with what it was built from.
+#[derive(Debug)]
+pub(super) struct RunMap {
+    item: MapItem,
+    names: Arc<Names>,
+}
+
+/// Builds states, each from the one before.
+pub(super) struct Builder<'a> {
+    previous: &'a State,
+    changed: &'a watch::Sender<u64>,
+    threads: usize,
+    proxy: Arc<ProxyItem>,
+    refused: BTreeMap<Key, String>,
+    fresh: bool,
+}
+
+/// What came of a publish.
+pub(super) struct Built {
+    pub(super) state: State,
+    /// Items that could not be built, and why: their previous version stayed, if there was one.
+    pub(super) refused: BTreeMap<Key, String>,
+    /// Whether a backend is new or another than before.
+    pub(super) fresh: bool,
+}
+
+impl<'a> Builder<'a> {
+    pub(super) fn new(previous: &'a State, changed: &'a watch::Sender<u64>, threads: usize) -> Self {
+        let proxy = Arc::clone(&previous.proxy);
+        Self { previous, changed, threads, proxy, refused: BTreeMap::new(), fresh: false }
+    }
+
+    /// The state of `items`.
+    pub(super) fn build(mut self, items: &BTreeMap<Key, Arc<Item>>) -> Built {
+        self.proxy = self.proxy_item(items);
+        let mut backends = HashMap::new();
+        let mut maps = HashMap::new();
+        for (key, item) in items {
+            match &**item {
+                Item::Backend(item) => {
+                    let name = BackendName { item: key.clone(), inline: None };
+                    if let Some(backend) = self.backend(name, item) {
+                        backends.insert(key.object.clone(), backend);
+                    }
+                }
+                Item::Map(item) => {
+                    if let Some(map) = self.map(key, item) {
+                        maps.insert(key.object.clone(), map);
+                    }
+                }
+                Item::Proxy(_) | Item::Route(_) => {}
+            }
+        }
+        let mut routes = Vec::new();
+        for (key, item) in items {
+            if let Item::Route(item) = &**item
+                && let Some(route) = self.route(key, item, &backends, &maps)
+            {
+                routes.push(route);
+            }
+        }
+        let mut table = Table::new(&self.proxy.cluster_domain);
+        for (at, route) in routes.iter().enumerate() {
+            table.add(at, &route.key, &route.hostnames);
+        }
+        let proxy = Arc::clone(&self.proxy);
+        let counts = count(items);
+        let passthrough = Arc::clone(&self.previous.passthrough);
+        let state = State { proxy, routes, table, backends, maps, passthrough, counts };
+        Built { state, refused: self.refused, fresh: self.fresh }
+    }
+
+    /// The proxy's own item; the last one in use while there is none.
+    fn proxy_item(&self, items: &BTreeMap<Key, Arc<Item>>) -> Arc<ProxyItem> {
+        let found = items.values().find_map(|item| match &**item {
+            Item::Proxy(item) => Some(item),
+            _ => None,
+        });
+        match found {
+            Some(item) if *item != *self.previous.proxy => Arc::new(item.clone()),
+            _ => Arc::clone(&self.previous.proxy),
+        }
+    }
+
+    fn refuse(&mut self, key: &Key, why: &Unrunnable) {
+        self.refused.insert(key.clone(), why.to_string());
+    }
+
+    fn backend(&mut self, name: BackendName, item: &BackendItem) -> Option<Arc<Backend>> {
+        let previous = self.previous.backend(&name);
+        if let Some(previous) = &previous
+            && previous.is(item, &self.proxy)
+        {
+            return Some(Arc::clone(previous));
+        }
+        let lasting = match &previous {
+            Some(previous) if previous.leads_to(&item.url) => previous.lasting.clone(),
+            // Elsewhere nothing is known yet; what is in flight still counts against the bound.
+            Some(previous) => Lasting {
+                health: Health::new(self.changed.clone()),
+                in_flight: Arc::clone(&previous.lasting.in_flight),
+            },
+            None => Lasting { health: Health::new(self.changed.clone()), in_flight: Arc::default() },
+        };
+        match Backend::build(name.clone(), item, &self.proxy, lasting) {
+            Ok(backend) => {
+                self.fresh = true;
+                Some(Arc::new(backend))
+            }
+            Err(fault) => {
+                self.refuse(&name.item, &fault);
+                previous
+            }
+        }
+    }
+
+    fn map(&mut self, key: &Key, item: &MapItem) -> Option<Arc<RunMap>> {
+        let previous = self.previous.maps.get(&key.object);
+        if let Some(previous) = previous
+            && previous.item == *item
+        {
+            return Some(Arc::clone(previous));
+        }
+        match Names::new(item) {
+            Ok(names) => Some(Arc::new(RunMap { item: item.clone(), names: Arc::new(names) })),
+            Err(BadMap { field, fault }) => {
+                self.refuse(key, &Unrunnable::Names(format!("spec.{field}: {fault}")));
+                previous.cloned()
+            }
+        }
+    }
+
+    fn route(
+        &mut self,
+        key: &Key,
+        item: &RouteItem,
+        backends: &HashMap<ObjectKey, Arc<Backend>>,
+        maps: &HashMap<ObjectKey, Arc<RunMap>>,
+    ) -> Option<Arc<Route>> {
+        let map = match &item.model_map {
+            None => Map::Names(Arc::clone(&self.previous.passthrough)),
+            Some(Target::Item(key)) if key.kind == Kind::Map => match maps.get(&key.object) {
+                Some(map) => Map::Names(Arc::clone(&map.names)),
+                None => Map::Closed(format!("{key} does not exist or cannot be used")),
+            },
+            Some(Target::Unresolved(why)) => Map::Closed(why.clone()),
+            Some(Target::Item(_) | Target::Inline(_)) => Map::Closed("its ModelMap is none".into()),
+        };
+        let upstreams: Vec<_> = item
+            .backends
+            .iter()
+            .map(|entry| match &entry.target {
+                Target::Item(key) => backends
+                    .get(&key.object)
+                    .cloned()
+                    .ok_or_else(|| format!("{key} does not exist or cannot be used")),
+                Target::Inline(inline) => {
+                    let name = BackendName { item: key.clone(), inline: Some(entry.name.clone()) };
+                    let built = self.backend(name, inline);
+                    built.ok_or_else(|| format!("its inline backend {:?} cannot be used", entry.name))
+                }
+                Target::Unresolved(why) => Err(why.clone()),
+            })
+            .collect();
+        let previous = self.previous.route(&key.object).cloned();
+        if let Some(previous) = &previous
+            && previous.is(item, &map, &upstreams)
+        {
+            return Some(Arc::clone(previous));
+        }
+        let metrics = previous
+            .as_ref()
+            .map_or_else(|| Arc::new(RouteMetrics::new(self.threads)), |previous| Arc::clone(&previous.metrics));
+        match Route::build(key.object.clone(), item, map, upstreams, metrics) {
+            Ok(route) => Some(Arc::new(route)),
+            Err(fault) => {
+                self.refuse(key, &fault);
+                previous
+            }
+        }
+    }
+}
+
+fn count(items: &BTreeMap<Key, Arc<Item>>) -> [usize; 4] {
+    let mut counts = [0; 4];
+    for key in items.keys() {
+        counts[match key.kind {
+            Kind::Proxy => 0,
+            Kind::Backend => 1,
+            Kind::Map => 2,
+            Kind::Route => 3,
+        }] += 1;
+    }
+    counts
+}

@@ -1,0 +1,245 @@
+//! One backend's health, as its requests and its active checks tell it.
+//!
+//! A backend that fails again and again is left out for a while whenever another can answer. Trying it is what
+//! brings it back: after the while one request goes there, and its success ends the matter. A healthy backend's requests read this and write nothing.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use dragoman_crds::BackendHealth;
+use parking_lot::Mutex;
+use tokio::sync::watch;
+
+/// Failures in a row after which a backend is left out.
+const TOLERATED: u32 = 3;
+/// How long it is left out first; each further failure doubles it…
+const SHORTEST: Duration = Duration::from_secs(1);
+/// …up to this.
+const LONGEST: Duration = Duration::from_secs(30);
+
+/// How bad a failure is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Severity {
+    /// Nothing can be reached: one is enough.
+    Down,
+    /// The backend failed this time: several in a row are needed.
+    Failing,
+}
+
+/// One backend's health.
+#[derive(Debug)]
+pub struct Health {
+    changed: watch::Sender<u64>,
+    /// What `since` counts from.
+    epoch: Instant,
+    /// Failures in a row, of requests.
+    failures: AtomicU32,
+    /// Failures in a row, of checks, and how many are tolerated; 0: none are made.
+    checks: AtomicU32,
+    unhealthy_after: AtomicU32,
+    /// Until when it is left out, in milliseconds of `epoch`.
+    until: AtomicU64,
+    told: Mutex<Told>,
+    /// A copy of `told.health`, so that a success need not lock.
+    known: AtomicU32,
+}
+
+#[derive(Debug)]
+struct Told {
+    health: BackendHealth,
+    message: Option<String>,
+    models: Option<u32>,
+}
+
+/// What is reported of a backend.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// Whether it answers.
+    pub health: BackendHealth,
+    /// Number of models that it lists, once known.
+    pub models: Option<u32>,
+    /// The last fault.
+    pub message: Option<String>,
+}
+
+const UNKNOWN: u32 = 0;
+const HEALTHY: u32 = 1;
+const UNHEALTHY: u32 = 2;
+
+impl Health {
+    /// Of a backend that nothing is known of. `changed` is counted up at every transition.
+    pub fn new(changed: watch::Sender<u64>) -> Arc<Self> {
+        Arc::new(Self {
+            changed,
+            epoch: Instant::now(),
+            failures: AtomicU32::new(0),
+            checks: AtomicU32::new(0),
+            unhealthy_after: AtomicU32::new(0),
+            until: AtomicU64::new(0),
+            told: Mutex::new(Told { health: BackendHealth::Unknown, message: None, models: None }),
+            known: AtomicU32::new(UNKNOWN),
+        })
+    }
+
+    /// Whether requests should go elsewhere while they can.
+    pub fn left_out(&self) -> bool {
+        let after = self.unhealthy_after.load(Ordering::Relaxed);
+        (after > 0 && self.checks.load(Ordering::Relaxed) >= after) || {
+            let until = self.until.load(Ordering::Relaxed);
+            until > 0 && self.millis() < until
+        }
+    }
+
+    /// A request succeeded.
+    pub fn succeeded(&self) {
+        if self.failures.load(Ordering::Relaxed) != 0 {
+            self.failures.store(0, Ordering::Relaxed);
+            self.until.store(0, Ordering::Relaxed);
+        }
+        if self.known.load(Ordering::Relaxed) != HEALTHY && !self.checks_failed() {
+            self.tell(BackendHealth::Healthy, None);
+        }
+    }
+
+    /// A request failed.
+    pub fn failed(&self, severity: Severity, message: &str) {
+        let weight = if severity == Severity::Down { TOLERATED } else { 1 };
+        let failures = self.failures.fetch_add(weight, Ordering::Relaxed).saturating_add(weight);
+        if failures >= TOLERATED {
+            let doublings = ((failures - TOLERATED) / weight).min(8);
+            let wait = SHORTEST.saturating_mul(1 << doublings).min(LONGEST);
+            let until = self.millis().saturating_add(u64::try_from(wait.as_millis()).unwrap_or(0));
+            self.until.store(until, Ordering::Relaxed);
+            self.tell(BackendHealth::Unhealthy, Some(message));
+        }
+    }
+
+    /// A check succeeded or failed; after `unhealthy_after` failures in a row it is unhealthy.
+    pub fn checked(&self, outcome: Result<(), String>, unhealthy_after: u32) {
+        self.unhealthy_after.store(unhealthy_after, Ordering::Relaxed);
+        match outcome {
+            Ok(()) => {
+                self.checks.store(0, Ordering::Relaxed);
+                self.failures.store(0, Ordering::Relaxed);
+                self.until.store(0, Ordering::Relaxed);
+                self.tell(BackendHealth::Healthy, None);
+            }
+            Err(message) => {
+                let failures = self.checks.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+                if failures >= unhealthy_after {
+                    self.tell(BackendHealth::Unhealthy, Some(&message));
+                }
+            }
+        }
+    }
+
+    /// Checks are no longer made.
+    pub fn unchecked(&self) {
+        self.unhealthy_after.store(0, Ordering::Relaxed);
+        self.checks.store(0, Ordering::Relaxed);
+    }
+
+    /// How many models it lists.
+    pub fn lists(&self, models: u32) {
+        let mut told = self.told.lock();
+        if told.models != Some(models) {
+            told.models = Some(models);
+            drop(told);
+            self.changed.send_modify(|count| *count += 1);
+        }
+    }
+
+    /// What is reported.
+    pub fn seen(&self) -> Seen {
+        let told = self.told.lock();
+        Seen { health: told.health, models: told.models, message: told.message.clone() }
+    }
+
+    fn checks_failed(&self) -> bool {
+        let after = self.unhealthy_after.load(Ordering::Relaxed);
+        after > 0 && self.checks.load(Ordering::Relaxed) >= after
+    }
+
+    fn tell(&self, health: BackendHealth, message: Option<&str>) {
+        let mut told = self.told.lock();
+        if told.health == health {
+            return;
+        }
+        told.health = health;
+        told.message = message.map(str::to_owned);
+        let known = match health {
+            BackendHealth::Unknown => UNKNOWN,
+            BackendHealth::Healthy => HEALTHY,
+            BackendHealth::Unhealthy => UNHEALTHY,
+        };
+        self.known.store(known, Ordering::Relaxed);
+        drop(told);
+        self.changed.send_modify(|count| *count += 1);
+    }
+
+    fn millis(&self) -> u64 {
+        u64::try_from(self.epoch.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn health() -> (Arc<Health>, watch::Receiver<u64>) {
+        let (sender, receiver) = watch::channel(0);
+        (Health::new(sender), receiver)
+    }
+
+    #[test]
+    fn one_failure_is_forgiven_and_three_in_a_row_are_not() {
+        let (health, changes) = health();
+        health.failed(Severity::Failing, "502");
+        health.failed(Severity::Failing, "502");
+        assert!(!health.left_out());
+        health.succeeded();
+        health.failed(Severity::Failing, "502");
+        health.failed(Severity::Failing, "502");
+        assert!(!health.left_out());
+        health.failed(Severity::Failing, "the third");
+        assert!(health.left_out());
+        let seen = health.seen();
+        assert_eq!(seen.health, BackendHealth::Unhealthy);
+        assert_eq!(seen.message.as_deref(), Some("the third"));
+        assert_eq!(*changes.borrow(), 2);
+    }
+
+    #[test]
+    fn what_cannot_be_reached_is_left_out_at_once_and_a_success_brings_it_back() {
+        let (health, _) = health();
+        health.failed(Severity::Down, "refused");
+        assert!(health.left_out());
+        health.succeeded();
+        assert!(!health.left_out());
+        assert_eq!(health.seen().health, BackendHealth::Healthy);
+    }
+
+    #[test]
+    fn checks_decide_by_their_own_count_and_requests_cannot_overrule_them() {
+        let (health, _) = health();
+        health.checked(Err("503".into()), 2);
+        assert!(!health.left_out());
+        health.checked(Err("503".into()), 2);
+        assert!(health.left_out());
+        health.succeeded();
+        assert!(health.left_out());
+        assert_eq!(health.seen().health, BackendHealth::Unhealthy);
+        health.checked(Ok(()), 2);
+        assert!(!health.left_out());
+    }
+
+    #[test]
+    fn a_steady_state_is_told_once() {
+        let (health, changes) = health();
+        for _ in 0..5 {
+            health.succeeded();
+        }
+        assert_eq!(*changes.borrow(), 1);
+    }
+}

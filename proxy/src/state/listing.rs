@@ -1,0 +1,191 @@
+//! What a backend lists: its models, kept for a while, fetched once for all who ask at the same time.
+//!
+//! Lists that a client's own credential opens are kept by its SHA-256, so that no client sees another's. A failed fetch is not kept.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwapOption;
+use parking_lot::Mutex;
+use serde_json::value::RawValue;
+use tokio::sync::watch;
+
+/// Whose list: everyone's (the backend's own credential or none), or that of a client's credential.
+pub type Whose = Option<[u8; 32]>;
+
+/// The most clients whose lists are kept at once.
+const CLIENTS: usize = 1024;
+
+/// One model, as the upstream describes it.
+#[derive(Debug)]
+pub struct Entry {
+    /// Its `id`.
+    pub id: String,
+    /// The whole entry, unknown fields included.
+    pub raw: Box<RawValue>,
+}
+
+/// One upstream's list.
+#[derive(Debug)]
+pub struct Listing {
+    /// In the upstream's order.
+    pub entries: Vec<Entry>,
+    /// When it was fetched.
+    pub fetched: Instant,
+}
+
+impl Listing {
+    /// Whether a model is on it.
+    pub fn has(&self, id: &str) -> bool {
+        self.entries.iter().any(|entry| entry.id == id)
+    }
+}
+
+/// Why a list could not be fetched, in words for a log.
+pub type Failure = Arc<str>;
+type Outcome = Result<Arc<Listing>, Failure>;
+
+/// The lists of one backend.
+#[derive(Debug, Default)]
+pub struct Listings {
+    own: ArcSwapOption<Listing>,
+    clients: Mutex<HashMap<[u8; 32], Arc<Listing>>>,
+    flights: Mutex<HashMap<Whose, watch::Receiver<Option<Outcome>>>>,
+}
+
+/// What to do for a list.
+#[derive(Debug)]
+pub enum Turn {
+    /// Nothing: here it is.
+    Kept(Arc<Listing>),
+    /// Wait: another is fetching it.
+    Wait(Flight),
+    /// Fetch it, and say so with [`Listings::landed`].
+    Fetch(watch::Sender<Option<Outcome>>),
+}
+
+/// A fetch that another has begun.
+#[derive(Debug)]
+pub struct Flight(watch::Receiver<Option<Outcome>>);
+
+impl Flight {
+    /// Waits for it.
+    ///
+    /// # Errors
+    /// The [`Failure`] of the fetch.
+    pub async fn outcome(mut self) -> Outcome {
+        match self.0.wait_for(Option::is_some).await {
+            Ok(outcome) => match &*outcome {
+                Some(outcome) => outcome.clone(),
+                None => Err("the fetch was given up".into()),
+            },
+            Err(_) => Err("the fetch was given up".into()),
+        }
+    }
+}
+
+impl Listings {
+    /// The list that is known, whatever its age.
+    pub fn known(&self, whose: Whose) -> Option<Arc<Listing>> {
+        match whose {
+            None => self.own.load_full(),
+            Some(client) => self.clients.lock().get(&client).cloned(),
+        }
+    }
+
+    /// Whose turn it is to get a list that is no older than `ttl`.
+    pub fn turn(&self, whose: Whose, ttl: Duration) -> Turn {
+        let fresh = |listing: &Arc<Listing>| listing.fetched.elapsed() < ttl;
+        if let Some(listing) = self.known(whose).filter(fresh) {
+            return Turn::Kept(listing);
+        }
+        let mut flights = self.flights.lock();
+        if let Some(flight) = flights.get(&whose)
+            // One whose sender is gone without a word was abandoned with its thread.
+            && (flight.has_changed().is_ok() || flight.borrow().is_some())
+        {
+            return Turn::Wait(Flight(flight.clone()));
+        }
+        // It may have landed between the look above and the lock.
+        if let Some(listing) = self.known(whose).filter(fresh) {
+            return Turn::Kept(listing);
+        }
+        let (sender, receiver) = watch::channel(None);
+        flights.insert(whose, receiver);
+        Turn::Fetch(sender)
+    }
+
+    /// Ends a fetch: keeps its result if it is one, and tells those who wait.
+    pub fn landed(&self, whose: Whose, sender: &watch::Sender<Option<Outcome>>, outcome: Outcome) {
+        if let Ok(listing) = &outcome {
+            match whose {
+                None => self.own.store(Some(Arc::clone(listing))),
+                Some(client) => {
+                    let mut clients = self.clients.lock();
+                    if clients.len() >= CLIENTS && !clients.contains_key(&client) {
+                        let oldest = clients.iter().min_by_key(|(_, listing)| listing.fetched);
+                        if let Some(oldest) = oldest.map(|(client, _)| *client) {
+                            clients.remove(&oldest);
+                        }
+                    }
+                    clients.insert(client, Arc::clone(listing));
+                }
+            }
+        }
+        self.flights.lock().remove(&whose);
+        sender.send_replace(Some(outcome));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_mins(1);
+
+    fn listing() -> Arc<Listing> {
+        Arc::new(Listing { entries: Vec::new(), fetched: Instant::now() })
+    }
+
+    #[tokio::test]
+    async fn one_fetches_and_the_others_wait_for_it() {
+        let listings = Listings::default();
+        let Turn::Fetch(sender) = listings.turn(None, MINUTE) else { panic!() };
+        let Turn::Wait(flight) = listings.turn(None, MINUTE) else { panic!() };
+        listings.landed(None, &sender, Ok(listing()));
+        assert!(flight.outcome().await.is_ok());
+        assert!(matches!(listings.turn(None, MINUTE), Turn::Kept(_)));
+        assert!(matches!(listings.turn(None, Duration::ZERO), Turn::Fetch(_)));
+    }
+
+    #[tokio::test]
+    async fn a_failure_is_told_and_not_kept() {
+        let listings = Listings::default();
+        let Turn::Fetch(sender) = listings.turn(None, MINUTE) else { panic!() };
+        let Turn::Wait(flight) = listings.turn(None, MINUTE) else { panic!() };
+        listings.landed(None, &sender, Err("down".into()));
+        assert_eq!(flight.outcome().await.unwrap_err().as_ref(), "down");
+        assert!(matches!(listings.turn(None, MINUTE), Turn::Fetch(_)));
+    }
+
+    #[test]
+    fn an_abandoned_fetch_blocks_nobody() {
+        let listings = Listings::default();
+        drop(listings.turn(None, MINUTE));
+        assert!(matches!(listings.turn(None, MINUTE), Turn::Fetch(_)));
+    }
+
+    #[test]
+    fn two_clients_never_share_and_their_number_is_bounded() {
+        let listings = Listings::default();
+        for client in 0..=CLIENTS {
+            let mut whose = [0; 32];
+            whose[..8].copy_from_slice(&client.to_le_bytes());
+            let Turn::Fetch(sender) = listings.turn(Some(whose), MINUTE) else { panic!() };
+            listings.landed(Some(whose), &sender, Ok(listing()));
+        }
+        assert_eq!(listings.clients.lock().len(), CLIENTS);
+        assert!(listings.known(None).is_none());
+    }
+}

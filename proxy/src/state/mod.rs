@@ -1,0 +1,96 @@
+//! What the proxy runs: items made ready, published whole, read by every request without a lock.
+//!
+//! - [`shared`]: the one place that control and data path share
+//! - [`build`]: items → state, reusing what did not change
+//! - [`table`]: host or path prefix → route
+//! - [`route`], [`backend`]: what an item became
+//! - [`health`], [`checks`]: which backends answer
+//! - [`listing`]: which models they list
+//! - [`metrics`]: what is counted
+
+pub mod backend;
+mod build;
+mod checks;
+pub mod health;
+pub mod listing;
+pub mod metrics;
+pub mod route;
+mod shared;
+pub mod table;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use dragoman_config::names::Names;
+use dragoman_config::{Kind, ObjectKey, ProxyItem};
+
+use backend::{Backend, BackendName};
+use build::RunMap;
+use route::Route;
+pub use shared::Shared;
+use table::{Found, Table};
+
+/// One version of everything that requests need. Never changed: a publish makes another.
+#[derive(Debug)]
+pub struct State {
+    /// The proxy's own settings.
+    pub proxy: Arc<ProxyItem>,
+    /// Routes, by the numbers that the table gives.
+    pub routes: Vec<Arc<Route>>,
+    table: Table,
+    backends: HashMap<ObjectKey, Arc<Backend>>,
+    maps: HashMap<ObjectKey, Arc<RunMap>>,
+    passthrough: Arc<Names>,
+    /// Items by kind: proxies, backends, maps, routes.
+    counts: [usize; 4],
+}
+
+impl State {
+    /// The state of a proxy that was told nothing yet.
+    fn empty() -> Self {
+        let proxy = ProxyItem {
+            cluster_domain: "cluster.local".into(),
+            denied_cidrs: Vec::new(),
+            deny_loopback: true,
+            body_bytes: 32 << 20,
+            header_bytes: 64 << 10,
+            log_level: None,
+        };
+        Self {
+            table: Table::new(&proxy.cluster_domain),
+            proxy: Arc::new(proxy),
+            routes: Vec::new(),
+            backends: HashMap::new(),
+            maps: HashMap::new(),
+            passthrough: Arc::new(Names::passthrough()),
+            counts: [0; 4],
+        }
+    }
+
+    /// What a request of this host and path is for.
+    pub fn find<'p>(&self, host: &str, path: &'p str) -> Found<'p> {
+        self.table.find(host, path)
+    }
+
+    fn route(&self, key: &ObjectKey) -> Option<&Arc<Route>> {
+        self.routes.binary_search_by(|route| route.key.cmp(key)).ok().and_then(|at| self.routes.get(at))
+    }
+
+    fn backend(&self, name: &BackendName) -> Option<Arc<Backend>> {
+        match &name.inline {
+            None => self.backends.get(&name.item.object).cloned(),
+            Some(inline) => {
+                debug_assert_eq!(name.item.kind, Kind::Route);
+                let entry = self.route(&name.item.object)?.backend(inline)?;
+                entry.backend.as_ref().ok().filter(|backend| backend.name == *name).cloned()
+            }
+        }
+    }
+
+    /// Every backend, inline ones too.
+    fn all_backends(&self) -> impl Iterator<Item = &Arc<Backend>> {
+        let inline = self.routes.iter().flat_map(|route| &route.backends);
+        let inline = inline.filter_map(|entry| entry.backend.as_ref().ok());
+        self.backends.values().chain(inline.filter(|backend| backend.name.inline.is_some()))
+    }
+}

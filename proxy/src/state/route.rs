@@ -1,0 +1,119 @@
+//! A route as a proxy runs it: its names, its backends, what it does to replies.
+
+use std::sync::Arc;
+
+use dragoman_config::names::{BackendNames, BadFilter, Names};
+use dragoman_config::{ObjectKey, RouteBackendItem, RouteItem};
+use dragoman_crds::Thinking;
+
+use super::backend::{Backend, Unrunnable};
+use super::metrics::RouteMetrics;
+
+/// What model names mean on a route.
+#[derive(Debug, Clone)]
+pub enum Map {
+    /// What this map says.
+    Names(Arc<Names>),
+    /// Nothing that may be used, and why: the route answers 503.
+    Closed(String),
+}
+
+/// One backend of a route.
+#[derive(Debug)]
+pub struct RouteBackend {
+    /// Its name within the route.
+    pub name: String,
+    /// The upstream, or why there is none.
+    pub backend: Result<Arc<Backend>, String>,
+    /// Its share in the life of a name.
+    pub names: BackendNames,
+    /// Lowest first.
+    pub priority: u32,
+    /// Share among equals.
+    pub weight: u32,
+}
+
+/// One route.
+#[derive(Debug)]
+pub struct Route {
+    /// Its namespace and name.
+    pub key: ObjectKey,
+    /// Host names besides its own.
+    pub hostnames: Vec<String>,
+    /// What model names mean.
+    pub map: Map,
+    /// Who answers, in the order of the manifest.
+    pub backends: Vec<RouteBackend>,
+    /// What becomes of thinking.
+    pub thinking: Thinking,
+    /// What is counted.
+    pub metrics: Arc<RouteMetrics>,
+    /// What it was built from, to see whether it changed.
+    item: RouteItem,
+}
+
+impl Route {
+    /// Puts a route together from its item and what its references came to, one for each backend.
+    ///
+    /// # Errors
+    /// [`Unrunnable`] when a filter does not compile.
+    pub fn build(
+        key: ObjectKey,
+        item: &RouteItem,
+        map: Map,
+        upstreams: Vec<Result<Arc<Backend>, String>>,
+        metrics: Arc<RouteMetrics>,
+    ) -> Result<Self, Unrunnable> {
+        let backends = item.backends.iter().zip(upstreams);
+        let backends: Result<Vec<_>, _> =
+            backends.enumerate().map(|(at, (entry, upstream))| backend(at, entry, upstream)).collect();
+        Ok(Self {
+            key,
+            hostnames: item.hostnames.clone(),
+            map,
+            backends: backends?,
+            thinking: item.thinking.clone(),
+            metrics,
+            item: item.clone(),
+        })
+    }
+
+    /// Whether it is what the same arguments would become.
+    pub fn is(&self, item: &RouteItem, map: &Map, upstreams: &[Result<Arc<Backend>, String>]) -> bool {
+        self.item == *item
+            && match (&self.map, map) {
+                (Map::Names(one), Map::Names(other)) => Arc::ptr_eq(one, other),
+                (Map::Closed(one), Map::Closed(other)) => one == other,
+                _ => false,
+            }
+            && self.backends.len() == upstreams.len()
+            && self.backends.iter().zip(upstreams).all(|(one, other)| match (&one.backend, other) {
+                (Ok(one), Ok(other)) => Arc::ptr_eq(one, other),
+                (Err(one), Err(other)) => one == other,
+                _ => false,
+            })
+    }
+
+    /// A backend by its name within the route.
+    pub fn backend(&self, name: &str) -> Option<&RouteBackend> {
+        self.backends.iter().find(|backend| backend.name == name)
+    }
+}
+
+fn backend(
+    at: usize,
+    entry: &RouteBackendItem,
+    upstream: Result<Arc<Backend>, String>,
+) -> Result<RouteBackend, Unrunnable> {
+    let catalog = upstream.as_ref().map_or(&[][..], |backend| &backend.catalog);
+    let names = BackendNames::new(entry, catalog).map_err(|BadFilter { field, fault }| {
+        Unrunnable::Names(format!("backends[{at}].models.{field}: {fault}"))
+    })?;
+    Ok(RouteBackend {
+        name: entry.name.clone(),
+        backend: upstream,
+        names,
+        priority: entry.priority,
+        weight: entry.weight,
+    })
+}

@@ -1,0 +1,160 @@
+//! What control and data path share: the state in use, health, metrics, readiness, drain.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use arc_swap::{ArcSwap, Guard};
+use dragoman_config::wire::BackendReport;
+use dragoman_config::{Item, Key};
+use parking_lot::Mutex;
+use tokio::sync::watch;
+
+use super::State;
+use super::build::Builder;
+use super::checks::Checks;
+use super::metrics::{self, InFlight};
+
+/// One per process.
+#[derive(Debug)]
+pub struct Shared {
+    state: ArcSwap<State>,
+    /// Counted up by each publish, so that a thread sees with one read whether its copy is current.
+    version: AtomicU64,
+    publishing: Mutex<Checks>,
+    health: watch::Sender<u64>,
+    ready: AtomicBool,
+    draining: watch::Sender<bool>,
+    threads: Box<[Thread]>,
+}
+
+/// What one thread counts, far enough from the next one's that they share no cache line.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct Thread {
+    in_flight: InFlight,
+    unrouted: AtomicU64,
+}
+
+impl Shared {
+    /// For so many request threads; nothing is served until something is published.
+    #[must_use]
+    pub fn new(threads: usize) -> Arc<Self> {
+        Arc::new(Self {
+            state: ArcSwap::from_pointee(State::empty()),
+            version: AtomicU64::new(0),
+            publishing: Mutex::new(Checks::default()),
+            health: watch::Sender::new(0),
+            ready: AtomicBool::new(false),
+            draining: watch::Sender::new(false),
+            threads: (0..threads.max(1)).map(|_| Thread::default()).collect(),
+        })
+    }
+
+    /// Runs `items`, all of them at once, for every request that comes from now on. Returns the items that cannot be run,
+    /// and why; for those the previous version stays, where there is one.
+    pub fn publish(&self, items: BTreeMap<Key, Arc<Item>>) -> BTreeMap<Key, String> {
+        let mut checks = self.publishing.lock();
+        let previous = self.state.load_full();
+        let built = Builder::new(&previous, &self.health, self.threads.len()).build(&items);
+        checks.follow(built.state.all_backends());
+        self.state.store(Arc::new(built.state));
+        self.version.fetch_add(1, Ordering::Release);
+        drop(checks);
+        if built.fresh {
+            self.health.send_modify(|count| *count += 1);
+        }
+        built.refused
+    }
+
+    /// The state in use.
+    pub fn state(&self) -> Guard<Arc<State>> {
+        self.state.load()
+    }
+
+    /// How often something was published.
+    pub fn version(&self) -> u64 {
+        self.version.load(Ordering::Acquire)
+    }
+
+    /// Every backend's health.
+    #[must_use]
+    pub fn health(&self) -> Vec<BackendReport> {
+        let state = self.state.load();
+        let reports = state.all_backends().map(|backend| {
+            let seen = backend.lasting.health.seen();
+            BackendReport {
+                item: backend.name.item.clone(),
+                backend: backend.name.inline.clone(),
+                health: seen.health,
+                models: seen.models,
+                message: seen.message,
+            }
+        });
+        reports.collect()
+    }
+
+    /// Changes whenever [`Shared::health`] may say something else.
+    #[must_use]
+    pub fn health_changed(&self) -> watch::Receiver<u64> {
+        self.health.subscribe()
+    }
+
+    /// Sets whether config is complete and traffic welcome.
+    pub fn set_ready(&self, ready: bool) {
+        self.ready.store(ready, Ordering::Relaxed);
+    }
+
+    /// Whether config is complete and traffic welcome.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.ready.load(Ordering::Relaxed)
+    }
+
+    /// Begins to drain: no new connection, no further request on an idle one, replies on their way end as they would.
+    pub fn drain(&self) {
+        self.ready.store(false, Ordering::Relaxed);
+        self.draining.send_replace(true);
+    }
+
+    /// Becomes true when draining begins.
+    #[must_use]
+    pub fn draining(&self) -> watch::Receiver<bool> {
+        self.draining.subscribe()
+    }
+
+    /// How many request threads there are.
+    #[must_use]
+    pub fn threads(&self) -> usize {
+        self.threads.len()
+    }
+
+    /// The count of a thread's requests in flight.
+    pub(crate) fn in_flight_of(&self, thread: usize) -> &InFlight {
+        &self.threads[thread % self.threads.len()].in_flight
+    }
+
+    /// Counts a request that no route was found for.
+    pub(crate) fn unrouted(&self, thread: usize) {
+        self.threads[thread % self.threads.len()].unrouted.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Requests whose reply is not complete.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.threads.iter().map(|thread| thread.in_flight.count()).sum()
+    }
+
+    /// All metrics in Prometheus' text format.
+    #[must_use]
+    pub fn metrics_text(&self) -> String {
+        let state = self.state.load();
+        let routes = state.routes.iter().map(|route| {
+            (route.key.namespace.as_str(), route.key.name.as_str(), &*route.metrics)
+        });
+        let kinds = ["LLMProxy", "LLMBackend", "ModelMap", "LLMRoute"];
+        let items: Vec<_> = kinds.into_iter().zip(state.counts).collect();
+        let unrouted = self.threads.iter().map(|thread| thread.unrouted.load(Ordering::Relaxed));
+        metrics::text(routes, self.in_flight(), &items, unrouted.sum())
+    }
+}
