@@ -1,0 +1,43 @@
+//! The upstream side of the data plane: sends a request to one backend, gives back a head and a body of byte chunks.
+//!
+//! It knows nothing of routes, dialects or JSON. Everything here belongs to one thread (`!Send`) and runs in a
+//! `LocalSet` or `LocalRuntime`, since it spawns local tasks.
+//!
+//! - [`request`], [`reply`], [`fault`]: the interface
+//! - [`endpoint`]: where a URL leads
+//! - [`cluster`]: one backend's addresses, pools and health; [`Cluster::send`] is the way in
+//! - [`names`], [`lookup`]: its name as addresses, and the system's resolver
+//! - [`guard`]: addresses that must not be called
+//! - [`address`]: one address, its connections, its health
+//! - [`dial`], [`io`]: connections
+//! - [`h1`]: HTTP/1.1
+//! - [`hop`]: headers that stay on a connection
+//! - [`deadline`], [`concurrency`]: bounds
+
+mod address;
+mod cluster;
+mod concurrency;
+mod deadline;
+mod dial;
+mod endpoint;
+mod fault;
+mod guard;
+mod h1;
+pub mod hop;
+mod io;
+mod lookup;
+mod names;
+mod reply;
+mod request;
+#[cfg(test)]
+mod tests;
+
+pub use cluster::{Cluster, Settings};
+pub use concurrency::Concurrency;
+pub use deadline::Timeouts;
+pub use endpoint::{BadUrl, Endpoint};
+pub use fault::{Blame, Fault, Phase};
+pub use guard::Denied;
+pub use lookup::{Answer, Lookup};
+pub use reply::{Reply, ReplyBody};
+pub use request::{BodyStream, BoxError, Request, RequestBody};

@@ -1,0 +1,197 @@
+//! An upstream's name as addresses, kept as long as they hold, and longer when no name server answers.
+
+use std::{
+    cell::{Cell, RefCell},
+    net::{IpAddr, SocketAddr},
+    rc::Rc,
+    time::Duration,
+};
+
+use tokio::{sync::Mutex, time::Instant};
+
+use super::{
+    address::Address,
+    endpoint::Endpoint,
+    fault::Fault,
+    guard::Denied,
+    lookup::{Answer, Lookup},
+};
+
+/// Answers hold at least so long, so that a TTL of zero does not cost a lookup per request…
+const SHORTEST: Duration = Duration::from_secs(1);
+/// …and at most so long: pods come and go.
+const LONGEST: Duration = Duration::from_secs(30);
+/// How long an answer may still be used while a new one is fetched in the background.
+const STALE: Duration = Duration::from_secs(30);
+/// When a failed lookup is tried again while an old answer serves.
+const AGAIN: Duration = Duration::from_secs(2);
+
+type Addresses = Rc<[Rc<Address>]>;
+
+/// The addresses of one upstream.
+pub(crate) struct Names {
+    host: String,
+    port: u16,
+    denied: Denied,
+    lookup: Lookup,
+    /// How long one lookup may take.
+    patience: Duration,
+    current: RefCell<Option<Current>>,
+    refreshing: Cell<bool>,
+    /// One lookup at a time; its result serves all who waited meanwhile.
+    turn: Mutex<()>,
+    finished: Cell<u64>,
+    failure: RefCell<String>,
+}
+
+struct Current {
+    /// Never empty, except that all were denied.
+    addresses: Addresses,
+    denied: Option<(IpAddr, String)>,
+    fresh_until: Instant,
+    /// When they were last known to be right; they never change for an address literal.
+    literal: bool,
+}
+
+impl Names {
+    pub(crate) fn new(
+        endpoint: &Endpoint,
+        denied: Denied,
+        lookup: Lookup,
+        patience: Duration,
+    ) -> Rc<Self> {
+        let names = Names {
+            host: endpoint.host().into(),
+            port: endpoint.port(),
+            denied,
+            lookup,
+            patience,
+            current: RefCell::default(),
+            refreshing: Cell::default(),
+            turn: Mutex::default(),
+            finished: Cell::default(),
+            failure: RefCell::default(),
+        };
+        if let Ok(literal) = endpoint.host().parse() {
+            names.install(
+                &Answer {
+                    addresses: vec![literal],
+                    ttl: LONGEST,
+                },
+                true,
+            );
+        }
+        Rc::new(names)
+    }
+
+    /// The addresses that may be called.
+    ///
+    /// # Errors
+    /// [`Fault::Dns`] if there never was an answer, [`Fault::DeniedAddress`] if all are denied.
+    pub(crate) async fn addresses(self: &Rc<Self>) -> Result<Addresses, Fault> {
+        let now = Instant::now();
+        let age = self.current.borrow().as_ref().map(|current| {
+            if current.literal {
+                Duration::ZERO
+            } else {
+                now.saturating_duration_since(current.fresh_until)
+            }
+        });
+        match age {
+            Some(Duration::ZERO) => {}
+            Some(age) if age < STALE => self.refresh_in_background(),
+            _ => {
+                let before = self.finished.get();
+                let _turn = self.turn.lock().await;
+                if self.finished.get() == before {
+                    self.refresh().await;
+                }
+            }
+        }
+        self.known()
+    }
+
+    /// Asks again at the next request: what is known has proved wrong.
+    pub(crate) fn doubt(&self) {
+        if let Some(current) = &mut *self.current.borrow_mut() {
+            current.fresh_until = current
+                .fresh_until
+                .min(Instant::now() - Duration::from_nanos(1));
+        }
+    }
+
+    fn known(&self) -> Result<Addresses, Fault> {
+        let current = self.current.borrow();
+        let Some(current) = &*current else {
+            let reason = self.failure.borrow().clone();
+            return Err(Fault::Dns {
+                host: self.host.clone(),
+                reason,
+            });
+        };
+        match (&current.denied, current.addresses.is_empty()) {
+            (Some((address, rule)), true) => Err(Fault::DeniedAddress {
+                host: self.host.clone(),
+                address: *address,
+                rule: rule.clone(),
+            }),
+            _ => Ok(Rc::clone(&current.addresses)),
+        }
+    }
+
+    fn refresh_in_background(self: &Rc<Self>) {
+        if self.refreshing.replace(true) {
+            return;
+        }
+        let names = Rc::downgrade(self);
+        tokio::task::spawn_local(async move {
+            if let Some(names) = names.upgrade() {
+                let _turn = names.turn.lock().await;
+                names.refresh().await;
+                names.refreshing.set(false);
+            }
+        });
+    }
+
+    async fn refresh(&self) {
+        let found = tokio::time::timeout(self.patience, self.lookup.find(&self.host)).await;
+        let found = found.unwrap_or_else(|_| Err(format!("no answer within {:?}", self.patience)));
+        match found {
+            Ok(answer) => self.install(&answer, false),
+            Err(reason) => {
+                tracing::warn!(host = %self.host, %reason, "name lookup failed");
+                if let Some(current) = &mut *self.current.borrow_mut() {
+                    current.fresh_until = Instant::now() + AGAIN;
+                }
+                *self.failure.borrow_mut() = reason;
+            }
+        }
+        self.finished.set(self.finished.get() + 1);
+    }
+
+    /// Takes an answer. Addresses that stay keep their connections and health.
+    fn install(&self, answer: &Answer, literal: bool) {
+        let mut current = self.current.borrow_mut();
+        let before = current.take().map(|current| current.addresses);
+        let mut denied = None;
+        let mut addresses: Vec<Rc<Address>> = Vec::with_capacity(answer.addresses.len());
+        for ip in &answer.addresses {
+            if let Some(rule) = self.denied.rule(*ip) {
+                denied.get_or_insert((*ip, rule));
+                continue;
+            }
+            let socket = SocketAddr::new(*ip, self.port);
+            if addresses.iter().all(|known| known.socket != socket) {
+                let kept = before.iter().flat_map(|before| before.iter());
+                let kept = kept.into_iter().find(|known| known.socket == socket);
+                addresses.push(kept.map_or_else(|| Address::new(socket), Rc::clone));
+            }
+        }
+        *current = Some(Current {
+            addresses: addresses.into(),
+            denied,
+            fresh_until: Instant::now() + answer.ttl.clamp(SHORTEST, LONGEST),
+            literal,
+        });
+    }
+}
