@@ -2,5 +2,6 @@
 
 pub mod json;
 pub mod sse;
+pub mod think;
 pub mod state;
 pub mod upstream;

@@ -1,5 +1,6 @@
 //! A body and its edits as segments: what is not edited shares the body's memory.
 
+use std::cmp::Reverse;
 use std::ops::Range;
 
 use bytes::Bytes;
@@ -15,8 +16,8 @@ pub struct Edit {
 
 /// The body with its edits, as segments to be written one after another. Empty ones are left out.
 ///
-/// Edits are taken in order of their place; one that overlaps an earlier one, or lies outside of the
-/// body, is left out.
+/// Edits are taken in order of their place. One inside of a larger one is left out, as is one that lies
+/// outside of the body.
 #[must_use]
 pub fn splice(body: &Bytes, edits: Vec<Edit>) -> Vec<Bytes> {
     let mut segments = Vec::with_capacity(edits.len() * 2 + 1);
@@ -41,11 +42,11 @@ enum Piece {
 }
 
 fn walk(length: usize, mut edits: Vec<Edit>, mut each: impl FnMut(Piece)) {
-    edits.sort_by_key(|edit| (edit.at.start, edit.at.end));
+    // Where several start, insertions come first, then the largest, which swallows the others.
+    edits.sort_by_key(|edit| (edit.at.start, !edit.at.is_empty(), Reverse(edit.at.end)));
     let mut done = 0;
     for Edit { at, with } in edits {
         let fits = at.start >= done && at.end >= at.start && at.end <= length;
-        debug_assert!(fits, "an edit at {at:?} of {length} bytes, {done} done");
         if !fits {
             continue;
         }
@@ -86,6 +87,22 @@ mod tests {
         let mut copy = Vec::new();
         splice_into(&body, vec![edit(3..5, "xyz")], &mut copy);
         assert_eq!(copy, b"012xyz56789");
+    }
+
+    #[test]
+    fn an_edit_of_the_whole_stands_instead_of_one_inside() {
+        let body = Bytes::from_static(b"0123456789");
+        let edits = vec![
+            edit(4..5, "inner"),
+            edit(2..3, "inner"),
+            edit(2..8, "outer"),
+            edit(2..2, "+"),
+        ];
+        assert_eq!(splice(&body, edits).concat(), b"01+outer89");
+        assert_eq!(
+            splice(&body, vec![edit(9..11, "outside")]).concat(),
+            &body[..]
+        );
     }
 
     #[test]

@@ -1,0 +1,31 @@
+//! A model's thinking taken out of its replies, and switched off in requests.
+//!
+//! - [`rules`]: what counts as thinking, and what happens to it.
+//! - [`lines`]: fenced code, inside which no block starts.
+//! - [`stripper`]: the state machine over the text of one choice.
+//! - [`parts`]: the edits that a stripped text makes in a choice's JSON.
+//! - [`shape`]: chunks that differ only in their text, known without being parsed.
+//! - [`choices`]: a streamed chunk's choices, each with its stripper.
+//! - [`stream`]: OpenAI chat completions and completions, streamed.
+//! - [`reply`]: the same, not streamed.
+//! - [`disable`]: requests that ask the model not to think at all.
+
+mod choices;
+pub mod disable;
+pub mod lines;
+mod parts;
+pub mod reply;
+pub mod rules;
+mod shape;
+pub mod stream;
+pub mod stripper;
+
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod texts;
+
+pub use reply::reply;
+pub use rules::{Rules, Tag, Text};
+pub use stream::{OpenAiStream, Unreadable};
+pub use stripper::{Pieces, Stripper};

@@ -1,0 +1,1 @@
+//! Promises about stripping, tried on generated texts and streams and every split.
