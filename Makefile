@@ -1,0 +1,76 @@
+# The habits of this project. `make help` lists them.
+SHELL := /bin/bash -euo pipefail
+.DEFAULT_GOAL := help
+.PHONY: help run test check fmt lint unit generate docs bench build images cluster cluster-down deny \
+        test-standalone test-cluster packages sdk
+
+CARGO_TEST = cargo test --quiet
+RELEASE = target/release
+PROGRAMS = $(RELEASE)/dragoman-proxy $(RELEASE)/dragoman-operator $(RELEASE)/dragoman-simulator
+IMAGES = target/images
+CLUSTER ?= dragoman
+
+help: ## Lists what there is.
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
+
+run: build ## Runs the proxy with a simulated LLM, and prints what to try.
+	@examples/standalone/run $(RELEASE)
+
+test: lint unit test-standalone test-cluster ## Everything that must pass: format, lints, units, and the whole system on a real cluster.
+	@echo "make test: everything passed"
+
+check: ## The quick loop: format, lints and unit tests.
+	cargo fmt --check
+	cargo clippy --quiet --workspace --all-targets -- --deny warnings
+	$(CARGO_TEST) --workspace --exclude dragoman-system
+
+fmt: ## Formats the code.
+	cargo fmt
+
+lint: ## Format, lints, generated files, manifests.
+	cargo fmt --check
+	cargo clippy --quiet --workspace --all-targets -- --deny warnings
+	tests/system/generated-files-are-current
+	tests/system/features-name-real-tests
+	tests/system/proxy-never-links-the-kube-client
+
+unit: ## Unit tests, and the tests of each crate.
+	$(CARGO_TEST) --workspace --exclude dragoman-system
+
+generate: ## Writes the CRDs and the reference from the types.
+	cargo run --quiet --package dragoman-crds --bin crdgen .
+
+docs: generate ## The reference, and the crates' own documentation.
+	cargo doc --workspace --no-deps
+
+build: ## One release build of everything that runs, static so that it fits an image.
+	@for program in proxy operator simulator; do \
+	  cargo rustc --quiet --release --package dragoman-$$program --bin dragoman-$$program -- -C target-feature=+crt-static; \
+	done
+
+images: build ## Image archives of the programs, in target/images, without a container engine.
+	@mkdir -p $(IMAGES)
+	@for program in proxy operator simulator; do \
+	  tests/cluster/image -o $(IMAGES)/dragoman-$$program.tar dragoman-$$program:0.1.0 $(RELEASE)/dragoman-$$program; \
+	done
+
+bench: ## Measures the proxy beside nginx; figures as in docs/performance.md.
+	cargo build --quiet --release --package dragoman-proxy --bin dragoman-proxy
+	cargo run --quiet --release --package dragoman-bench -- --proxy $(RELEASE)/dragoman-proxy
+
+cluster: images ## A real one-node cluster with Dragoman and the examples; prints how to use it.
+	tests/cluster/up $(CLUSTER)
+	tests/system/install $(CLUSTER) $(IMAGES)
+	tests/system/walk $(CLUSTER)
+
+cluster-down: ## Takes that cluster away again.
+	tests/cluster/down $(CLUSTER)
+
+sdk: ## The official SDKs for the whole-system tests, in target/sdk.
+	tests/system/sdk/install target/sdk
+
+test-standalone: build sdk ## The whole system without a cluster.
+	$(CARGO_TEST) --package dragoman-system --test it -- standalone
+
+test-cluster: images sdk ## The whole system on a real cluster of its own.
+	tests/system/on-a-cluster
