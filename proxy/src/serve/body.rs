@@ -1,0 +1,106 @@
+//! The body of a reply to a client.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http_body::{Frame, SizeHint};
+
+use super::stream::Stream;
+use super::tracked::Tracked;
+use crate::upstream::{Fault, ReplyBody};
+
+/// A reply's body, and what is noted when it ends.
+pub(crate) struct Body {
+    inner: Inner,
+    tracked: Option<Tracked>,
+}
+
+enum Inner {
+    /// Pieces that are there already.
+    Held(VecDeque<Bytes>),
+    /// One piece that is there already, or none when it is empty.
+    Whole(Bytes),
+    /// The upstream's, as it comes.
+    Relay(Box<ReplyBody>),
+    /// The upstream's, looked into event by event.
+    Stream(Box<Stream>),
+}
+
+/// A reply that cannot be completed: the client sees the connection close (or the stream reset) before the end.
+#[derive(Debug, thiserror::Error)]
+#[error("the upstream's reply cannot be completed: {0}")]
+pub(crate) struct Cut(#[from] Fault);
+
+impl Body {
+    fn new(inner: Inner) -> Self {
+        Self { inner, tracked: None }
+    }
+
+    pub(crate) fn empty() -> Self {
+        Self::whole(Bytes::new())
+    }
+
+    pub(crate) fn whole(bytes: Bytes) -> Self {
+        Self::new(Inner::Whole(bytes))
+    }
+
+    /// Segments, written one after another.
+    pub(crate) fn segments(segments: Vec<Bytes>) -> Self {
+        Self::new(Inner::Held(segments.into()))
+    }
+
+    pub(crate) fn relay(body: ReplyBody) -> Self {
+        Self::new(Inner::Relay(Box::new(body)))
+    }
+
+    pub(crate) fn stream(stream: Stream) -> Self {
+        Self::new(Inner::Stream(Box::new(stream)))
+    }
+
+    /// With what is to be noted at its end.
+    pub(crate) fn tracked(mut self, tracked: Tracked) -> Self {
+        self.tracked = Some(tracked);
+        self
+    }
+}
+
+impl http_body::Body for Body {
+    type Data = Bytes;
+    type Error = Cut;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        let chunk = match &mut self.inner {
+            Inner::Whole(bytes) if bytes.is_empty() => None,
+            Inner::Whole(bytes) => Some(Ok(std::mem::take(bytes))),
+            Inner::Held(pieces) => pieces.pop_front().map(Ok),
+            Inner::Relay(body) => ready!(body.poll_chunk(cx)),
+            Inner::Stream(stream) => ready!(stream.poll_chunk(cx)).map(Ok),
+        };
+        Poll::Ready(chunk.map(|chunk| chunk.map(Frame::data).map_err(Cut)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.inner {
+            Inner::Whole(bytes) => bytes.is_empty(),
+            Inner::Held(pieces) => pieces.is_empty(),
+            Inner::Relay(body) => body.ended(),
+            Inner::Stream(_) => false,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.inner {
+            Inner::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Inner::Held(pieces) => {
+                SizeHint::with_exact(pieces.iter().map(|piece| piece.len() as u64).sum())
+            }
+            Inner::Relay(body) => body.left().map_or_else(SizeHint::new, SizeHint::with_exact),
+            Inner::Stream(_) => SizeHint::new(),
+        }
+    }
+}

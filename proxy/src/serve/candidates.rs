@@ -1,0 +1,147 @@
+//! Which backends may answer a call, and in which order they are asked.
+
+use rand::Rng;
+
+use crate::state::listing::Whose;
+use crate::state::route::{Route, RouteBackend};
+
+/// A route has at most so many backends.
+const MOST: usize = 32;
+
+/// Backends in the order in which they are asked, by their places in the route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Candidates {
+    order: [u8; MOST],
+    length: usize,
+}
+
+impl Candidates {
+    fn none() -> Self {
+        Self { order: [0; MOST], length: 0 }
+    }
+
+    fn push(&mut self, at: usize) {
+        if let (Some(place), Ok(at)) = (self.order.get_mut(self.length), u8::try_from(at)) {
+            *place = at;
+            self.length += 1;
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = usize> + '_ {
+        self.order[..self.length].iter().map(|at| usize::from(*at))
+    }
+
+    fn retain(&mut self, mut keep: impl FnMut(usize) -> bool) {
+        let mut kept = Self::none();
+        self.iter().filter(|at| keep(*at)).for_each(|at| kept.push(at));
+        *self = kept;
+    }
+
+    /// Puts them in order: those that answer before those that failed, then by priority, then at random by weight.
+    fn sort(&mut self, route: &Route) {
+        if self.length < 2 {
+            return;
+        }
+        let mut keys = [(false, 0, f64::MAX); MOST];
+        for at in self.iter() {
+            let entry = &route.backends[at];
+            let left_out =
+                entry.backend.as_ref().is_ok_and(|backend| backend.lasting.health.left_out());
+            keys[at] = (left_out, entry.priority, turn(entry.weight));
+        }
+        self.order[..self.length].sort_by(|one, other| {
+            let (one, other) = (keys[usize::from(*one)], keys[usize::from(*other)]);
+            (one.0, one.1).cmp(&(other.0, other.1)).then(one.2.total_cmp(&other.2))
+        });
+    }
+}
+
+/// A draw of which the smallest wins: exponential with the weight as rate, so that the winner, and then each next one, is drawn by weight.
+fn turn(weight: u32) -> f64 {
+    if weight == 0 {
+        return f64::MAX;
+    }
+    -rand::rng().random_range(f64::MIN_POSITIVE..1.0).ln() / f64::from(weight)
+}
+
+fn usable(entry: &RouteBackend) -> bool {
+    entry.backend.is_ok()
+}
+
+/// Why no backend may answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Nobody {
+    /// None has the model.
+    NoModel,
+    /// Those that may have it cannot be used, for the reason that the first of them gives.
+    Unusable(usize),
+}
+
+/// The backends that may answer a call of `model`, which the map gave to `backend` alone if it named one.
+pub(crate) fn for_model(
+    route: &Route,
+    model: &str,
+    backend: Option<&str>,
+    whose: impl Fn(&RouteBackend) -> Whose,
+) -> Result<Candidates, Nobody> {
+    let mut candidates = Candidates::none();
+    let mut unusable = None;
+    let admitted = route.backends.iter().enumerate().filter(|(_, entry)| {
+        backend.is_none_or(|name| entry.name == name) && entry.names.bare(model).is_some()
+    });
+    for (at, entry) in admitted {
+        if usable(entry) {
+            candidates.push(at);
+        } else {
+            unusable.get_or_insert(at);
+        }
+    }
+    match (candidates.is_empty(), unusable) {
+        (true, Some(at)) => return Err(Nobody::Unusable(at)),
+        (true, None) => return Err(Nobody::NoModel),
+        (false, _) => {}
+    }
+    if candidates.length > 1 {
+        leave_out_those_without(route, model, &mut candidates, whose);
+        candidates.sort(route);
+    }
+    Ok(candidates)
+}
+
+/// One whose known list lacks the model is left out while another has it or has no known list.
+fn leave_out_those_without(
+    route: &Route,
+    model: &str,
+    candidates: &mut Candidates,
+    whose: impl Fn(&RouteBackend) -> Whose,
+) {
+    let lacks = |at: usize| {
+        let entry = &route.backends[at];
+        let (Ok(backend), Some(bare)) = (&entry.backend, entry.names.bare(model)) else {
+            return false;
+        };
+        !entry.names.catalogued(bare)
+            && backend
+                .listings
+                .known(whose(entry))
+                .is_some_and(|listing| !listing.has(entry.names.upstream(bare)))
+    };
+    if candidates.iter().any(|at| !lacks(at)) {
+        candidates.retain(|at| !lacks(at));
+    }
+}
+
+/// The backends for a path that names no model: all of them, the first by priority first.
+pub(crate) fn for_path(route: &Route) -> Result<Candidates, Nobody> {
+    let mut candidates = Candidates::none();
+    (0..route.backends.len()).filter(|at| usable(&route.backends[*at])).for_each(|at| candidates.push(at));
+    if candidates.is_empty() {
+        return Err(Nobody::Unusable(0));
+    }
+    candidates.sort(route);
+    Ok(candidates)
+}

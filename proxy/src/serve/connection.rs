@@ -1,0 +1,181 @@
+//! One client's connection: HTTP/1.1, or HTTP/2 when its first bytes say so.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::{Context, Waker};
+use std::time::Duration;
+
+use hyper::rt::Executor;
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+
+use super::dispatch;
+use super::worker::Worker;
+
+/// How long a connection may take to send a request's head, idle time before it included.
+const HEAD_PATIENCE: Duration = Duration::from_secs(75);
+/// The beginning of what an HTTP/2 client sends first: [RFC 9113 §3.4](https://www.rfc-editor.org/rfc/rfc9113#section-3.4).
+/// No method of HTTP/1.1 is `PRI`.
+const PREFACE: &[u8] = b"PRI * HT";
+/// hyper's least buffer, and its own default.
+const BUFFER: (usize, usize) = (8 << 10, 400 << 10);
+
+/// The connections of one thread.
+pub(crate) struct Connections {
+    draining: Cell<bool>,
+    next: Cell<u64>,
+    /// How to wake each, to tell it that draining begins.
+    wakers: RefCell<HashMap<u64, Option<Waker>>>,
+    gone: Notify,
+}
+
+impl Connections {
+    pub(crate) fn new() -> Rc<Self> {
+        Rc::new(Self {
+            draining: Cell::new(false),
+            next: Cell::new(0),
+            wakers: RefCell::default(),
+            gone: Notify::new(),
+        })
+    }
+
+    /// Tells every connection to end after the requests that it has begun.
+    pub(crate) fn drain(&self) {
+        self.draining.set(true);
+        for waker in self.wakers.borrow_mut().values_mut().filter_map(Option::take) {
+            waker.wake();
+        }
+    }
+
+    /// Waits until there is none.
+    pub(crate) async fn gone(&self) {
+        while !self.wakers.borrow().is_empty() {
+            self.gone.notified().await;
+        }
+    }
+
+    fn enter(self: &Rc<Self>) -> Entered {
+        let id = self.next.get();
+        self.next.set(id + 1);
+        self.wakers.borrow_mut().insert(id, None);
+        Entered { connections: Rc::clone(self), id, waits: false, told: false }
+    }
+}
+
+/// A connection's place among them.
+struct Entered {
+    connections: Rc<Connections>,
+    id: u64,
+    /// Whether its waker is known.
+    waits: bool,
+    told: bool,
+}
+
+impl Entered {
+    /// Whether it is to be told now that draining has begun.
+    fn is_to_end(&mut self, cx: &Context<'_>) -> bool {
+        if self.connections.draining.get() {
+            return !std::mem::replace(&mut self.told, true);
+        }
+        // A task's waker stays the same.
+        if !std::mem::replace(&mut self.waits, true) {
+            self.connections.wakers.borrow_mut().insert(self.id, Some(cx.waker().clone()));
+        }
+        false
+    }
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        self.connections.wakers.borrow_mut().remove(&self.id);
+        self.connections.gone.notify_one();
+    }
+}
+
+/// Serves a connection in a task of its own.
+pub(crate) fn spawn(worker: &Rc<Worker>, connections: &Rc<Connections>, stream: TcpStream) {
+    let (worker, entered) = (Rc::clone(worker), connections.enter());
+    tokio::task::spawn_local(async move {
+        // Small replies and events must not wait for an acknowledgement. A socket that refuses it is about to fail anyway.
+        let _ = stream.set_nodelay(true);
+        if speaks_http2(&stream).await {
+            serve_http2(worker, entered, stream).await;
+        } else {
+            serve_http1(worker, entered, stream).await;
+        }
+    });
+}
+
+/// Looks at the first bytes without taking them.
+async fn speaks_http2(stream: &TcpStream) -> bool {
+    let mut start = [0; PREFACE.len()];
+    let peeked = tokio::time::timeout(HEAD_PATIENCE, stream.peek(&mut start)).await;
+    // Fewer bytes than the preface are no client's habit; such a one gets HTTP/1.1, which refuses it in words.
+    matches!(peeked, Ok(Ok(length)) if &start[..length] == PREFACE)
+}
+
+async fn serve_http1(worker: Rc<Worker>, mut entered: Entered, stream: TcpStream) {
+    let header_bytes = usize::try_from(worker.state().proxy.header_bytes).unwrap_or(usize::MAX);
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_PATIENCE)
+        .max_header_size(header_bytes)
+        .max_buf_size(header_bytes.max(BUFFER.1).max(BUFFER.0));
+    let service = service_fn(move |request| dispatch::answer(Rc::clone(&worker), request));
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let ended = poll_fn(|cx| {
+        if entered.is_to_end(cx) {
+            connection.as_mut().graceful_shutdown();
+        }
+        connection.as_mut().poll(cx)
+    });
+    note(ended.await);
+}
+
+async fn serve_http2(worker: Rc<Worker>, mut entered: Entered, stream: TcpStream) {
+    let header_bytes = worker.state().proxy.header_bytes;
+    let mut builder = http2::Builder::new(Local);
+    builder
+        .timer(TokioTimer::new())
+        .max_header_list_size(header_bytes)
+        .max_concurrent_streams(256)
+        .keep_alive_interval(Duration::from_secs(30))
+        .keep_alive_timeout(Duration::from_secs(20));
+    let service = service_fn(move |request| dispatch::answer(Rc::clone(&worker), request));
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let ended = poll_fn(|cx| {
+        if entered.is_to_end(cx) {
+            connection.as_mut().graceful_shutdown();
+        }
+        connection.as_mut().poll(cx)
+    });
+    note(ended.await);
+}
+
+/// A client that leaves or speaks no HTTP is no event of ours; whoever looks for it finds it at debug.
+fn note(ended: hyper::Result<()>) {
+    if let Err(fault) = ended {
+        tracing::debug!(%fault, "a client's connection ended");
+    }
+}
+
+/// Runs tasks on the thread's own runtime.
+#[derive(Clone, Copy)]
+struct Local;
+
+impl<F> Executor<F> for Local
+where
+    F: Future<Output = ()> + 'static,
+{
+    fn execute(&self, future: F) {
+        tokio::task::spawn_local(future);
+    }
+}
+

@@ -1,0 +1,117 @@
+//! From a request's head to whoever answers it.
+
+use std::convert::Infallible;
+use std::rc::Rc;
+
+use http::{HeaderMap, Method, Request, Response, StatusCode, Version, header};
+use hyper::body::Incoming;
+
+use super::body::Body;
+use super::call;
+use super::error::{Refusal, bounded};
+use super::path::{self, Operation};
+use super::request_id::{self, RequestId};
+use super::tracked::Tracked;
+use super::worker::{Pinned, Worker};
+use crate::state::route::Route;
+use crate::state::table::Found;
+
+/// A request whose route is known.
+pub(crate) struct Asked {
+    pub(crate) worker: Rc<Worker>,
+    pub(crate) state: Pinned,
+    /// The route's number.
+    pub(crate) at: usize,
+    pub(crate) method: Method,
+    pub(crate) headers: HeaderMap,
+    /// What stands after the base URL, with a leading slash.
+    pub(crate) path: String,
+    pub(crate) query: Option<String>,
+}
+
+impl Asked {
+    pub(crate) fn route(&self) -> &Route {
+        &self.state.routes[self.at]
+    }
+
+    /// What stands after the base URL, with the query.
+    pub(crate) fn path_and_query(&self) -> std::borrow::Cow<'_, str> {
+        match &self.query {
+            Some(query) => format!("{}?{query}", self.path).into(),
+            None => self.path.as_str().into(),
+        }
+    }
+}
+
+/// Answers one request. Whatever happens is an answer.
+pub(crate) async fn answer(
+    worker: Rc<Worker>,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, Infallible> {
+    let mut tracked = Tracked::begin(&worker);
+    let id = RequestId::new();
+    let answered = route(worker, request, &mut tracked).await;
+    let mut response = answered.unwrap_or_else(|refusal| refusal.response());
+    response.headers_mut().insert(request_id::HEADER.clone(), id.header());
+    tracked.status(response.status().as_u16());
+    Ok(response.map(|body| body.tracked(tracked)))
+}
+
+async fn route(
+    worker: Rc<Worker>,
+    request: Request<Incoming>,
+    tracked: &mut Tracked,
+) -> Result<Response<Body>, Refusal> {
+    let (head, body) = request.into_parts();
+    let state = worker.state();
+    let host = host(&head)?;
+    let plain = path::plain(head.uri.path()).map_err(|fault| {
+        Refusal::client(StatusCode::BAD_REQUEST, "ambiguous_path", format!("Refused: {fault}."))
+    })?;
+    let (at, below) = match state.find(host, &plain) {
+        Found::Route(at, below) => (at, below),
+        Found::Nothing(asked) => return Err(unknown(&asked)),
+    };
+    tracked.route(&state, at);
+    let below = path::after_base(below);
+    let mut path = String::with_capacity(below.len() + 1);
+    path.push('/');
+    path.push_str(below);
+    let query = head.uri.query().map(str::to_owned);
+    let asked = Asked { worker, state: Rc::clone(&state), at, method: head.method, headers: head.headers, path, query };
+    match path::classify(below) {
+        Operation::Chat | Operation::Completions | Operation::Embeddings
+            if asked.method == Method::POST =>
+        {
+            call::answer(&asked, body).await
+        }
+        _ => Err(Refusal::client(StatusCode::NOT_FOUND, "unknown_path", "There is nothing at this path.")),
+    }
+}
+
+/// The host that is asked for: the target's own when it has one, else the `Host` header, of which there is exactly one.
+/// Source: [RFC 9112 §3.2](https://www.rfc-editor.org/rfc/rfc9112#section-3.2).
+fn host(head: &http::request::Parts) -> Result<&str, Refusal> {
+    let bad = |message: &'static str| Refusal::client(StatusCode::BAD_REQUEST, "bad_host", message);
+    let mut hosts = head.headers.get_all(header::HOST).iter();
+    let first = hosts.next();
+    if hosts.next().is_some() {
+        return Err(bad("The request has more than one Host header."));
+    }
+    if let Some(authority) = head.uri.authority() {
+        return Ok(authority.as_str());
+    }
+    match first {
+        Some(host) => host.to_str().map_err(|_| bad("The Host header is no host.")),
+        None if head.version == Version::HTTP_10 => Ok(""),
+        None => Err(bad("The request has no Host header.")),
+    }
+}
+
+fn unknown(asked: &str) -> Refusal {
+    let asked = bounded(asked, 256);
+    let message = format!(
+        "No LLMRoute answers to {asked:?}. Use a route's own host, http://<route>.<namespace>.svc/v1, or its path, /routes/<namespace>/<route>/v1, as base URL."
+    );
+    Refusal::client(StatusCode::NOT_FOUND, "route_not_found", message)
+}

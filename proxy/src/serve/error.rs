@@ -1,0 +1,252 @@
+//! What a client is told when it gets no reply of an upstream: status, whose fault, whether to try again, in OpenAI's shape.
+//!
+//! Source: [OpenAI's error codes](https://platform.openai.com/docs/guides/error-codes) and the objects that its SDKs read. `x-should-retry` is
+//! what those SDKs obey before any rule of their own.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Response, StatusCode, header};
+
+use super::body::Body;
+use crate::json::{self, Malformed};
+use crate::upstream::{self, Fault, Phase};
+
+/// Says whose fault an error is: `client`, `upstream` or `proxy`.
+pub static FAULT: HeaderName = HeaderName::from_static("x-dragoman-fault");
+/// Says whether another try may help.
+pub static SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
+
+/// Whose fault an error is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Blame {
+    Client,
+    Upstream,
+    Proxy,
+}
+
+impl Blame {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Upstream => "upstream",
+            Self::Proxy => "proxy",
+        }
+    }
+
+    fn kind(self) -> &'static str {
+        match self {
+            Self::Client => "invalid_request_error",
+            Self::Upstream => "upstream_error",
+            Self::Proxy => "proxy_error",
+        }
+    }
+}
+
+/// An answer that is an error.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub(crate) status: StatusCode,
+    pub(crate) blame: Blame,
+    /// One stable word for programs.
+    pub(crate) code: &'static str,
+    /// For people: what is wrong, and what to do.
+    pub(crate) message: Cow<'static, str>,
+    /// The field of the body that is meant.
+    pub(crate) param: Option<&'static str>,
+    pub(crate) retry: bool,
+    /// Seconds until another try makes sense.
+    pub(crate) retry_after: Option<u32>,
+}
+
+impl Refusal {
+    /// The client's fault: the same request fails again.
+    pub(crate) fn client(
+        status: StatusCode,
+        code: &'static str,
+        message: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        let (message, blame) = (message.into(), Blame::Client);
+        Self { status, blame, code, message, param: None, retry: false, retry_after: None }
+    }
+
+    /// Nothing can answer just now: 503.
+    pub(crate) fn unavailable(
+        blame: Blame,
+        code: &'static str,
+        message: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        let status = StatusCode::SERVICE_UNAVAILABLE;
+        let message = message.into();
+        Self { status, blame, code, message, param: None, retry: true, retry_after: Some(1) }
+    }
+
+    pub(crate) fn no_model(model: &str) -> Self {
+        let message = format!(
+            "The model {:?} does not exist here, or may not be called. GET /v1/models lists those that may.",
+            bounded(model, 256)
+        );
+        Self {
+            param: Some("model"),
+            ..Self::client(StatusCode::NOT_FOUND, "model_not_found", message)
+        }
+    }
+
+    pub(crate) fn malformed(fault: Malformed) -> Self {
+        let message = format!("The request's body is {fault}.");
+        Self::client(StatusCode::BAD_REQUEST, "invalid_json", message)
+    }
+
+    /// An upstream that gave no reply. `backend` is its name within the route: neither its URL nor its addresses are the client's business.
+    pub(crate) fn upstream(backend: &str, fault: &Fault) -> Self {
+        let (status, code, what): (_, _, Cow<'static, str>) = match fault {
+            Fault::Timeout { phase: Phase::Connect, .. } => (
+                StatusCode::GATEWAY_TIMEOUT,
+                "upstream_connect_timeout",
+                "could not be connected to in time".into(),
+            ),
+            Fault::Timeout { .. } => {
+                (StatusCode::GATEWAY_TIMEOUT, "upstream_timeout", "did not answer in time".into())
+            }
+            Fault::Dns { .. } => {
+                (StatusCode::BAD_GATEWAY, "upstream_unresolved", "has a name that has no address".into())
+            }
+            Fault::Connect { .. } => {
+                (StatusCode::BAD_GATEWAY, "upstream_unreachable", "could not be connected to".into())
+            }
+            Fault::Tls { .. } => {
+                (StatusCode::BAD_GATEWAY, "upstream_tls", "offered no TLS session that we trust".into())
+            }
+            Fault::DeniedAddress { .. } => (
+                StatusCode::BAD_GATEWAY,
+                "upstream_denied",
+                "has an address that this proxy must not call".into(),
+            ),
+            Fault::Saturated { .. } => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "overloaded",
+                "has as many requests in flight as it may".into(),
+            ),
+            Fault::RequestBody(_) => {
+                (StatusCode::BAD_REQUEST, "incomplete_body", "did not get the whole request".into())
+            }
+            Fault::Truncated(_) => (StatusCode::BAD_GATEWAY, "upstream_cut", "broke its reply off".into()),
+            _ => (StatusCode::BAD_GATEWAY, "upstream_failed", "gave no reply that can be passed on".into()),
+        };
+        let blame = match fault.blame() {
+            upstream::Blame::Client => Blame::Client,
+            upstream::Blame::Upstream => Blame::Upstream,
+            upstream::Blame::Config => Blame::Proxy,
+        };
+        let saturated = matches!(fault, Fault::Saturated { .. });
+        Self {
+            status,
+            blame,
+            code,
+            message: format!("Backend {backend:?} {what}.").into(),
+            param: None,
+            retry: fault.retryable(),
+            retry_after: saturated.then_some(1),
+        }
+    }
+
+    /// The object that OpenAI's SDKs read.
+    pub(crate) fn object(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(128 + self.message.len());
+        out.extend_from_slice(b"{\"error\":{\"message\":");
+        json::string::encode(&self.message, &mut out);
+        out.extend_from_slice(b",\"type\":");
+        json::string::encode(self.blame.kind(), &mut out);
+        out.extend_from_slice(b",\"param\":");
+        match self.param {
+            Some(param) => json::string::encode(param, &mut out),
+            None => out.extend_from_slice(b"null"),
+        }
+        out.extend_from_slice(b",\"code\":");
+        json::string::encode(self.code, &mut out);
+        out.extend_from_slice(b"}}");
+        out
+    }
+
+    /// An event that ends a stream which had begun.
+    pub(crate) fn event(&self) -> Bytes {
+        let mut out = Vec::with_capacity(256);
+        // A stream may break within an event: a blank line first, so that it is not taken for the rest of that one.
+        out.extend_from_slice(b"\n\ndata: ");
+        out.extend_from_slice(&self.object());
+        out.extend_from_slice(b"\n\n");
+        out.into()
+    }
+
+    /// The whole response, but for the request's id.
+    pub(crate) fn response(&self) -> Response<Body> {
+        let mut response = Response::new(Body::whole(self.object().into()));
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(FAULT.clone(), HeaderValue::from_static(self.blame.as_str()));
+        headers.insert(SHOULD_RETRY.clone(), retry(self.retry));
+        if let Some(seconds) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, seconds.into());
+        }
+        response
+    }
+}
+
+/// The value of [`SHOULD_RETRY`].
+pub(crate) fn retry(helps: bool) -> HeaderValue {
+    HeaderValue::from_static(if helps { "true" } else { "false" })
+}
+
+/// At most `most` bytes of a text, cut between characters.
+pub(crate) fn bounded(text: &str, most: usize) -> &str {
+    let mut end = most.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io;
+
+    #[test]
+    fn an_error_is_what_openais_sdks_read() {
+        let refusal = Refusal::no_model("a \"quoted\" name");
+        let object: serde_json::Value = serde_json::from_slice(&refusal.object()).unwrap();
+        assert_eq!(object["error"]["code"], "model_not_found");
+        assert_eq!(object["error"]["type"], "invalid_request_error");
+        assert_eq!(object["error"]["param"], "model");
+        let response = refusal.response();
+        assert_eq!(response.status(), 404);
+        assert_eq!(response.headers()[header::CONTENT_TYPE], "application/json");
+        assert_eq!(response.headers()[&FAULT], "client");
+        assert_eq!(response.headers()[&SHOULD_RETRY], "false");
+    }
+
+    #[test]
+    fn each_fault_has_its_status() {
+        let address = ([127, 0, 0, 1], 1).into();
+        let refused = Fault::Connect { address, source: io::ErrorKind::ConnectionRefused.into() };
+        let timeout = Fault::Timeout {
+            phase: Phase::FirstByte,
+            after: std::time::Duration::from_secs(1),
+            replying: false,
+        };
+        for (fault, status, retry) in
+            [(refused, 502, true), (timeout, 504, true), (Fault::Saturated { limit: 1 }, 503, true)]
+        {
+            let refusal = Refusal::upstream("b", &fault);
+            assert_eq!((refusal.status.as_u16(), refusal.retry), (status, retry));
+            assert!(!refusal.message.contains("127.0.0.1"), "{}", refusal.message);
+        }
+    }
+
+    #[test]
+    fn a_text_is_cut_between_characters() {
+        assert_eq!(bounded("héllo", 2), "h");
+        assert_eq!(bounded("hé", 9), "hé");
+    }
+}

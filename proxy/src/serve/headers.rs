@@ -1,0 +1,86 @@
+//! Which headers travel: the client's to the upstream, the upstream's to the client.
+//!
+//! Not upstream: what belongs to the connection ([RFC 9110 §7.6.1](https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1)), the four credential headers (but for a backend of
+//! `passthrough`), cookies, and what would tell a provider who the client is or where the request came through
+//! (`X-Forwarded-*`, `Forwarded`, `X-Real-IP`, `Via`). Not to the client: cookies and transport advice of another origin.
+
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+
+use crate::state::backend::{Backend, CREDENTIAL_HEADERS, Credential};
+use crate::upstream::hop;
+
+/// Whether a client's header stays here, whatever the backend.
+fn stays(name: &HeaderName) -> bool {
+    let text = name.as_str();
+    match text.as_bytes().first() {
+        Some(b'x') => text.starts_with("x-dragoman-") || text.starts_with("x-forwarded-") || text == "x-real-ip",
+        _ => {
+            *name == header::HOST
+                || *name == header::CONTENT_LENGTH
+                || *name == header::COOKIE
+                || *name == header::EXPECT
+                || *name == header::FORWARDED
+                || *name == header::VIA
+                || *name == header::ACCEPT_ENCODING
+                || text == "http2-settings"
+                || hop::is_hop_by_hop(name)
+        }
+    }
+}
+
+/// Headers that `Connection` lists, which go no further either.
+fn listed(headers: &HeaderMap) -> Option<Vec<HeaderName>> {
+    let values = headers.get_all(header::CONNECTION);
+    let names = values.iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
+    let mut listed = Vec::new();
+    for name in names.map(str::trim) {
+        if !name.eq_ignore_ascii_case("keep-alive")
+            && !name.eq_ignore_ascii_case("close")
+            && let Ok(name) = name.parse()
+        {
+            listed.push(name);
+        }
+    }
+    (!listed.is_empty()).then_some(listed)
+}
+
+/// What goes upstream of a client's headers, with the backend's own.
+///
+/// `looks_into`: the reply will be read here, so that it must come unencoded.
+pub(crate) fn upstream(client: &HeaderMap, backend: &Backend, looks_into: bool) -> HeaderMap {
+    let listed = listed(client);
+    let passthrough = matches!(backend.credential, Credential::Passthrough);
+    let mut headers = HeaderMap::with_capacity(client.len() + 2 + backend.headers.len());
+    for (name, value) in client {
+        let withheld = stays(name)
+            || (!passthrough && CREDENTIAL_HEADERS.contains(name))
+            || listed.as_ref().is_some_and(|listed| listed.contains(name));
+        if !withheld {
+            headers.append(name.clone(), value.clone());
+        }
+    }
+    match client.get(header::ACCEPT_ENCODING) {
+        Some(encodings) if !looks_into => {
+            headers.insert(header::ACCEPT_ENCODING, encodings.clone());
+        }
+        _ => {
+            headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        }
+    }
+    if let Credential::Key(key) = &backend.credential {
+        headers.insert(header::AUTHORIZATION, key.clone());
+    }
+    for (name, value) in &backend.headers {
+        headers.insert(name.clone(), value.clone());
+    }
+    headers
+}
+
+/// Takes out of an upstream's headers what is not the client's business. Hop-by-hop ones are gone already.
+pub(crate) fn downstream(headers: &mut HeaderMap) {
+    for name in [header::SET_COOKIE, header::ALT_SVC, header::STRICT_TRANSPORT_SECURITY] {
+        if headers.contains_key(&name) {
+            headers.remove(name);
+        }
+    }
+}

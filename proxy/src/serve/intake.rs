@@ -1,0 +1,89 @@
+//! Reads a client's body into memory, up to a bound on its size and on the client's silence.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::StatusCode;
+use http_body::Body as _;
+use hyper::body::Incoming;
+use tokio::time::timeout;
+
+use super::error::Refusal;
+
+/// How long a client may be silent within its body.
+const PATIENCE: Duration = Duration::from_mins(1);
+/// How much is set aside for a body before it has arrived, whatever its `Content-Length` says.
+const AHEAD: u64 = 256 << 10;
+
+/// The whole body.
+///
+/// # Errors
+/// 413 for one that is longer than `limit`, 408 for a silent client, 400 for one that breaks off.
+pub(crate) async fn whole(mut body: Incoming, limit: u64) -> Result<Bytes, Refusal> {
+    let hint = body.size_hint();
+    if hint.lower() > limit {
+        return Err(too_large(limit));
+    }
+    let Some(first) = next(&mut body).await? else { return Ok(Bytes::new()) };
+    // The usual body comes in one piece, which is taken as it is.
+    if body.is_end_stream() {
+        return if first.len() as u64 > limit { Err(too_large(limit)) } else { Ok(first) };
+    }
+    let ahead = usize::try_from(hint.upper().unwrap_or(hint.lower()).min(AHEAD)).unwrap_or(0);
+    let mut all = BytesMut::with_capacity(ahead.max(first.len()));
+    all.extend_from_slice(&first);
+    drop(first);
+    while let Some(piece) = next(&mut body).await? {
+        if all.len() as u64 + piece.len() as u64 > limit {
+            return Err(too_large(limit));
+        }
+        all.extend_from_slice(&piece);
+    }
+    Ok(all.freeze())
+}
+
+/// The next piece of a body; none at its end. Trailers are read past.
+///
+/// # Errors
+/// 408 for a silent client, 400 for one that breaks off.
+pub(crate) async fn next(body: &mut Incoming) -> Result<Option<Bytes>, Refusal> {
+    loop {
+        // No timer is set for a piece that is there.
+        let mut frame = std::pin::pin!(poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)));
+        let ready = poll_fn(|cx| std::task::Poll::Ready(frame.as_mut().poll(cx))).await;
+        let frame = match ready {
+            std::task::Poll::Ready(frame) => frame,
+            std::task::Poll::Pending => timeout(PATIENCE, frame).await.map_err(|_| silent())?,
+        };
+        match frame {
+            None => return Ok(None),
+            Some(Ok(frame)) => {
+                if let Ok(piece) = frame.into_data()
+                    && !piece.is_empty()
+                {
+                    return Ok(Some(piece));
+                }
+            }
+            Some(Err(_)) => return Err(broken()),
+        }
+    }
+}
+
+fn too_large(limit: u64) -> Refusal {
+    let message = format!(
+        "The request's body is larger than {limit} bytes, the most that this proxy reads (spec.limits.bodyBytes of the LLMProxy)."
+    );
+    Refusal::client(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", message)
+}
+
+fn silent() -> Refusal {
+    let message = "The request's body did not arrive in time.";
+    Refusal { retry: true, ..Refusal::client(StatusCode::REQUEST_TIMEOUT, "body_timeout", message) }
+}
+
+fn broken() -> Refusal {
+    let message = "The request's body broke off, or its framing is malformed.";
+    Refusal::client(StatusCode::BAD_REQUEST, "incomplete_body", message)
+}

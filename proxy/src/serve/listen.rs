@@ -1,0 +1,157 @@
+//! Request threads, each with its own listener on the one address, its own runtime and connections.
+
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::{Builder, LocalOptions};
+use tokio::sync::watch;
+
+use super::connection::{self, Connections};
+use super::worker::Worker;
+use crate::state::Shared;
+
+/// Connections that may wait to be accepted, per thread.
+const BACKLOG: i32 = 4096;
+/// The pause after an accept that failed for want of descriptors or memory: trying at once would only burn the CPU.
+const PAUSE: Duration = Duration::from_millis(50);
+/// How often a thread looks for what it need not keep.
+const SWEEP: Duration = Duration::from_secs(30);
+
+/// Threads that serve.
+#[derive(Debug)]
+pub struct Running {
+    address: SocketAddr,
+    threads: Vec<JoinHandle<()>>,
+    /// How many threads still run.
+    left: watch::Receiver<usize>,
+}
+
+impl Running {
+    /// The address that is listened on, with the port that the system gave for port 0.
+    #[must_use]
+    pub fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Waits until every connection is gone, which [`Shared::drain`] leads to.
+    pub async fn drained(&self) {
+        let mut left = self.left.clone();
+        // An error means that every thread is gone, which is what is waited for.
+        let _ = left.wait_for(|left| *left == 0).await;
+    }
+
+    /// Waits for the threads to end. Blocks: call it after [`Running::drained`].
+    pub fn join(self) {
+        for thread in self.threads {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Serves `address` on so many threads.
+///
+/// # Errors
+/// When the address cannot be listened on or a thread cannot be made.
+pub fn start(shared: &Arc<Shared>, address: SocketAddr, threads: usize) -> io::Result<Running> {
+    let first = listener(address)?;
+    let address = first.local_addr()?;
+    let mut listeners = vec![first];
+    for _ in 1..threads.max(1) {
+        listeners.push(listener(address)?);
+    }
+    let (left, receiver) = watch::channel(listeners.len());
+    let left = Arc::new(left);
+    let mut handles = Vec::with_capacity(listeners.len());
+    for (thread, listener) in listeners.into_iter().enumerate() {
+        let runtime = Builder::new_current_thread();
+        let (shared, left) = (Arc::clone(shared), Arc::clone(&left));
+        let named = std::thread::Builder::new().name(format!("serve-{thread}"));
+        handles.push(named.spawn(move || {
+            run(runtime, shared, listener, thread);
+            left.send_modify(|left| *left -= 1);
+        })?);
+    }
+    Ok(Running { address, threads: handles, left: receiver })
+}
+
+fn listener(address: SocketAddr) -> io::Result<std::net::TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if let SocketAddr::V6(v6) = address
+        && v6.ip().is_unspecified()
+    {
+        // `[::]` means every address, of either family.
+        socket.set_only_v6(false)?;
+    }
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+fn run(mut runtime: Builder, shared: Arc<Shared>, listener: std::net::TcpListener, thread: usize) {
+    let built = runtime.enable_all().build_local(LocalOptions::default());
+    let served = built.and_then(|runtime| {
+        let _entered = runtime.enter();
+        let listener = TcpListener::from_std(listener)?;
+        runtime.block_on(serve(Worker::new(shared, thread), listener));
+        Ok(())
+    });
+    if let Err(fault) = served {
+        tracing::error!(%fault, thread, "a request thread cannot run");
+    }
+}
+
+async fn serve(worker: Rc<Worker>, listener: TcpListener) {
+    let connections = Connections::new();
+    let mut draining = worker.shared.draining();
+    let mut sweep = tokio::time::interval(SWEEP);
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => connection::spawn(&worker, &connections, stream),
+                Err(fault) => {
+                    if !is_the_clients(&fault) {
+                        tracing::warn!(%fault, "a connection cannot be accepted");
+                        tokio::time::sleep(PAUSE).await;
+                    }
+                }
+            },
+            _ = draining.wait_for(|draining| *draining) => break,
+            _ = sweep.tick() => {
+                worker.state();
+                worker.forget();
+            }
+        }
+    }
+    // Those that the system has accepted already would be reset with the listener.
+    while let Some(stream) = waiting(&listener) {
+        connection::spawn(&worker, &connections, stream);
+    }
+    drop(listener);
+    connections.drain();
+    connections.gone().await;
+}
+
+fn waiting(listener: &TcpListener) -> Option<TcpStream> {
+    let accept = std::pin::pin!(listener.accept());
+    let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+    match accept.poll(&mut cx) {
+        std::task::Poll::Ready(Ok((stream, _))) => Some(stream),
+        _ => None,
+    }
+}
+
+fn is_the_clients(fault: &io::Error) -> bool {
+    matches!(
+        fault.kind(),
+        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionRefused
+    )
+}

@@ -1,0 +1,30 @@
+//! The data path: from a client's connection to the reply's last byte.
+//!
+//! - [`listen`], [`connection`], [`worker`]: a thread per core, each with its own listener and connections
+//! - [`dispatch`]: host and path → route → who answers
+//! - [`path`]: what a path asks for, in one spelling
+//! - [`call`]: calls that name a model
+//! - [`candidates`], [`attempt`]: which backends, in which order, how often
+//! - [`intake`], [`headers`]: what goes upstream
+//! - [`reply`], [`stream`], [`body`]: what comes back
+//! - [`error`]: answers that are errors
+//! - [`request_id`], [`tracked`]: what is known of each request
+
+mod attempt;
+mod body;
+mod call;
+mod candidates;
+mod connection;
+mod dispatch;
+pub mod error;
+mod headers;
+mod intake;
+mod listen;
+pub mod path;
+mod reply;
+pub mod request_id;
+mod stream;
+mod tracked;
+mod worker;
+
+pub use listen::{Running, start};

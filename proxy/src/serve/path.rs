@@ -1,0 +1,199 @@
+//! The path of a request: made plain, so that no spelling of it leads elsewhere than it was judged for, and classified.
+//!
+//! Source: [RFC 3986 §6.2.2](https://www.rfc-editor.org/rfc/rfc3986#section-6.2.2). Doubled slashes, which base URLs with a
+//! trailing slash make, are taken as one. What servers read in different ways is refused: dot segments (also
+//! encoded, also with `;` parameters), encoded slashes, backslashes and control characters.
+
+use std::borrow::Cow;
+
+/// Why a path is refused. The client's fault; a retry does not help.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the path {0}; send it as it is meant")]
+pub struct Ambiguous(&'static str);
+
+/// The path with single slashes.
+///
+/// # Errors
+/// [`Ambiguous`] when servers could disagree on what it names.
+pub fn plain(path: &str) -> Result<Cow<'_, str>, Ambiguous> {
+    if !path.starts_with('/') {
+        return Err(Ambiguous("does not begin with a slash"));
+    }
+    let bytes = path.as_bytes();
+    if memchr::memchr3(b'%', b'\\', b';', bytes).is_some() {
+        judge_escapes(bytes)?;
+    }
+    let mut doubled = false;
+    for segment in path[1..].split('/') {
+        doubled |= segment.is_empty();
+        if is_dots(segment) {
+            return Err(Ambiguous("has a `.` or `..` segment"));
+        }
+    }
+    // An empty last segment is a trailing slash, which stays.
+    if !doubled || !path.contains("//") {
+        return Ok(Cow::Borrowed(path));
+    }
+    let mut single = String::with_capacity(path.len());
+    for character in path.chars() {
+        if character != '/' || !single.ends_with('/') {
+            single.push(character);
+        }
+    }
+    Ok(Cow::Owned(single))
+}
+
+fn judge_escapes(bytes: &[u8]) -> Result<(), Ambiguous> {
+    for (at, byte) in bytes.iter().enumerate() {
+        match byte {
+            b'\\' => return Err(Ambiguous("has a backslash")),
+            b'%' => match decoded(bytes, at) {
+                None => return Err(Ambiguous("has a `%` without two hexadecimal digits")),
+                Some(b'\\') => return Err(Ambiguous("has an encoded backslash")),
+                Some(0..0x20 | 0x7f) => return Err(Ambiguous("has an encoded control character")),
+                Some(_) => {}
+            },
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Whether a segment means `.` or `..` once decoded and without `;` parameters.
+fn is_dots(segment: &str) -> bool {
+    if !segment.starts_with(['.', '%']) {
+        return false;
+    }
+    let text = percent_decode(segment);
+    matches!(text.split(';').next(), Some("." | ".."))
+}
+
+fn decoded(bytes: &[u8], at: usize) -> Option<u8> {
+    let digit = |at: usize| char::from(*bytes.get(at)?).to_digit(16);
+    u8::try_from(digit(at + 1)? * 16 + digit(at + 2)?).ok()
+}
+
+/// Whether a path has an encoded slash, which only a model's id may.
+pub fn has_encoded_slash(path: &str) -> bool {
+    let bytes = path.as_bytes();
+    memchr::memchr_iter(b'%', bytes).any(|at| decoded(bytes, at) == Some(b'/'))
+}
+
+/// The text with its escapes decoded once. What is no UTF-8 then reads as U+FFFD.
+pub fn percent_decode(text: &str) -> Cow<'_, str> {
+    let bytes = text.as_bytes();
+    if memchr::memchr(b'%', bytes).is_none() {
+        return Cow::Borrowed(text);
+    }
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while let Some(byte) = bytes.get(at) {
+        match (byte, decoded(bytes, at)) {
+            (b'%', Some(value)) => {
+                out.push(value);
+                at += 3;
+            }
+            _ => {
+                out.push(*byte);
+                at += 1;
+            }
+        }
+    }
+    Cow::Owned(String::from_utf8_lossy(&out).into_owned())
+}
+
+/// What a path below a route asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operation<'p> {
+    /// `chat/completions`.
+    Chat,
+    /// `completions`.
+    Completions,
+    /// `embeddings`.
+    Embeddings,
+    /// `models`.
+    Models,
+    /// `models/{id}`; the id as it stands in the path, escapes and slashes included.
+    Model(&'p str),
+    /// Anything else.
+    Other,
+}
+
+/// Takes `/v1` off a path below a route: what stands after the base URL, without a leading slash.
+pub fn after_base(path: &str) -> &str {
+    let path = path.strip_prefix('/').unwrap_or(path);
+    match path.strip_prefix("v1") {
+        Some("") => "",
+        Some(rest) => rest.strip_prefix('/').unwrap_or(path),
+        None => path,
+    }
+}
+
+/// Classifies what stands after the base URL.
+pub fn classify(after_base: &str) -> Operation<'_> {
+    match after_base {
+        "chat/completions" => Operation::Chat,
+        "completions" => Operation::Completions,
+        "embeddings" => Operation::Embeddings,
+        "models" | "models/" => Operation::Models,
+        other => match other.strip_prefix("models/") {
+            Some(id) => Operation::Model(id),
+            None => Operation::Other,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plain_path_is_borrowed_and_doubled_slashes_are_one() {
+        assert!(matches!(plain("/v1/chat/completions"), Ok(Cow::Borrowed(_))));
+        assert!(matches!(plain("/v1/files/"), Ok(Cow::Borrowed("/v1/files/"))));
+        assert_eq!(plain("/v1//chat///completions").unwrap(), "/v1/chat/completions");
+        assert_eq!(plain("//").unwrap(), "/");
+    }
+
+    #[test]
+    fn no_spelling_climbs_out_of_the_base_path() {
+        for path in [
+            "/v1/../admin", "/..", "/v1/.", "/v1/%2e%2e/admin", "/v1/.%2E/admin", "/v1/..;x=1/admin",
+            "/v1/%2e%2e%3bx/admin", "/v1/..%5cadmin", "/v1\\..\\admin", "/v1/a%00b", "/v1/%0d%0a", "/v1/%zz",
+            "*", "v1/models",
+        ] {
+            assert!(plain(path).is_err(), "{path}");
+        }
+    }
+
+    #[test]
+    fn dots_within_a_name_are_a_name() {
+        for path in ["/v1/models/gpt-3.5", "/v1/files/..a", "/v1/files/a..", "/.well-known", "/a%20b"] {
+            assert!(plain(path).is_ok(), "{path}");
+        }
+    }
+
+    #[test]
+    fn paths_mean_the_same_with_and_without_v1() {
+        for (path, operation) in [
+            ("/v1/chat/completions", Operation::Chat),
+            ("/chat/completions", Operation::Chat),
+            ("/v1/models", Operation::Models),
+            ("/models/org/name", Operation::Model("org/name")),
+            ("/v1/models/org%2Fname", Operation::Model("org%2Fname")),
+            ("/embeddings", Operation::Embeddings),
+            ("/v1/completions", Operation::Completions),
+            ("/v1", Operation::Other),
+            ("/v1beta/models", Operation::Other),
+        ] {
+            assert_eq!(classify(after_base(path)), operation, "{path}");
+        }
+    }
+
+    #[test]
+    fn an_encoded_slash_is_seen_in_either_case() {
+        assert!(has_encoded_slash("/a%2fb") && has_encoded_slash("/a%2Fb"));
+        assert!(!has_encoded_slash("/a%252fb"));
+        assert_eq!(percent_decode("a%2Fb%20c"), "a/b c");
+    }
+}

@@ -1,0 +1,47 @@
+//! One request from its head to its reply's last byte: counted while it lasts, noted when it is over, however it ends.
+
+use std::rc::Rc;
+use std::time::Instant;
+
+use super::worker::{Pinned, Worker};
+
+/// A request under way. Dropped, it is over: its reply was sent, or the client left.
+pub(crate) struct Tracked {
+    worker: Rc<Worker>,
+    began: Instant,
+    /// The state that it runs on, and the route that it is for.
+    route: Option<(Pinned, usize)>,
+    status: u16,
+}
+
+impl Tracked {
+    pub(crate) fn begin(worker: &Rc<Worker>) -> Self {
+        worker.in_flight().enter();
+        Self { worker: Rc::clone(worker), began: Instant::now(), route: None, status: 0 }
+    }
+
+    /// The route that it is for.
+    pub(crate) fn route(&mut self, state: &Pinned, route: usize) {
+        self.route = Some((Rc::clone(state), route));
+    }
+
+    /// The status that the client gets.
+    pub(crate) fn status(&mut self, status: u16) {
+        self.status = status;
+    }
+}
+
+impl Drop for Tracked {
+    fn drop(&mut self) {
+        let worker = &self.worker;
+        worker.in_flight().leave();
+        match &self.route {
+            Some((state, route)) => {
+                if let Some(route) = state.routes.get(*route) {
+                    route.metrics.finished(worker.thread, self.status, self.began.elapsed());
+                }
+            }
+            None => worker.shared.unrouted(worker.thread),
+        }
+    }
+}

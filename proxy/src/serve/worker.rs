@@ -1,0 +1,71 @@
+//! What one thread has: its view of the state, its upstream connections.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::{Arc, Weak};
+
+use crate::state::backend::Backend;
+use crate::state::metrics::InFlight;
+use crate::state::{Shared, State};
+use crate::upstream::Cluster;
+
+/// One request thread.
+pub(crate) struct Worker {
+    pub(crate) shared: Arc<Shared>,
+    /// Its number, from 0.
+    pub(crate) thread: usize,
+    current: RefCell<Current>,
+    clusters: RefCell<HashMap<u64, (Weak<Backend>, Cluster)>>,
+}
+
+struct Current {
+    version: u64,
+    state: Pinned,
+}
+
+/// A state that requests hold without touching a counter that other threads share.
+pub(crate) type Pinned = Rc<Arc<State>>;
+
+impl Worker {
+    pub(crate) fn new(shared: Arc<Shared>, thread: usize) -> Rc<Self> {
+        let version = shared.version();
+        let state = Rc::new(Arc::clone(&shared.state()));
+        let current = RefCell::new(Current { version, state });
+        Rc::new(Self { shared, thread, current, clusters: RefCell::default() })
+    }
+
+    /// The state for a request that begins now.
+    pub(crate) fn state(&self) -> Pinned {
+        let version = self.shared.version();
+        let mut current = self.current.borrow_mut();
+        if current.version != version {
+            current.version = version;
+            current.state = Rc::new(Arc::clone(&self.shared.state()));
+            drop(current);
+            self.forget();
+            return Rc::clone(&self.current.borrow().state);
+        }
+        Rc::clone(&current.state)
+    }
+
+    /// Lets go of the connections to backends that no state has any more.
+    pub(crate) fn forget(&self) {
+        self.clusters.borrow_mut().retain(|_, (backend, _)| backend.strong_count() > 0);
+    }
+
+    /// This thread's connections to a backend.
+    pub(crate) fn cluster(&self, backend: &Arc<Backend>) -> Cluster {
+        if let Some((_, cluster)) = self.clusters.borrow().get(&backend.id) {
+            return cluster.clone();
+        }
+        let cluster = Cluster::new(backend.settings.clone());
+        let kept = (Arc::downgrade(backend), cluster.clone());
+        self.clusters.borrow_mut().insert(backend.id, kept);
+        cluster
+    }
+
+    pub(crate) fn in_flight(&self) -> &InFlight {
+        self.shared.in_flight_of(self.thread)
+    }
+}
