@@ -26,7 +26,53 @@ pub struct RouteNamespaces {
     pub from: RoutesFrom,
     /// Labels that a namespace must carry, with `from: Selector`. The label `kubernetes.io/metadata.name` holds a namespace's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "label_selector")]
     pub selector: Option<LabelSelector>,
+}
+
+/// `meta/v1` LabelSelector with the bounds and values that labels have anyway; the structure that the API server knows has none.
+///
+/// Source: [labels and selectors](https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set).
+fn label_selector(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({
+        "type": "object",
+        "properties": {
+            "matchLabels": {
+                "description": "Labels and the value that each must have.",
+                "type": "object",
+                "maxProperties": 32,
+                "additionalProperties": {"type": "string", "maxLength": 63}
+            },
+            "matchExpressions": {
+                "description": "Further demands on labels; all must hold.",
+                "type": "array",
+                "maxItems": 32,
+                "items": {
+                    "description": "One demand on one label.",
+                    "type": "object",
+                    "required": ["key", "operator"],
+                    "properties": {
+                        "key": {"description": "The label's name.", "type": "string", "minLength": 1, "maxLength": 317},
+                        "operator": {
+                            "description": "How the label relates to `values`.",
+                            "type": "string",
+                            "enum": ["In", "NotIn", "Exists", "DoesNotExist"]
+                        },
+                        "values": {
+                            "description": "The values that `In` and `NotIn` speak of.",
+                            "type": "array",
+                            "maxItems": 32,
+                            "items": {"type": "string", "maxLength": 63}
+                        }
+                    },
+                    "x-kubernetes-validations": [{
+                        "rule": "(self.operator in ['In', 'NotIn']) == (has(self.values) && self.values.size() > 0)",
+                        "message": "In and NotIn need values, Exists and DoesNotExist take none"
+                    }]
+                }
+            }
+        }
+    })
 }
 
 /// Where admitted routes come from.

@@ -1,5 +1,7 @@
 //! The CustomResourceDefinitions, as the API server takes them.
 
+mod structural;
+
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube_core::CustomResourceExt;
 use serde_json::{Value, json};
@@ -70,7 +72,7 @@ impl Generated {
     }
 }
 
-/// Adds what the derive cannot say: the status that every object has from its creation, and rules on names.
+/// Adds what the derive cannot say: the status that every object has from its creation, rules on names, and what [`structural`] does.
 fn finished(crd: CustomResourceDefinition) -> Result<Value, GenerateError> {
     let mut crd = serde_json::to_value(crd)?;
     let kind = crd["spec"]["names"]["kind"]
@@ -78,6 +80,7 @@ fn finished(crd: CustomResourceDefinition) -> Result<Value, GenerateError> {
         .unwrap_or_default()
         .to_owned();
     let schema = &mut crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
+    structural::tidy(schema);
     schema["properties"]["status"]["default"] = json!({"conditions": [{
         "type": "Ready",
         "status": "Unknown",

@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::status::conditions;
 use crate::{AllowedRoutes, Condition, Credential, Duration, SecretKeyReference};
 
 /// LLMBackend is one upstream, described once and used by many routes.
@@ -265,7 +266,7 @@ pub struct LLMBackendStatus {
     pub observed_generation: Option<i64>,
     /// Accepted, ResolvedRefs, Healthy, Ready.
     #[serde(default)]
-    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
+    #[schemars(schema_with = "conditions")]
     pub conditions: Vec<Condition>,
     /// Number of models that it lists.
     #[serde(default, skip_serializing_if = "Option::is_none")]

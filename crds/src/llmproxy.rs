@@ -7,6 +7,7 @@ use kube_derive::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::status::conditions;
 use crate::{ByteSize, Condition, LocalReference, RouteNamespaces};
 
 /// LLMProxy says where and how proxies run: as a Deployment that the operator makes and keeps, named `dragoman-<name>`.
@@ -102,6 +103,15 @@ fn preserved_object(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
     schemars::json_schema!({"type": "object", "maxProperties": 8, "x-kubernetes-preserve-unknown-fields": true})
 }
 
+/// Labels or annotations; the API server holds their syntax against the object that carries them.
+fn string_map(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({
+        "type": "object",
+        "maxProperties": 64,
+        "additionalProperties": {"type": "string", "maxLength": 16384}
+    })
+}
+
 /// The Service in front of the proxies.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -115,7 +125,7 @@ pub struct ProxyService {
     pub port: Option<i32>,
     /// Annotations for the Service, for load balancers say.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 64))]
+    #[schemars(schema_with = "string_map")]
     pub annotations: BTreeMap<String, String>,
 }
 
@@ -137,15 +147,15 @@ pub enum ServiceType {
 pub struct PodTemplate {
     /// Labels for the pods. Those that the operator sets win.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 64))]
+    #[schemars(schema_with = "string_map")]
     pub labels: BTreeMap<String, String>,
     /// Annotations for the pods.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 64))]
+    #[schemars(schema_with = "string_map")]
     pub annotations: BTreeMap<String, String>,
     /// Labels that a node must carry.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 64))]
+    #[schemars(schema_with = "string_map")]
     pub node_selector: BTreeMap<String, String>,
     /// The pods' priority class.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -173,7 +183,11 @@ pub struct ProxyAllowedRoutes {
             regex(
                 pattern = r"^(\*\.)?([a-z0-9]([-a-z0-9]*[a-z0-9])?\.)*[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
             )
-        )
+        ),
+        extend("x-kubernetes-validations" = [{
+            "rule": "self.size() > 0",
+            "message": "an empty list admits no hostname; leave it out to admit any"
+        }])
     )]
     pub hostnames: Option<Vec<String>>,
 }
@@ -217,7 +231,7 @@ pub struct Limits {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Logging {
-    /// The least severe level that is written; changes apply live. Default Info.
+    /// The least severe level that is written; changes apply live. Default info.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub level: Option<LogLevel>,
 }
@@ -247,7 +261,7 @@ pub struct LLMProxyStatus {
     pub observed_generation: Option<i64>,
     /// Accepted, Programmed, Ready.
     #[serde(default)]
-    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
+    #[schemars(schema_with = "conditions")]
     pub conditions: Vec<Condition>,
     /// How many proxies there are.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -4,6 +4,7 @@ use kube_derive::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::status::conditions;
 use crate::{Condition, LLMBackendSpec, NameFilter, Reference, Thinking};
 
 /// LLMRoute is one virtual LLM endpoint that applications call.
@@ -132,7 +133,7 @@ pub struct LLMRouteStatus {
     pub observed_generation: Option<i64>,
     /// Accepted, ResolvedRefs, Programmed, BackendsHealthy, Ready.
     #[serde(default)]
-    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
+    #[schemars(schema_with = "conditions")]
     pub conditions: Vec<Condition>,
     /// The base URL that applications set.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -30,7 +30,10 @@ pub struct NameMatch {
 pub struct NameFilter {
     /// Names that are admitted. Absent: all. An empty list is refused; to admit none, deny the regex `.*`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 64))]
+    #[schemars(length(min = 1, max = 64), extend("x-kubernetes-validations" = [{
+        "rule": "self.size() > 0",
+        "message": "an empty allow list admits no name; leave it out to admit all, or deny the regex .* to admit none"
+    }]))]
     pub allow: Option<Vec<NameMatch>>,
     /// Names that are refused; wins over `allow`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::llmbackend::free_form;
+use crate::status::conditions;
 use crate::{AllowedRoutes, Condition, Duration, NameMatch};
 
 /// ModelMap says what a model name means, and which names exist.
@@ -153,7 +154,10 @@ fn yes() -> bool {
 pub struct ModelList {
     /// Names that are listed. Absent: all. An empty list is refused; to list none, deny the regex `.*`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 64))]
+    #[schemars(length(min = 1, max = 64), extend("x-kubernetes-validations" = [{
+        "rule": "self.size() > 0",
+        "message": "an empty allow list admits no name; leave it out to admit all, or deny the regex .* to admit none"
+    }]))]
     pub allow: Option<Vec<NameMatch>>,
     /// Names that are not listed; wins over `allow`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -196,6 +200,6 @@ pub struct ModelMapStatus {
     pub observed_generation: Option<i64>,
     /// Accepted, Ready.
     #[serde(default)]
-    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
+    #[schemars(schema_with = "conditions")]
     pub conditions: Vec<Condition>,
 }
