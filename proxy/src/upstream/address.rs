@@ -2,9 +2,9 @@
 
 use std::{cell::Cell, net::SocketAddr, rc::Rc, time::Duration};
 
-use tokio::time::Instant;
+use tokio::{sync::Mutex, time::Instant};
 
-use super::{concurrency::Permit, h1::pool::Pool};
+use super::{concurrency::Permit, h1::pool::Pool, h2::session::Sessions};
 
 /// How long an address is passed over after its first failure; doubled by each further one.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
@@ -16,6 +16,11 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 pub(crate) struct Address {
     pub(crate) socket: SocketAddr,
     pub(crate) pool: Rc<Pool>,
+    pub(crate) sessions: Rc<Sessions>,
+    /// Whether its last connection spoke HTTP/2; `None` before the first.
+    pub(crate) http2: Cell<Option<bool>>,
+    /// Connections that may be shared are opened one at a time, so that all who wait share the first.
+    pub(crate) opening: Mutex<()>,
     in_flight: Cell<usize>,
     /// Connections that failed since the last one that did not.
     failures: Cell<u32>,
@@ -28,6 +33,9 @@ impl Address {
         Rc::new(Address {
             socket,
             pool: Rc::default(),
+            sessions: Rc::default(),
+            http2: Cell::default(),
+            opening: Mutex::default(),
             in_flight: Cell::default(),
             failures: Cell::default(),
             paused: Cell::default(),
@@ -58,6 +66,7 @@ impl Address {
         self.failures.set(failures + 1);
         self.paused.set(Some(Instant::now() + pause));
         self.pool.clear();
+        self.sessions.clear();
     }
 }
 

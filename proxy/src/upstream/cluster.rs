@@ -1,22 +1,23 @@
 //! One backend as one thread sees it: its addresses, and a request's way to one of them.
 
-use std::{cell::Cell, future::poll_fn, net::SocketAddr, rc::Rc, task::Poll};
+use std::{cell::Cell, fmt, net::SocketAddr, rc::Rc};
 
 use tokio::time::Instant;
 
 use super::{
-    address::{Address, choose},
+    address::choose,
+    attempt::Way,
     concurrency::Concurrency,
     deadline::{Deadline, Timeouts},
-    dial::Dialer,
+    dial::{Dialer, Http2},
     endpoint::Endpoint,
-    fault::{Fault, Phase},
+    fault::Fault,
     guard::Denied,
-    h1::{exchange::Exchange, pool::Connection},
     lookup::Lookup,
     names::Names,
-    reply::{Inner, Reply, ReplyBody},
-    request::{Request, RequestBody},
+    reply::{Reply, ReplyBody},
+    request::Request,
+    tls::{BadTls, Tls, TlsSettings},
 };
 
 /// How many addresses one request may try to connect to.
@@ -27,6 +28,10 @@ const MAX_ADDRESSES: usize = 3;
 pub struct Settings {
     /// Where it is.
     pub endpoint: Endpoint,
+    /// What is particular about its TLS; of no consequence for an `http` URL.
+    pub tls: TlsSettings,
+    /// Which HTTP it speaks.
+    pub http2: Http2,
     /// How long each phase may take.
     pub timeouts: Timeouts,
     /// What its name must not resolve to.
@@ -40,6 +45,8 @@ impl Settings {
     pub fn new(endpoint: Endpoint) -> Self {
         Settings {
             endpoint,
+            tls: TlsSettings::default(),
+            http2: Http2::default(),
             timeouts: Timeouts::default(),
             denied: Denied::default(),
             max_concurrency: None,
@@ -53,6 +60,7 @@ pub struct Cluster(Rc<Inside>);
 
 struct Inside {
     settings: Settings,
+    lookup: Lookup,
     names: Rc<Names>,
     dialer: Dialer,
     /// Which of equally good addresses is next.
@@ -61,21 +69,39 @@ struct Inside {
 
 impl Cluster {
     /// An upstream with no connection yet, whose name the system resolves.
-    pub fn new(settings: Settings) -> Self {
+    ///
+    /// # Errors
+    /// [`BadTls`], where the settings for TLS cannot be used.
+    pub fn new(settings: Settings) -> Result<Self, BadTls> {
         Cluster::with_lookup(settings, Lookup::system())
     }
 
     /// As [`Cluster::new`], with another way to look names up.
-    pub fn with_lookup(settings: Settings, lookup: Lookup) -> Self {
-        Cluster::with_dialer(settings, lookup, Dialer::default())
+    ///
+    /// # Errors
+    /// As [`Cluster::new`].
+    pub fn with_lookup(settings: Settings, lookup: Lookup) -> Result<Self, BadTls> {
+        let tls = if settings.endpoint.tls() {
+            let offered = settings.http2 != Http2::Never;
+            Some(Tls::new(&settings.tls, settings.endpoint.host(), offered)?)
+        } else {
+            None
+        };
+        let dialer = Dialer {
+            tls,
+            http2: settings.http2,
+            ..Dialer::default()
+        };
+        Ok(Cluster::with_dialer(settings, lookup, dialer))
     }
 
     pub(crate) fn with_dialer(settings: Settings, lookup: Lookup, dialer: Dialer) -> Self {
         let denied = settings.denied.clone();
         let patience = settings.timeouts.connect;
-        let names = Names::new(&settings.endpoint, denied, lookup, patience);
+        let names = Names::new(&settings.endpoint, denied, lookup.clone(), patience);
         Cluster(Rc::new(Inside {
             settings,
+            lookup,
             names,
             dialer,
             turn: Cell::default(),
@@ -85,6 +111,17 @@ impl Cluster {
     /// Where it is.
     pub fn endpoint(&self) -> &Endpoint {
         &self.0.settings.endpoint
+    }
+
+    /// The same settings for another place, to which a redirect led: all but the name that its certificate must bear.
+    ///
+    /// # Errors
+    /// As [`Cluster::new`].
+    pub fn elsewhere(&self, endpoint: Endpoint) -> Result<Self, BadTls> {
+        let mut settings = self.0.settings.clone();
+        settings.tls.server_name = None;
+        settings.endpoint = endpoint;
+        Cluster::with_lookup(settings, self.0.lookup.clone())
     }
 
     /// Sends a request and waits for the head of the reply. `end` bounds the whole of it, body included, where it is
@@ -99,10 +136,11 @@ impl Cluster {
         let Inside {
             settings,
             names,
+            dialer,
             turn,
             ..
         } = &*self.0;
-        let permit = settings
+        let mut permit = settings
             .max_concurrency
             .as_ref()
             .map(Concurrency::enter)
@@ -110,19 +148,23 @@ impl Cluster {
         let mut deadline = Deadline::start(settings.timeouts, end);
         let addresses = deadline.bound(names.addresses()).await?;
         let mut tried: Vec<SocketAddr> = Vec::new();
-        let mut permit = permit;
         loop {
             turn.set(turn.get().wrapping_add(1));
             let Some(address) = choose(&addresses, &tried, turn.get()) else {
                 return Err(Fault::Closed("no address is left to try".into()));
             };
             let in_flight = address.enter(permit.take());
-            match self.attempt(address, &mut request, &mut deadline).await {
-                Ok((head, inner)) => {
+            let way = Way {
+                endpoint: &settings.endpoint,
+                dialer,
+                address,
+            };
+            match way.send(&mut request, &mut deadline).await {
+                Ok(began) => {
                     return Ok(Reply {
-                        status: head.status,
-                        headers: head.headers,
-                        body: ReplyBody::new(inner, deadline, in_flight),
+                        status: began.status,
+                        headers: began.headers,
+                        body: ReplyBody::new(began.body, deadline, in_flight),
                         address: address.socket,
                     });
                 }
@@ -139,70 +181,12 @@ impl Cluster {
             }
         }
     }
+}
 
-    async fn attempt(
-        &self,
-        address: &Rc<Address>,
-        request: &mut Request,
-        deadline: &mut Deadline,
-    ) -> Result<(super::h1::head::Head, Inner), Fault> {
-        // A body that cannot be sent twice is not risked on a connection that may be about to close.
-        let waiting = if request.body.replayable() {
-            address.pool.take()
-        } else {
-            None
-        };
-        if let Some(connection) = waiting {
-            let body = request.body.replay();
-            match self.exchange(connection, address, request, deadline).await {
-                Err((Fault::Closed(_), true)) => request.body = body.unwrap_or(RequestBody::Empty),
-                Err((fault, _)) => return Err(fault),
-                Ok(reply) => return Ok(reply),
-            }
-        }
-        deadline.enter(Phase::Connect);
-        let io = deadline.bound(self.0.dialer.dial(address.socket)).await?;
-        address.reached();
-        let connection = Connection { io, reused: false };
-        let reply = self.exchange(connection, address, request, deadline).await;
-        reply.map_err(|(fault, _)| fault)
-    }
-
-    /// Sends a request on a connection. With the fault comes whether not a byte of a reply had arrived.
-    async fn exchange(
-        &self,
-        connection: Connection,
-        address: &Rc<Address>,
-        request: &mut Request,
-        deadline: &mut Deadline,
-    ) -> Result<(super::h1::head::Head, Inner), (Fault, bool)> {
-        let host = self.0.settings.endpoint.authority();
-        let mut exchange: Option<Exchange> = None;
-        let mut connection = Some(connection);
-        let mut progress = None;
-        poll_fn(|cx| {
-            if let Some(fresh) = connection.take() {
-                match Exchange::start(fresh, request, host, cx) {
-                    Ok(started) => exchange = Some(started),
-                    Err(fault) => return Poll::Ready(Err((fault, false))),
-                }
-            }
-            let Some(running) = &mut exchange else {
-                return Poll::Pending;
-            };
-            if let Poll::Ready(done) = running.poll(&address.pool, cx) {
-                let silent = running.silent();
-                return Poll::Ready(match done {
-                    Ok((head, body)) => Ok((head, Inner::H1(body))),
-                    Err(fault) => Err((fault, silent)),
-                });
-            }
-            // The bound on the reply counts from the last byte that the upstream took of the request.
-            if progress.replace(running.progress()) != Some(running.progress()) {
-                deadline.enter(Phase::FirstByte);
-            }
-            deadline.poll(cx).map(|fault| Err((fault, false)))
-        })
-        .await
+impl fmt::Debug for Cluster {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Cluster")
+            .field(&self.0.settings.endpoint)
+            .finish()
     }
 }

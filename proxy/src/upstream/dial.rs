@@ -5,7 +5,11 @@ use std::{net::SocketAddr, time::Duration};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 
-use super::{fault::Fault, io::Io};
+use super::{
+    fault::Fault,
+    io::Io,
+    tls::{self, Tls},
+};
 
 /// After so long a silence the system asks whether the other side is still there: a model may think for minutes, and a NAT forgets.
 const KEEPALIVE: Duration = Duration::from_secs(45);
@@ -20,9 +24,31 @@ async fn tcp(address: SocketAddr) -> Result<TcpStream, Fault> {
     Ok(stream)
 }
 
+/// Which HTTP an upstream speaks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Http2 {
+    /// In TLS what the upstream prefers (ALPN), in clear HTTP/1.1.
+    #[default]
+    Negotiated,
+    /// HTTP/1.1 always.
+    Never,
+    /// HTTP/2 always, in clear too ("h2c with prior knowledge").
+    Always,
+}
+
+/// A new connection, and whether HTTP/2 is spoken on it.
+pub(crate) struct Dialled {
+    pub(crate) io: Io,
+    pub(crate) http2: bool,
+}
+
 /// How connections to one upstream are made.
 #[derive(Default)]
 pub(crate) struct Dialer {
+    /// In clear if `None`.
+    pub(crate) tls: Option<Tls>,
+    /// Which HTTP is spoken.
+    pub(crate) http2: Http2,
     /// In a test: the other end of each connection, or none if nobody answers.
     #[cfg(test)]
     pub(crate) memory: Option<Memory>,
@@ -34,19 +60,44 @@ pub(crate) type Memory =
     std::rc::Rc<dyn Fn(SocketAddr) -> std::io::Result<Option<tokio::io::DuplexStream>>>;
 
 impl Dialer {
+    /// Whether a connection may turn out to speak HTTP/2.
+    pub(crate) fn may_be_http2(&self) -> bool {
+        match self.http2 {
+            Http2::Negotiated => self.tls.is_some(),
+            Http2::Never => false,
+            Http2::Always => true,
+        }
+    }
+
     /// Opens a connection.
     ///
     /// # Errors
-    /// [`Fault::Connect`].
-    pub(crate) async fn dial(&self, address: SocketAddr) -> Result<Io, Fault> {
+    /// [`Fault::Connect`], [`Fault::Tls`].
+    pub(crate) async fn dial(&self, address: SocketAddr) -> Result<Dialled, Fault> {
+        let always = self.http2 == Http2::Always;
         #[cfg(test)]
         if let Some(memory) = &self.memory {
             return match memory(address) {
-                Ok(Some(stream)) => Ok(Io::Memory(stream)),
+                Ok(Some(stream)) => Ok(Dialled {
+                    io: Io::Memory(stream),
+                    http2: always,
+                }),
                 Ok(None) => std::future::pending().await,
                 Err(source) => Err(Fault::Connect { address, source }),
             };
         }
-        tcp(address).await.map(Io::Tcp)
+        let stream = tcp(address).await?;
+        let Some(tls) = &self.tls else {
+            return Ok(Dialled {
+                io: Io::Tcp(stream),
+                http2: always,
+            });
+        };
+        let session = tls.handshake(stream, address).await?;
+        let http2 = always || tls::chose_http2(&session);
+        Ok(Dialled {
+            io: Io::Tls(Box::new(session)),
+            http2,
+        })
     }
 }

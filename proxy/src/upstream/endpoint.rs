@@ -1,6 +1,9 @@
 //! Where a URL leads: scheme, host, port and base path.
 
-use http::{Uri, uri::PathAndQuery};
+use http::{
+    Uri,
+    uri::{Authority, PathAndQuery},
+};
 
 /// An upstream's origin and base path, from the URL that a vendor's own SDK takes as its base URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -8,7 +11,7 @@ pub struct Endpoint {
     tls: bool,
     host: String,
     port: u16,
-    authority: String,
+    authority: Authority,
     base_path: String,
 }
 
@@ -87,11 +90,12 @@ impl Endpoint {
         if host.is_empty() {
             return Err(BadUrl::Malformed(url.into()));
         }
+        let shown = authority_of(tls, host, port);
         let endpoint = Endpoint {
             tls,
             host: host.into(),
             port,
-            authority: authority_of(tls, host, port),
+            authority: shown.parse().map_err(|_| BadUrl::Malformed(url.into()))?,
             base_path: String::new(),
         };
         let path = uri
@@ -132,7 +136,7 @@ impl Endpoint {
     }
 
     /// What stands in `Host`: the port only where it is not the scheme's own.
-    pub fn authority(&self) -> &str {
+    pub fn authority(&self) -> &Authority {
         &self.authority
     }
 
@@ -193,7 +197,7 @@ mod tests {
         ] {
             let endpoint = Endpoint::parse(url).unwrap();
             assert_eq!(
-                (endpoint.authority(), endpoint.port()),
+                (endpoint.authority().as_str(), endpoint.port()),
                 ("api.openai.com", 443),
                 "{url}"
             );
@@ -204,7 +208,7 @@ mod tests {
     fn an_address_of_either_family_is_a_host() {
         let endpoint = Endpoint::parse("http://[::1]:11434").unwrap();
         assert_eq!(
-            (endpoint.host(), endpoint.authority()),
+            (endpoint.host(), endpoint.authority().as_str()),
             ("::1", "[::1]:11434")
         );
         assert_eq!(endpoint.join("/api/tags").unwrap(), "/api/tags");

@@ -9,12 +9,14 @@
 //! - [`names`], [`lookup`]: its name as addresses, and the system's resolver
 //! - [`guard`]: addresses that must not be called
 //! - [`address`]: one address, its connections, its health
-//! - [`dial`], [`io`]: connections
-//! - [`h1`]: HTTP/1.1
+//! - [`attempt`]: a request at one address
+//! - [`dial`], [`tls`], [`io`]: connections
+//! - [`h1`], [`h2`]: HTTP/1.1 and HTTP/2
 //! - [`hop`]: headers that stay on a connection
 //! - [`deadline`], [`concurrency`]: bounds
 
 mod address;
+mod attempt;
 mod cluster;
 mod concurrency;
 mod deadline;
@@ -23,6 +25,7 @@ mod endpoint;
 mod fault;
 mod guard;
 mod h1;
+mod h2;
 pub mod hop;
 mod io;
 mod lookup;
@@ -31,13 +34,16 @@ mod reply;
 mod request;
 #[cfg(test)]
 mod tests;
+mod tls;
 
 pub use cluster::{Cluster, Settings};
 pub use concurrency::Concurrency;
 pub use deadline::Timeouts;
+pub use dial::Http2;
 pub use endpoint::{BadUrl, Endpoint};
 pub use fault::{Blame, Fault, Phase};
 pub use guard::Denied;
 pub use lookup::{Answer, Lookup};
 pub use reply::{Reply, ReplyBody};
 pub use request::{BodyStream, BoxError, Request, RequestBody};
+pub use tls::{BadTls, TlsSettings};

@@ -15,7 +15,7 @@ use super::{
     address::InFlight,
     deadline::Deadline,
     fault::{Fault, Phase},
-    h1,
+    h1, h2,
 };
 
 /// A reply, whatever its status.
@@ -46,6 +46,7 @@ pub struct ReplyBody {
 
 pub(crate) enum Inner {
     H1(h1::body::Body),
+    H2(h2::body::Body),
     Held(Bytes),
 }
 
@@ -109,6 +110,7 @@ impl ReplyBody {
     pub fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Fault>>> {
         let polled = match &mut self.inner {
             Inner::H1(body) => body.poll_chunk(cx),
+            Inner::H2(body) => body.poll_chunk(cx),
             Inner::Held(bytes) if bytes.is_empty() => Poll::Ready(None),
             Inner::Held(bytes) => Poll::Ready(Some(Ok(std::mem::take(bytes)))),
         };
@@ -137,6 +139,7 @@ impl ReplyBody {
     pub fn ended(&self) -> bool {
         match &self.inner {
             Inner::H1(body) => body.ended(),
+            Inner::H2(body) => body.ended(),
             Inner::Held(bytes) => bytes.is_empty(),
         }
     }
@@ -145,6 +148,7 @@ impl ReplyBody {
     pub fn left(&self) -> Option<u64> {
         match &self.inner {
             Inner::H1(body) => body.left(),
+            Inner::H2(body) => body.left(),
             Inner::Held(bytes) => Some(bytes.len() as u64),
         }
     }
@@ -153,6 +157,7 @@ impl ReplyBody {
     fn settle(&mut self) {
         let arrived = match &self.inner {
             Inner::H1(body) => body.arrived(),
+            Inner::H2(body) => body.ended(),
             Inner::Held(_) => true,
         };
         if arrived {

@@ -58,7 +58,7 @@ fn chunked(headers: &HeaderMap) -> Result<bool, String> {
 }
 
 /// The declared length. Repeated it must be the same each time, as RFC 9110 §8.6 allows.
-fn length(headers: &HeaderMap) -> Result<Option<u64>, String> {
+pub(crate) fn length(headers: &HeaderMap) -> Result<Option<u64>, String> {
     let mut found = None;
     for value in headers.get_all(header::CONTENT_LENGTH) {
         for part in value.as_bytes().split(|byte| *byte == b',') {

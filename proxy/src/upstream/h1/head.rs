@@ -74,9 +74,7 @@ pub(crate) fn parse(bytes: &[u8], method: &Method) -> Result<Parsed, String> {
     let framing = framing::decide(method, status, &headers, http_1_0)?;
     let keep_alive = framing != Framing::Close && persistent(&headers, http_1_0);
     hop::strip(&mut headers);
-    if let Some(one) = single_length(&headers) {
-        headers.insert(header::CONTENT_LENGTH, one);
-    }
+    check_length(&mut headers)?;
     Ok(Parsed::Final(
         Head {
             status,
@@ -124,16 +122,18 @@ fn persistent(headers: &HeaderMap, http_1_0: bool) -> bool {
     }
 }
 
-/// One value for a `Content-Length` that was repeated; `None` where nothing is to be changed.
-fn single_length(headers: &HeaderMap) -> Option<HeaderValue> {
-    let mut all = headers.get_all(header::CONTENT_LENGTH).iter();
-    let first = all.next()?;
-    let listed = first.as_bytes().contains(&b',');
-    if !listed && all.next().is_none() {
-        return None;
+/// Leaves one valid `Content-Length` where there is any, since a repeated one would go on repeated.
+///
+/// # Errors
+/// What is wrong with it.
+pub(crate) fn check_length(headers: &mut HeaderMap) -> Result<(), String> {
+    if let Some(length) = framing::length(headers)? {
+        let all = headers.get_all(header::CONTENT_LENGTH);
+        if all.iter().count() > 1 || all.iter().any(|value| value.as_bytes().contains(&b',')) {
+            headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+        }
     }
-    let one = first.to_str().ok()?.split(',').next()?.trim();
-    HeaderValue::from_str(one).ok()
+    Ok(())
 }
 
 #[cfg(test)]

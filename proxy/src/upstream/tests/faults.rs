@@ -3,7 +3,7 @@
 use std::{cell::Cell, rc::Rc, sync::Arc, time::Duration};
 
 use super::server::{HELLO, Network, answer, cluster, finds, post, run, settings};
-use crate::upstream::{Answer, Cluster, Concurrency, Denied, Fault, Lookup};
+use crate::upstream::{Answer, Cluster, Concurrency, Denied, Endpoint, Fault, Lookup, Settings};
 
 fn fixed(network: &Network, addresses: &'static [&'static str]) -> Cluster {
     let dialer = network.dialer(|_, stream| answer(stream, HELLO));
@@ -284,7 +284,7 @@ fn an_address_in_place_of_a_name_needs_no_name_server() {
         let network = Network::default();
         let dialer = network.dialer(|_, stream| answer(stream, HELLO));
         let mut settings = settings();
-        settings.endpoint = crate::upstream::Endpoint::parse("http://[2001:db8::1]:8000").unwrap();
+        settings.endpoint = Endpoint::parse("http://[2001:db8::1]:8000").unwrap();
         let cluster = Cluster::with_dialer(
             settings,
             Lookup::new(|_| async { Err("no".into()) }),
@@ -319,9 +319,8 @@ fn a_real_listener_is_reached_by_the_systems_resolver() {
             }
         };
         let url = format!("http://localhost:{port}/v1");
-        let cluster = Cluster::new(crate::upstream::Settings::new(
-            crate::upstream::Endpoint::parse(&url).unwrap(),
-        ));
+        let endpoint = Endpoint::parse(&url).unwrap();
+        let cluster = Cluster::new(Settings::new(endpoint)).unwrap();
         let ask = async {
             for _ in 0..2 {
                 let reply = cluster.send(post("hi"), None).await.unwrap();
