@@ -23,6 +23,8 @@ pub mod stripper;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
+mod streams;
+#[cfg(test)]
 mod texts;
 
 pub use reply::reply;
