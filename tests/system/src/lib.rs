@@ -1,1 +1,15 @@
-//! What the whole-system tests share: programs under test, started and stopped.
+//! What the whole-system tests share: programs under test, started and stopped, and ways to wait for what is true.
+//!
+//! A failed expectation panics: that is what a test is for.
+
+#![allow(clippy::panic, reason = "these are tests, whose failures are panics")]
+
+mod kubectl;
+mod program;
+mod sdk;
+mod wait;
+
+pub use kubectl::Kubectl;
+pub use program::{Program, programs, root};
+pub use sdk::{node_walk, python_walk};
+pub use wait::{eventually, eventually_within};
