@@ -1,8 +1,9 @@
 //! The data plane.
 
+pub mod control;
 pub mod json;
 pub mod serve;
 pub mod sse;
-pub mod think;
 pub mod state;
+pub mod think;
 pub mod upstream;

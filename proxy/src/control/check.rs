@@ -1,0 +1,49 @@
+//! `check`: every fault of a directory of manifests, without serving it.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use super::cli::{self, OutputFormat};
+use super::standalone::{Fault, Files, Loader};
+
+/// Prints every fault below `directory` to `out`, and returns the exit code.
+///
+/// # Errors
+/// When `out` cannot be written.
+pub fn check(directory: &Path, format: OutputFormat, out: &mut impl Write) -> io::Result<u8> {
+    let loaded = match Loader::new() {
+        Ok(loader) => loader.load(Files::read(directory)),
+        Err(fault) => Err(vec![Fault::of_file(directory, fault.to_string())]),
+    };
+    let faults = loaded.as_ref().err().map_or(&[][..], Vec::as_slice);
+    match format {
+        OutputFormat::Json => {
+            serde_json::to_writer_pretty(&mut *out, faults)?;
+            writeln!(out)?;
+        }
+        OutputFormat::Text => {
+            for fault in faults {
+                writeln!(out, "{fault}")?;
+            }
+        }
+    }
+    match loaded {
+        Ok(loaded) => {
+            if format == OutputFormat::Text {
+                let (objects, files) = (loaded.objects, loaded.files);
+                let verb = if objects == 1 { "is" } else { "are" };
+                writeln!(out, "{} in {} {verb} fine", count(objects, "object"), count(files, "file"))?;
+            }
+            Ok(cli::OK)
+        }
+        Err(_) => Ok(cli::FAULT),
+    }
+}
+
+fn count(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+#[path = "check_tests.rs"]
+mod tests;

@@ -1,0 +1,145 @@
+//! The push client: config from the operator, over one stream that is dialled again whenever it ends.
+//!
+//! The wire is described in [`dragoman_config::wire`]. While no operator answers, the proxy serves what it has; a
+//! restarted container begins with the [`snapshot`].
+
+mod backoff;
+mod dial;
+mod lines;
+mod reports;
+mod session;
+pub mod snapshot;
+mod store;
+mod trust;
+mod url;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use dragoman_config::ObjectKey;
+use dragoman_config::wire::{Hello, Up};
+use tokio::sync::watch;
+
+use self::backoff::Backoff;
+use self::session::{End, Progress};
+use self::snapshot::Snapshot;
+use self::store::Store;
+use self::trust::Trust;
+pub use self::url::{BadUrl, OperatorUrl};
+use super::publish::Publisher;
+
+/// Where config comes from, and who asks for it.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// The operator's URL.
+    pub url: OperatorUrl,
+    /// The LLMProxy that this process belongs to.
+    pub proxy: ObjectKey,
+    /// The pod's name.
+    pub pod: String,
+    /// File with the ServiceAccount token.
+    pub token_file: PathBuf,
+    /// File with the authorities that sign the operator's certificate.
+    pub ca_file: PathBuf,
+    /// Memory-backed directory for the last config.
+    pub snapshot: Option<PathBuf>,
+}
+
+/// A client of the operator's stream.
+#[derive(Debug)]
+pub struct Client {
+    source: Source,
+    publisher: Publisher,
+    progress: Progress,
+    backoff: Backoff,
+    /// The last fault that was logged: each is told once, not once a dial.
+    told: Option<String>,
+}
+
+impl Client {
+    /// A client that has begun with the snapshot, if there is one: then the proxy is ready now. Must be called within
+    /// a runtime, which writes further snapshots.
+    #[must_use]
+    pub fn new(source: Source, publisher: Publisher) -> Self {
+        let snapshot = source.snapshot.as_deref().map(|at| Snapshot::new(at, source.proxy.clone()));
+        let mut progress = Progress {
+            store: Store::default(),
+            trust: Trust::default(),
+            refused: BTreeMap::new(),
+            snapshots: None,
+            all: true,
+        };
+        if let Some(snapshot) = snapshot {
+            match snapshot.read() {
+                Ok(Some(store)) => {
+                    progress.refused = publisher.publish(store.items());
+                    publisher.shared().set_ready(true);
+                    tracing::info!(digest = store.digest(), "serving from the snapshot");
+                    progress.store = store;
+                    progress.all = false;
+                }
+                Ok(None) => {}
+                Err(fault) => tracing::warn!(%fault, "the snapshot is ignored"),
+            }
+            let (stores, latest) = watch::channel(progress.store.clone());
+            progress.snapshots = Some(stores);
+            tokio::spawn(session::write_snapshots(snapshot, latest));
+        }
+        Self { source, publisher, progress, backoff: Backoff::default(), told: None }
+    }
+
+    /// Follows the operator for ever.
+    pub async fn run(mut self) {
+        loop {
+            let wait = self.stream().await;
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// One stream, and how long to wait for the next.
+    async fn stream(&mut self) -> Duration {
+        let hello = lines::line(&Up::Hello(Hello {
+            proxy: self.source.proxy.to_string(),
+            pod: self.source.pod.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            items: if self.progress.all {
+                BTreeMap::new()
+            } else {
+                self.progress.store.hashes()
+            },
+        }));
+        let Source { url, token_file, ca_file, .. } = &self.source;
+        let stream = match dial::dial(url, token_file, ca_file, &self.progress.trust, &hello).await
+        {
+            Ok(stream) => stream,
+            Err(fault) => {
+                self.tell(format!("no config from the operator: {fault}"));
+                return self.backoff.after_failure(rand::random());
+            }
+        };
+        tracing::info!(operator = %stream.at, "connected to the operator");
+        let (end, heard) = session::follow(stream, &mut self.progress, &self.publisher).await;
+        match end {
+            End::Goodbye => tracing::info!("the operator said goodbye; dialling again"),
+            End::Closed => self.tell("the operator closed the stream; dialling again".into()),
+            End::Broken(fault) => self.tell(format!("{fault}; dialling again")),
+            End::Diverged => {
+                self.tell("config and the operator's digest differ; asking for all of it".into());
+            }
+        }
+        if heard {
+            self.told = None;
+            self.backoff.after_success(rand::random())
+        } else {
+            self.backoff.after_failure(rand::random())
+        }
+    }
+
+    fn tell(&mut self, fault: String) {
+        if self.told.as_ref() != Some(&fault) {
+            tracing::warn!("{fault}");
+            self.told = Some(fault);
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! One stream from hello to its end: transactions in, reports out.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use dragoman_config::Key;
+use dragoman_config::wire::{Down, Transaction, Up};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep_until};
+
+use super::dial::Stream;
+use super::lines::{LineFault, Lines, line};
+use super::reports::Reports;
+use super::store::{Invalid, Store};
+use super::trust::Trust;
+use crate::control::publish::Publisher;
+
+/// How a stream ended.
+#[derive(Debug)]
+pub(super) enum End {
+    /// The operator said goodbye.
+    Goodbye,
+    /// It closed the stream without a word.
+    Closed,
+    /// The stream could not be read on.
+    Broken(LineFault),
+    /// What we have is not what the operator believes that we have; the next hello claims nothing.
+    Diverged,
+}
+
+/// What streams leave behind for their successors.
+#[derive(Debug)]
+pub(super) struct Progress {
+    /// What the operator sent.
+    pub(super) store: Store,
+    /// Who the operator may be.
+    pub(super) trust: Trust,
+    /// Items that could not be run, and why.
+    pub(super) refused: BTreeMap<Key, String>,
+    /// Where the snapshot is written from, after the first sync.
+    pub(super) snapshots: Option<watch::Sender<Store>>,
+    /// Whether the next stream shall bring everything: there is nothing yet, or what there is cannot be built upon.
+    pub(super) all: bool,
+}
+
+/// One stream.
+struct Session<'a> {
+    progress: &'a mut Progress,
+    publisher: &'a Publisher,
+    reports: Reports,
+    /// What a stream that brings everything has brought so far. It is run when it is complete.
+    incoming: Option<Store>,
+    synced: bool,
+    heard: bool,
+}
+
+/// Follows `stream` to its end. Also tells whether the operator said anything at all.
+pub(super) async fn follow(
+    stream: Stream,
+    progress: &mut Progress,
+    publisher: &Publisher,
+) -> (End, bool) {
+    let incoming = progress.all.then(Store::default);
+    let reports = Reports::default();
+    let mut session =
+        Session { progress, publisher, reports, incoming, synced: false, heard: false };
+    let end = session.run(stream).await;
+    (end, session.heard)
+}
+
+impl Session<'_> {
+    async fn run(&mut self, stream: Stream) -> End {
+        // Held to the end: dropping it closes the connection.
+        let Stream { up, down, at: _, _connection } = stream;
+        let mut lines = Lines::new(down);
+        let mut health = self.publisher.shared().health_changed();
+        loop {
+            let due = self.reports.due();
+            tokio::select! {
+                line = lines.next() => match line {
+                    Ok(Some(line)) => if let Some(end) = self.line(line) { return end },
+                    Ok(None) => return End::Closed,
+                    Err(fault) => return End::Broken(fault),
+                },
+                permit = permit_at(due, &up) => match permit {
+                    Some(permit) => self.report(permit),
+                    None => return End::Closed,
+                },
+                Ok(()) = health.changed() => self.reports.health_changed(Instant::now()),
+            }
+        }
+    }
+
+    /// Acts on a line; the stream's end if it is one.
+    fn line(&mut self, line: Down) -> Option<End> {
+        self.heard = true;
+        match line {
+            Down::Transaction(transaction) => return self.transaction(transaction),
+            Down::Synced => self.synced(),
+            Down::Goodbye => return Some(End::Goodbye),
+        }
+        None
+    }
+
+    fn transaction(&mut self, mut transaction: Transaction) -> Option<End> {
+        if let Some(pem) = transaction.ca_pem.take() {
+            self.progress.trust.announce(pem);
+        }
+        if let Some(incoming) = &mut self.incoming {
+            if incoming.apply(transaction).diverged {
+                tracing::warn!("the operator's digest of its own config differs from ours");
+            }
+            return None;
+        }
+        let applied = self.progress.store.apply(transaction);
+        tracing::debug!(changes = applied.changes, "transaction applied");
+        tell(applied.invalid);
+        self.publish();
+        if applied.diverged {
+            self.progress.all = true;
+            return Some(End::Diverged);
+        }
+        self.reports.applied(Instant::now());
+        if self.synced {
+            self.snapshot();
+        }
+        None
+    }
+
+    fn synced(&mut self) {
+        if let Some(mut all) = self.incoming.take() {
+            all.succeed(&self.progress.store);
+            self.progress.store = all;
+            self.progress.all = false;
+            tell(self.progress.store.invalid());
+            self.publish();
+        }
+        self.synced = true;
+        self.reports.synced(Instant::now());
+        self.publisher.shared().set_ready(true);
+        self.snapshot();
+        tracing::info!(digest = self.progress.store.digest(), "in sync with the operator");
+    }
+
+    fn publish(&mut self) {
+        let refused = self.publisher.publish(self.progress.store.items());
+        for (item, why) in &refused {
+            if self.progress.refused.get(item) != Some(why) {
+                tracing::error!(%item, why, "this item cannot be run; its previous version stays");
+            }
+        }
+        self.progress.refused = refused;
+    }
+
+    fn report(&mut self, permit: mpsc::Permit<'_, bytes::Bytes>) {
+        let digest = self.progress.store.digest();
+        let health = self.publisher.shared().health();
+        let report = self.reports.take(Instant::now(), digest, &self.progress.refused, health);
+        if let Some(report) = report {
+            permit.send(line(&Up::Report(report)));
+        }
+    }
+
+    fn snapshot(&self) {
+        if let Some(snapshots) = &self.progress.snapshots {
+            snapshots.send_replace(self.progress.store.clone());
+        }
+    }
+}
+
+/// Logs items that do not compile.
+fn tell(invalid: Vec<Invalid>) {
+    for Invalid { name: item, reason: why, previous } in invalid {
+        if previous {
+            tracing::warn!(%item, why, "this item does not compile; its previous version stays");
+        } else {
+            tracing::warn!(%item, why, "this item does not compile; what needs it is refused");
+        }
+    }
+}
+
+/// Room for a line, once one is due; `None` when the stream is gone. While the network is slow reports gather, and
+/// reading goes on.
+async fn permit_at(
+    due: Option<Instant>,
+    up: &mpsc::Sender<bytes::Bytes>,
+) -> Option<mpsc::Permit<'_, bytes::Bytes>> {
+    match due {
+        Some(due) => sleep_until(due).await,
+        None => std::future::pending().await,
+    }
+    up.reserve().await.ok()
+}
+
+/// Writes a snapshot of each store that comes, the last one at least, until there can be no more.
+pub(super) async fn write_snapshots(
+    snapshot: super::snapshot::Snapshot,
+    mut stores: watch::Receiver<Store>,
+) {
+    let snapshot = Arc::new(snapshot);
+    let mut failed = false;
+    while stores.changed().await.is_ok() {
+        let store = stores.borrow_and_update().clone();
+        let to = Arc::clone(&snapshot);
+        let written = tokio::task::spawn_blocking(move || to.write(&store)).await;
+        match written {
+            Ok(Ok(())) => failed = false,
+            Ok(Err(fault)) if !failed => {
+                failed = true;
+                tracing::warn!(%fault, "no snapshot: a restart needs the operator");
+            }
+            _ => {}
+        }
+    }
+}

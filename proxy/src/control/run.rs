@@ -1,0 +1,106 @@
+//! `run`: everything that serves, from its start to its graceful end.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::sync::Notify;
+
+use super::admin::Admin;
+use super::cli::{ConfigSource, RunArgs};
+use super::logging::{self, LogFault};
+use super::publish::Publisher;
+use super::push::Client;
+use super::readiness::Readiness;
+use super::standalone::{Standalone, StartFault};
+use super::stop::{Patience, Signals, drain};
+use crate::serve;
+use crate::state::Shared;
+
+/// Why a process cannot run.
+#[derive(Debug, thiserror::Error)]
+pub enum RunFault {
+    /// The log cannot start.
+    #[error(transparent)]
+    Log(#[from] LogFault),
+    /// The files cannot be served.
+    #[error(transparent)]
+    Config(#[from] StartFault),
+    /// An address cannot be had.
+    #[error("cannot listen on {address} ({option}): {source}")]
+    Listen {
+        /// Which one.
+        address: SocketAddr,
+        /// What sets it.
+        option: &'static str,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The command line names no source of config.
+    #[error("name a source of config: --config or --operator")]
+    Source,
+    /// The machine refuses something else.
+    #[error("cannot start: {0}")]
+    Io(#[from] io::Error),
+}
+
+/// Serves until told to stop.
+///
+/// # Errors
+/// [`RunFault`] when it cannot begin.
+pub fn run(args: &RunArgs) -> Result<(), RunFault> {
+    let level = logging::start(&args.log.options())?;
+    let control = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let threads = args.threads().get();
+    let done = control.block_on(async {
+        let shared = Shared::new(threads);
+        let publisher = Publisher::new(Arc::clone(&shared), Some(level));
+        process(args, threads, &shared, publisher).await
+    });
+    // Nothing is left that must be waited for.
+    control.shutdown_background();
+    done
+}
+
+async fn process(
+    args: &RunArgs,
+    threads: usize,
+    shared: &Arc<Shared>,
+    publisher: Publisher,
+) -> Result<(), RunFault> {
+    let mut signals = Signals::listen()?;
+    let reload = Arc::new(Notify::new());
+    let source = args.source().ok_or(RunFault::Source)?;
+    let missing = match &source {
+        ConfigSource::Directory(_) => "config from the files",
+        ConfigSource::Operator(_) => "config from the operator",
+    };
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), threads, "dragoman-proxy starts");
+    let readiness = Arc::new(Readiness::new(Arc::clone(shared), missing));
+    match source {
+        ConfigSource::Directory(directory) => {
+            let standalone = Standalone::start(directory, publisher)?;
+            tokio::spawn(standalone.run(Arc::clone(&reload)));
+        }
+        ConfigSource::Operator(source) => {
+            tokio::spawn(Client::new(*source, publisher).run());
+        }
+    }
+    let address = args.admin();
+    let admin = Admin::bind(address, Arc::clone(shared), Arc::clone(&readiness)).await;
+    let admin =
+        admin.map_err(|source| RunFault::Listen { address, option: "--admin", source })?;
+    let admin_address = admin.local_addr()?;
+    tokio::spawn(admin.run());
+    let address = args.listen;
+    let running = serve::start(shared, address, threads)
+        .map_err(|source| RunFault::Listen { address, option: "--listen", source })?;
+    tracing::info!(listen = %running.local_addr(), admin = %admin_address, "listening");
+
+    signals.stop(&reload).await;
+    let patience = Patience { delay: args.drain_delay(), timeout: args.drain_timeout };
+    let again = Notify::new();
+    drain(shared, &readiness, patience, running.drained(), signals.stop(&again)).await;
+    tracing::info!("stopped");
+    Ok(())
+}

@@ -1,0 +1,165 @@
+//! From files to items: what `run` serves and `check` proves.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use dragoman_config::manifest::{DEFAULT_NAMESPACE, Schemas};
+use dragoman_config::{Item, Key, Kind, Object, ObjectKey, SecretData, Settings, Verdict, World};
+use dragoman_crds::{LLMProxy, LLMProxySpec, RoutesFrom};
+
+use super::objects::Objects;
+use super::{Fault, Files};
+
+/// The domain of Services outside a cluster.
+const CLUSTER_DOMAIN: &str = "cluster.local";
+/// The name of the LLMProxy that stands in when the files hold none.
+const DEFAULT_PROXY: &str = "default";
+/// The label that Kubernetes gives every namespace.
+const NAMESPACE_NAME: &str = "kubernetes.io/metadata.name";
+/// What a route says of something that is at fault itself, and so speaks for itself.
+const CASCADE: &str = " cannot be used: ";
+/// The fields in which an LLMRoute refers to others.
+const REFERRING: [&str; 4] =
+    ["spec.backends", "spec.hostnames", "spec.modelMapRef", "spec.proxyRefs"];
+
+/// A directory without a fault.
+#[derive(Debug)]
+pub struct Loaded {
+    /// What a proxy runs.
+    pub items: BTreeMap<Key, Arc<Item>>,
+    /// Number of objects in the files.
+    pub objects: usize,
+    /// Number of files.
+    pub files: usize,
+}
+
+/// This program's schemas are of no use: a fault of the program.
+#[derive(Debug, thiserror::Error)]
+#[error("this build of dragoman-proxy is broken: {0}")]
+pub struct Unprepared(String);
+
+/// Reads, validates and compiles manifests.
+#[derive(Debug)]
+pub struct Loader {
+    schemas: Schemas,
+}
+
+impl Loader {
+    /// A loader for this version's schemas.
+    ///
+    /// # Errors
+    /// [`Unprepared`].
+    pub fn new() -> Result<Self, Unprepared> {
+        Schemas::new().map(|schemas| Self { schemas }).map_err(|fault| Unprepared(fault.to_string()))
+    }
+
+    /// Makes items of `files`.
+    ///
+    /// # Errors
+    /// Every fault of every file, in the order of files and lines.
+    pub fn load(&self, files: Files) -> Result<Loaded, Vec<Fault>> {
+        let count = files.texts.len();
+        let mut objects = Objects::read(files, &self.schemas);
+        let proxy = only_proxy(&mut objects);
+        let mut world = World::new(Settings {
+            default_proxy: Some(proxy.clone()),
+            cluster_domain: CLUSTER_DOMAIN.into(),
+            standalone: true,
+        });
+        for (name, mut labels) in std::mem::take(&mut objects.namespaces) {
+            labels.insert(NAMESPACE_NAME.into(), name.clone());
+            world.apply(Object::Namespace { name, labels });
+        }
+        if objects.proxies.is_empty() {
+            world.apply(Object::Proxy(Arc::new(default_proxy())));
+        }
+        let mut secrets = BTreeSet::new();
+        for object in std::mem::take(&mut objects.known) {
+            if let Object::Secret(key, _) = &object {
+                secrets.insert(key.clone());
+            }
+            world.apply(object);
+        }
+        // What is in no file does not exist; to find out may uncover what else is wanted.
+        while let Some(missing) = world.wanted_secrets().difference(&secrets).next().cloned() {
+            world.apply(Object::Secret(missing.clone(), SecretData::Missing));
+            secrets.insert(missing);
+        }
+        blame_verdicts(&mut objects, &world);
+        if !objects.faults.is_empty() {
+            objects.faults.sort();
+            return Err(objects.faults);
+        }
+        let item = |key: &Key| Some((key.clone(), world.outcome(key)?.item.clone().ok()?));
+        let items = world.members(&proxy).filter_map(item).collect();
+        Ok(Loaded { items, objects: objects.count, files: count })
+    }
+}
+
+/// The LLMProxy that this process is: the one in the files, or the default.
+fn only_proxy(objects: &mut Objects) -> ObjectKey {
+    let proxies = objects.proxies.clone();
+    let Some((first, others)) = proxies.split_first() else {
+        return ObjectKey::new(DEFAULT_NAMESPACE, DEFAULT_PROXY);
+    };
+    for other in others {
+        objects.blame(
+            &format!("{} {other}", Kind::Proxy.as_str()),
+            "",
+            format!("outside a cluster one process is one LLMProxy, and {first} is here already; remove one of the two"),
+        );
+    }
+    first.clone()
+}
+
+/// Like the chart's: routes of every namespace may attach.
+fn default_proxy() -> LLMProxy {
+    let mut proxy = LLMProxy::new(DEFAULT_PROXY, LLMProxySpec::default());
+    proxy.metadata.namespace = Some(DEFAULT_NAMESPACE.into());
+    proxy.spec.allowed_routes.namespaces.from = RoutesFrom::All;
+    proxy
+}
+
+fn blame_verdicts(objects: &mut Objects, world: &World) {
+    for key in world.keys().filter(|key| !objects.malformed.contains(key)).cloned().collect::<Vec<_>>() {
+        let verdicts = world.outcome(&key).map_or(&[][..], |outcome| &outcome.verdicts);
+        let object = format!("{} {}", key.kind.as_str(), key.object);
+        for Verdict { message, .. } in verdicts.iter().filter(|verdict| !verdict.status) {
+            for (field, message) in fields(message, key.kind) {
+                objects.blame(&object, field, message);
+            }
+        }
+    }
+}
+
+/// A condition's message as field and fault, one pair for each fault, without those that others cause.
+fn fields(message: &str, kind: Kind) -> Vec<(&str, &str)> {
+    let mut found = Vec::new();
+    let mut rest = message;
+    let mut in_cascade = false;
+    while !rest.is_empty() {
+        let (fault, after) = match rest.find("; spec.") {
+            Some(at) => (&rest[..at], &rest[at + 2..]),
+            None => (rest, ""),
+        };
+        rest = after;
+        let (field, told) = match fault.split_once(": ") {
+            Some((field, told)) if field.starts_with("spec.") => {
+                (field.split(' ').next().unwrap_or(field), told)
+            }
+            _ => ("", fault),
+        };
+        let referring = REFERRING.iter().any(|name| field.starts_with(name));
+        if kind == Kind::Route {
+            in_cascade = told.contains(CASCADE) || (in_cascade && !referring);
+        }
+        if !in_cascade {
+            found.push((field, told));
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+#[path = "load_tests.rs"]
+mod tests;

@@ -1,0 +1,139 @@
+//! The objects of all files: each once, each with its place, each read as what it is.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use dragoman_config::manifest::{DEFAULT_NAMESPACE, Manifest, Schemas};
+use dragoman_config::{Key, Kind, Object, ObjectKey};
+use serde_json::Value;
+
+use super::document::Document;
+use super::{Fault, Files};
+
+/// Where an object stands.
+#[derive(Debug)]
+pub(super) struct Place {
+    file: PathBuf,
+    document: Document,
+}
+
+/// The objects of all files.
+#[derive(Debug, Default)]
+pub(super) struct Objects {
+    /// Number of objects, those that are not understood included.
+    pub(super) count: usize,
+    /// The objects that a world takes in.
+    pub(super) known: Vec<Object>,
+    /// Labels of each namespace that an object is in.
+    pub(super) namespaces: BTreeMap<String, BTreeMap<String, String>>,
+    /// The LLMProxies, in the order of the files.
+    pub(super) proxies: Vec<ObjectKey>,
+    /// Resources that were not understood: their faults are told already.
+    pub(super) malformed: BTreeSet<Key>,
+    /// What is wrong.
+    pub(super) faults: Vec<Fault>,
+    places: BTreeMap<String, Place>,
+}
+
+impl Objects {
+    /// Reads the objects of `files`.
+    #[must_use]
+    pub(super) fn read(files: Files, schemas: &Schemas) -> Self {
+        let mut all = Self { faults: files.faults, ..Self::default() };
+        for (file, text) in files.texts {
+            let json = file.extension().is_some_and(|it| it.eq_ignore_ascii_case("json"));
+            let documents =
+                if json { Document::from_json(&text) } else { Document::from_yaml(&text) };
+            match documents {
+                Ok(documents) => {
+                    for document in documents.into_iter().flat_map(Document::objects) {
+                        all.add(&file, document, schemas);
+                    }
+                }
+                Err(fault) => {
+                    let mut told = Fault::of_file(&file, fault.message);
+                    told.line = fault.line;
+                    all.faults.push(told);
+                }
+            }
+        }
+        all
+    }
+
+    /// The fault `message` of the object called `object`, at `field`.
+    pub(super) fn blame(&mut self, object: &str, field: &str, message: impl Into<String>) {
+        let (file, line) = match self.places.get(object) {
+            Some(place) => (place.file.clone(), place.document.line(field)),
+            None => (PathBuf::new(), None),
+        };
+        self.faults.push(Fault {
+            file,
+            line,
+            object: object.to_owned(),
+            field: field.to_owned(),
+            message: message.into(),
+        });
+    }
+
+    fn add(&mut self, file: &Path, document: Document, schemas: &Schemas) {
+        self.count += 1;
+        let value = &document.value;
+        let text = |path: &str| value.pointer(path).and_then(Value::as_str).unwrap_or_default();
+        let (kind, name) = (text("/kind").to_owned(), text("/metadata/name").to_owned());
+        let namespace = Some(text("/metadata/namespace")).filter(|it| !it.is_empty());
+        let namespace = namespace.unwrap_or(DEFAULT_NAMESPACE).to_owned();
+        let declared = (kind == "Namespace" && text("/apiVersion") == "v1").then(|| labels(value));
+        let object = match declared {
+            Some(_) => format!("{kind} {name}"),
+            None => format!("{kind} {namespace}/{name}"),
+        };
+        let parsed = if declared.is_some() { Ok(Vec::new()) } else { schemas.parse(value) };
+        if let Some(earlier) = self.places.get(&object) {
+            let first = &earlier.file;
+            let mut fault = Fault::of_file(
+                file,
+                format!("it stands in {} already; remove one of the two", first.display()),
+            );
+            fault.line = document.line("");
+            fault.object = object;
+            return self.faults.push(fault);
+        }
+        let known = if name.is_empty() { object.clone() } else { object };
+        self.places.insert(known.clone(), Place { file: file.to_owned(), document });
+        if let Some(labels) = declared {
+            self.namespaces.entry(name).or_default().extend(labels);
+            return;
+        }
+        let key = kind.parse().ok().map(|kind: Kind| Key::new(kind, &namespace, &name));
+        self.namespaces.entry(namespace).or_default();
+        if let Some(Key { kind: Kind::Proxy, object }) = &key {
+            self.proxies.push(object.clone());
+        }
+        match parsed {
+            Ok(manifests) => self.known.extend(manifests.into_iter().filter_map(|it| match it {
+                Manifest::Object(object) => Some(object),
+                Manifest::ConfigMap(_) => None,
+            })),
+            Err(faults) => {
+                for fault in faults {
+                    self.blame(&known, &fault.field, fault.message);
+                }
+                if let Some(key) = key.filter(|_| !name.is_empty()) {
+                    let message = "its manifest has faults".to_owned();
+                    self.malformed.insert(key.clone());
+                    self.known.push(Object::Malformed { key, generation: 0, message });
+                }
+            }
+        }
+        if name.is_empty() {
+            // Without a name nothing can be its double.
+            self.places.remove(&known);
+        }
+    }
+}
+
+fn labels(namespace: &Value) -> BTreeMap<String, String> {
+    let labels = namespace.pointer("/metadata/labels").and_then(Value::as_object);
+    let texts = labels.into_iter().flatten();
+    texts.filter_map(|(name, text)| Some((name.clone(), text.as_str()?.to_owned()))).collect()
+}
