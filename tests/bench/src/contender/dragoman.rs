@@ -1,0 +1,82 @@
+//! `dragoman-proxy run` with one thread, a renamed model and a key of the upstream's.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::Path;
+
+use super::process::Process;
+use super::{Contender, free_address};
+use crate::fault::Fault;
+use crate::wire;
+
+/// Starts the proxy in front of `upstream`, on one core.
+pub(crate) async fn start(
+    program: &Path,
+    core: usize,
+    upstream: SocketAddr,
+) -> Result<Contender, Fault> {
+    let address = free_address()?;
+    let admin = free_address()?;
+    let directory = tempfile::tempdir().map_err(|e| Fault::machine("make a directory", e))?;
+    let config = directory.path().join("config");
+    fs::create_dir(&config)
+        .and_then(|()| fs::write(config.join("bench.yaml"), manifests(upstream)))
+        .map_err(|e| Fault::machine("write the proxy's config", e))?;
+    let config = config.to_string_lossy().into_owned();
+    let (listen, admin) = (address.to_string(), admin.to_string());
+    let arguments = [
+        "run",
+        "--config",
+        &config,
+        "--listen",
+        &listen,
+        "--admin",
+        &admin,
+        "--threads",
+        "1",
+        "--drain-timeout",
+        "1s",
+        "--log-level",
+        "warn",
+    ];
+    let process = Process::start(core, program, &arguments, directory)?;
+    Contender::ready("dragoman-proxy", address, process).await
+}
+
+fn manifests(upstream: SocketAddr) -> String {
+    format!(
+        "apiVersion: dragoman.dev/v1alpha1
+kind: LLMBackend
+metadata: {{name: upstream}}
+spec:
+  url: http://{upstream}/v1
+  dialect: OpenAI
+  credential: {{secretRef: {{name: upstream-key, key: token}}}}
+---
+apiVersion: v1
+kind: Secret
+metadata: {{name: upstream-key}}
+stringData: {{token: {key}}}
+---
+apiVersion: dragoman.dev/v1alpha1
+kind: ModelMap
+metadata: {{name: rename}}
+spec:
+  rules:
+  - match: {{exact: {requested}}}
+    target: {{model: {sent}}}
+---
+apiVersion: dragoman.dev/v1alpha1
+kind: LLMRoute
+metadata: {{name: chat}}
+spec:
+  modelMapRef: {{name: rename}}
+  backends:
+  - name: upstream
+    backendRef: {{name: upstream}}
+",
+        key = wire::UPSTREAM_KEY,
+        requested = wire::REQUESTED_MODEL,
+        sent = wire::UPSTREAM_MODEL,
+    )
+}

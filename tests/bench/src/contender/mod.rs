@@ -1,0 +1,78 @@
+//! What is measured: nginx, and the proxy.
+
+mod dragoman;
+mod nginx;
+mod process;
+
+pub(crate) use dragoman::start as start_dragoman;
+pub(crate) use nginx::start as start_nginx;
+
+use std::net::{SocketAddr, TcpListener};
+use std::time::{Duration, Instant};
+
+use crate::fault::Fault;
+use crate::load;
+use crate::usage;
+use process::Process;
+
+/// How long a contender may take to answer its first request.
+const START: Duration = Duration::from_secs(15);
+
+/// A running contender that has answered correctly; it ends when dropped.
+pub(crate) struct Contender {
+    /// Where it listens.
+    pub(crate) address: SocketAddr,
+    process: Process,
+    pids: Vec<u32>,
+}
+
+impl Contender {
+    /// Waits until it answers as the upstream did, and finds its processes.
+    async fn ready(
+        name: &'static str,
+        address: SocketAddr,
+        process: Process,
+    ) -> Result<Self, Fault> {
+        let began = Instant::now();
+        while let Err(fault) = load::probe(address).await {
+            if began.elapsed() > START || process.has_ended() {
+                return Err(Fault::NotReady {
+                    name,
+                    seconds: began.elapsed().as_secs(),
+                    last: fault.to_string(),
+                    log: process.log(),
+                });
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let mut pids = usage::children(process.pid())?;
+        pids.push(process.pid());
+        Ok(Self {
+            address,
+            process,
+            pids,
+        })
+    }
+
+    /// CPU time that it has used so far, in nanoseconds.
+    pub(crate) fn cpu_nanoseconds(&self) -> Result<u64, Fault> {
+        usage::cpu_nanoseconds(&self.pids)
+    }
+
+    /// Its resident memory, in KiB.
+    pub(crate) fn resident_kib(&self) -> Result<u64, Fault> {
+        usage::resident_kib(&self.pids)
+    }
+
+    /// The end of its log.
+    pub(crate) fn log(&self) -> String {
+        self.process.log()
+    }
+}
+
+/// A port of loopback that was free a moment ago.
+fn free_address() -> Result<SocketAddr, Fault> {
+    TcpListener::bind(("127.0.0.1", 0))
+        .and_then(|listener| listener.local_addr())
+        .map_err(|e| Fault::machine("find a free port", e))
+}

@@ -1,0 +1,94 @@
+//! One connection: requests in, replies out.
+
+use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
+
+use super::replies::Replies;
+use super::{Expectation, request};
+use crate::wire::{FULL_BLOCKS, Kind};
+
+/// The time between two events of a paced stream.
+const PACE: Duration = Duration::from_millis(20);
+
+/// Answers requests until the client leaves.
+///
+/// # Errors
+/// When the client leaves in the middle of something, or sends what is no HTTP.
+pub(super) async fn serve(
+    mut stream: TcpStream,
+    expectation: Expectation,
+    replies: &Replies,
+    streams: &AtomicUsize,
+) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let mut buffer = Vec::with_capacity(4096);
+    loop {
+        let length = loop {
+            match request::length(&buffer)? {
+                Some(length) if length <= buffer.len() => break length,
+                _ if stream.read_buf(&mut buffer).await? == 0 => return Ok(()),
+                _ => {}
+            }
+        };
+        let kind = request::kind(&buffer[..length], expectation);
+        buffer.drain(..length);
+        match kind {
+            None => stream.write_all(&replies.refusal).await?,
+            Some(Kind::Plain) => stream.write_all(&replies.plain).await?,
+            Some(Kind::Full) => {
+                let _running = Running::new(streams);
+                full_speed(&mut stream, replies).await?;
+            }
+            Some(Kind::Paced) => {
+                let _running = Running::new(streams);
+                return paced(&mut stream, replies).await;
+            }
+            Some(Kind::Idle) => {
+                let _running = Running::new(streams);
+                stream.write_all(&replies.stream_start).await?;
+                // Until the client leaves.
+                stream.read_buf(&mut buffer).await?;
+                return Ok(());
+            }
+        }
+    }
+}
+
+async fn full_speed(stream: &mut TcpStream, replies: &Replies) -> io::Result<()> {
+    stream.write_all(&replies.stream_head).await?;
+    for _ in 0..FULL_BLOCKS {
+        stream.write_all(&replies.block).await?;
+    }
+    stream.write_all(&replies.end).await
+}
+
+async fn paced(stream: &mut TcpStream, replies: &Replies) -> io::Result<()> {
+    stream.write_all(&replies.stream_start).await?;
+    let mut ticks = interval_at(Instant::now() + PACE, PACE);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        stream.write_all(&replies.event).await?;
+    }
+}
+
+/// Counts a stream for as long as it runs.
+struct Running<'a>(&'a AtomicUsize);
+
+impl<'a> Running<'a> {
+    fn new(streams: &'a AtomicUsize) -> Self {
+        streams.fetch_add(1, Ordering::Relaxed);
+        Self(streams)
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
