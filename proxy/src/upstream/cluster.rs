@@ -1,7 +1,13 @@
 //! One backend as one thread sees it: its addresses, and a request's way to one of them.
 
-use std::{cell::Cell, fmt, net::SocketAddr, rc::Rc};
+use std::{
+    cell::{Cell, RefCell},
+    fmt,
+    net::SocketAddr,
+    rc::Rc,
+};
 
+use http::HeaderName;
 use tokio::time::Instant;
 
 use super::{
@@ -15,13 +21,16 @@ use super::{
     guard::Denied,
     lookup::Lookup,
     names::Names,
+    redirect,
     reply::{Reply, ReplyBody},
     request::Request,
-    tls::{BadTls, Tls, TlsSettings},
+    tls::{BadTls, TlsSettings},
 };
 
 /// How many addresses one request may try to connect to.
 const MAX_ADDRESSES: usize = 3;
+/// To how many other places, reached by redirects, connections are kept.
+const MAX_ELSEWHERE: usize = 8;
 
 /// How to reach a backend.
 #[derive(Debug, Clone)]
@@ -65,6 +74,8 @@ struct Inside {
     dialer: Dialer,
     /// Which of equally good addresses is next.
     turn: Cell<usize>,
+    /// Where redirects led.
+    elsewhere: RefCell<Vec<Cluster>>,
 }
 
 impl Cluster {
@@ -81,17 +92,7 @@ impl Cluster {
     /// # Errors
     /// As [`Cluster::new`].
     pub fn with_lookup(settings: Settings, lookup: Lookup) -> Result<Self, BadTls> {
-        let tls = if settings.endpoint.tls() {
-            let offered = settings.http2 != Http2::Never;
-            Some(Tls::new(&settings.tls, settings.endpoint.host(), offered)?)
-        } else {
-            None
-        };
-        let dialer = Dialer {
-            tls,
-            http2: settings.http2,
-            ..Dialer::default()
-        };
+        let dialer = Dialer::new(&settings.endpoint, &settings.tls, settings.http2)?;
         Ok(Cluster::with_dialer(settings, lookup, dialer))
     }
 
@@ -105,6 +106,7 @@ impl Cluster {
             names,
             dialer,
             turn: Cell::default(),
+            elsewhere: RefCell::default(),
         }))
     }
 
@@ -114,14 +116,21 @@ impl Cluster {
     }
 
     /// The same settings for another place, to which a redirect led: all but the name that its certificate must bear.
-    ///
-    /// # Errors
-    /// As [`Cluster::new`].
-    pub fn elsewhere(&self, endpoint: Endpoint) -> Result<Self, BadTls> {
+    fn elsewhere(&self, endpoint: Endpoint) -> Result<Self, BadTls> {
+        let mut known = self.0.elsewhere.borrow_mut();
+        if let Some(cluster) = known.iter().find(|cluster| *cluster.endpoint() == endpoint) {
+            return Ok(cluster.clone());
+        }
         let mut settings = self.0.settings.clone();
         settings.tls.server_name = None;
         settings.endpoint = endpoint;
-        Cluster::with_lookup(settings, self.0.lookup.clone())
+        let dialer = self.0.dialer.elsewhere(&settings.endpoint, &settings.tls)?;
+        let cluster = Cluster::with_dialer(settings, self.0.lookup.clone(), dialer);
+        if known.len() == MAX_ELSEWHERE {
+            known.remove(0);
+        }
+        known.push(cluster.clone());
+        Ok(cluster)
     }
 
     /// Sends a request and waits for the head of the reply. `end` bounds the whole of it, body included, where it is
@@ -133,6 +142,65 @@ impl Cluster {
     /// # Errors
     /// [`Fault`]; it says whether another try may help.
     pub async fn send(&self, mut request: Request, end: Option<Instant>) -> Result<Reply, Fault> {
+        self.send_taking_body(&mut request, end).await
+    }
+
+    /// As [`Cluster::send`], following redirects with the same method and body. A new origin is not told any credential:
+    /// neither the usual headers for one nor those in `secrets`. A body that cannot be sent again is not redirected: the redirect is the reply.
+    ///
+    /// # Errors
+    /// As [`Cluster::send`]; a redirect that must not be followed is a [`Fault::Protocol`].
+    pub async fn send_following(
+        &self,
+        mut request: Request,
+        secrets: &[HeaderName],
+        end: Option<Instant>,
+    ) -> Result<Reply, Fault> {
+        let own = Instant::now() + self.0.settings.timeouts.request;
+        let end = end.map_or(own, |end| end.min(own));
+        let refused = |reason: String| Fault::Protocol {
+            reason,
+            replying: false,
+        };
+        let mut cluster = self.clone();
+        for hops in 0.. {
+            let body = request.body.replay();
+            let reply = cluster.send_taking_body(&mut request, Some(end)).await?;
+            let Some(body) = body else { return Ok(reply) };
+            if !reply.status.is_redirection() {
+                return Ok(reply);
+            }
+            let (from, path) = (cluster.endpoint(), &request.path);
+            let target = redirect::target(
+                &request.method,
+                from,
+                path,
+                reply.status,
+                &reply.headers,
+                hops,
+            )
+            .map_err(|error| refused(error.to_string()))?;
+            let Some(target) = target else {
+                return Ok(reply);
+            };
+            if target.new_origin {
+                redirect::drop_credentials(&mut request.headers, secrets);
+                request.headers.remove(http::header::HOST);
+                cluster = self.elsewhere(target.endpoint).map_err(|error| {
+                    refused(format!("it redirects where no TLS leads: {error}"))
+                })?;
+            }
+            request.path = target.path;
+            request.body = body;
+        }
+        Err(refused("it redirects without end".into()))
+    }
+
+    async fn send_taking_body(
+        &self,
+        request: &mut Request,
+        end: Option<Instant>,
+    ) -> Result<Reply, Fault> {
         let Inside {
             settings,
             names,
@@ -159,7 +227,7 @@ impl Cluster {
                 dialer,
                 address,
             };
-            match way.send(&mut request, &mut deadline).await {
+            match way.send(request, &mut deadline).await {
                 Ok(began) => {
                     return Ok(Reply {
                         status: began.status,

@@ -6,9 +6,10 @@ use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 
 use super::{
+    endpoint::Endpoint,
     fault::Fault,
     io::Io,
-    tls::{self, Tls},
+    tls::{self, BadTls, Tls, TlsSettings},
 };
 
 /// After so long a silence the system asks whether the other side is still there: a model may think for minutes, and a NAT forgets.
@@ -60,6 +61,46 @@ pub(crate) type Memory =
     std::rc::Rc<dyn Fn(SocketAddr) -> std::io::Result<Option<tokio::io::DuplexStream>>>;
 
 impl Dialer {
+    /// A way to an endpoint.
+    ///
+    /// # Errors
+    /// [`BadTls`], where the settings for TLS cannot be used.
+    pub(crate) fn new(
+        endpoint: &Endpoint,
+        settings: &TlsSettings,
+        http2: Http2,
+    ) -> Result<Self, BadTls> {
+        let tls = if endpoint.tls() {
+            Some(Tls::new(settings, endpoint.host(), http2 != Http2::Never)?)
+        } else {
+            None
+        };
+        Ok(Dialer {
+            tls,
+            http2,
+            #[cfg(test)]
+            memory: None,
+        })
+    }
+
+    /// A way to another endpoint over the same network.
+    ///
+    /// # Errors
+    /// As [`Dialer::new`].
+    pub(crate) fn elsewhere(
+        &self,
+        endpoint: &Endpoint,
+        settings: &TlsSettings,
+    ) -> Result<Self, BadTls> {
+        let dialer = Dialer::new(endpoint, settings, self.http2)?;
+        #[cfg(test)]
+        let dialer = Dialer {
+            memory: self.memory.clone(),
+            ..dialer
+        };
+        Ok(dialer)
+    }
+
     /// Whether a connection may turn out to speak HTTP/2.
     pub(crate) fn may_be_http2(&self) -> bool {
         match self.http2 {

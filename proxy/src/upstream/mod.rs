@@ -7,6 +7,7 @@
 //! - [`endpoint`]: where a URL leads
 //! - [`cluster`]: one backend's addresses, pools and health; [`Cluster::send`] is the way in
 //! - [`names`], [`lookup`]: its name as addresses, and the system's resolver
+//! - [`redirect`]: whether and where to a redirect is followed
 //! - [`guard`]: addresses that must not be called
 //! - [`address`]: one address, its connections, its health
 //! - [`attempt`]: a request at one address
@@ -30,6 +31,7 @@ pub mod hop;
 mod io;
 mod lookup;
 mod names;
+pub mod redirect;
 mod reply;
 mod request;
 #[cfg(test)]
