@@ -4,6 +4,7 @@
 //! CEL that stands in it, and what is left is read as the resource's type.
 
 mod schema;
+mod stored;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

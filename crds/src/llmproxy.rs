@@ -271,6 +271,7 @@ pub struct LLMProxyStatus {
     pub routes: Option<i32>,
     /// Digest of the config that every programmed proxy runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 128))]
     pub config_digest: Option<String>,
 }
 

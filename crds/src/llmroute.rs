@@ -137,6 +137,7 @@ pub struct LLMRouteStatus {
     pub conditions: Vec<Condition>,
     /// The base URL that applications set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 2048))]
     pub url: Option<String>,
     /// Whether callers must authenticate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -161,6 +162,7 @@ pub enum Access {
 #[serde(rename_all = "camelCase")]
 pub struct BackendStatus {
     /// `backends[].name`.
+    #[schemars(length(min = 1, max = 63))]
     pub name: String,
     /// Whether it answers.
     pub health: BackendHealth,
@@ -169,9 +171,11 @@ pub struct BackendStatus {
     pub models: Option<i32>,
     /// Since when.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64), extend("format" = "date-time"))]
     pub last_transition_time: Option<String>,
     /// The last fault.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 32768))]
     pub message: Option<String>,
 }
 

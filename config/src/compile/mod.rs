@@ -17,6 +17,10 @@ pub(crate) use route::route;
 
 use crate::{Item, Key, ObjectKey, Verdict, hash, reason};
 
+/// Faults that one condition names, and the bytes of each: together below the 32 KiB that a condition's message may have.
+const MOST_FAULTS: usize = 10;
+const LONGEST_FAULT: usize = 3 << 10;
+
 /// What became of one resource.
 #[derive(Clone, Debug)]
 pub struct Outcome {
@@ -158,9 +162,26 @@ fn verdict(type_: &'static str, fine: &'static str, faults: &[(&'static str, Str
     }
 }
 
+/// Faults in one line that a condition can hold: the first few, each cut where a manifest made it too long.
 fn join<'a>(faults: impl Iterator<Item = &'a (&'static str, String)>) -> String {
-    faults
-        .map(|(_, message)| message.as_str())
-        .collect::<Vec<_>>()
-        .join("; ")
+    let mut line = String::new();
+    let mut more = 0;
+    for (at, (_, message)) in faults.enumerate() {
+        if at >= MOST_FAULTS {
+            more += 1;
+            continue;
+        }
+        if at > 0 {
+            line.push_str("; ");
+        }
+        let end = message.floor_char_boundary(LONGEST_FAULT);
+        line.push_str(&message[..end]);
+        if end < message.len() {
+            line.push('…');
+        }
+    }
+    if more > 0 {
+        line.push_str(&format!("; and {more} more"));
+    }
+    line
 }

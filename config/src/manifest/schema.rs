@@ -7,6 +7,7 @@ use jsonschema::error::ValidationErrorKind;
 use jsonschema::{ValidationError, Validator};
 use serde_json::{Map, Value, json};
 
+use super::stored;
 use crate::Kind;
 
 /// Why schemas could not be prepared: a fault of ours.
@@ -54,34 +55,51 @@ impl Schemas {
         Ok(Self(schemas))
     }
 
-    /// Fills in defaults and returns every fault as field and message.
+    /// Drops nulls, fills in defaults and returns every fault as field and message.
     pub(super) fn check(&self, kind: Kind, object: &mut Value) -> Vec<(String, String)> {
         let Some((validator, schema)) = self.0.get(&kind) else {
             return Vec::new();
         };
+        stored::drop_nulls(schema, object);
+        let mut rules_apply = true;
         let mut faults: Vec<_> = validator
             .iter_errors(object)
-            .map(|fault| (field(&fault), message(&fault)))
+            .map(|fault| {
+                rules_apply &= !blocks_rules(&fault);
+                (field(&fault), message(&fault))
+            })
             .collect();
+        stored::duplicates(schema, object, "", &mut faults);
         *object = kube_cel::apply_defaults(schema, object);
-        // A rule over fields of the wrong type would only repeat what was found already.
-        if faults.is_empty() {
+        if rules_apply {
             let found = kube_cel::Validator::new().validate(schema, object, None);
-            let found = found
+            for fault in found
                 .err()
                 .map(kube_cel::ValidationErrors::into_vec)
-                .unwrap_or_default();
-            faults.extend(
-                found
-                    .into_iter()
-                    .map(|fault| (fault.field_path, fault.message)),
-            );
+                .unwrap_or_default()
+            {
+                // A rule says the cure, where a bound only says that it is broken.
+                faults.retain(|(field, _)| *field != fault.field_path);
+                faults.push((fault.field_path, fault.message));
+            }
         }
         faults
     }
 }
 
-/// A structural schema as JSON Schema: unknown fields refused, null where it is admitted, Kubernetes' own keywords left out.
+/// Whether rules cannot be judged beside this fault: over fields of the wrong type they would fail as well, and for no reason of their own.
+fn blocks_rules(fault: &ValidationError<'_>) -> bool {
+    !matches!(
+        fault.kind(),
+        ValidationErrorKind::MinItems { .. }
+            | ValidationErrorKind::MinLength { .. }
+            | ValidationErrorKind::Minimum { .. }
+            | ValidationErrorKind::Maximum { .. }
+            | ValidationErrorKind::Pattern { .. }
+    )
+}
+
+/// A structural schema as JSON Schema: unknown fields refused, Kubernetes' own keywords left out.
 fn strict(schema: &Value, root: bool) -> Value {
     let Some(members) = schema.as_object() else {
         return schema.clone();
@@ -101,7 +119,7 @@ fn strict(schema: &Value, root: bool) -> Value {
             "items" | "additionalProperties" => {
                 out.insert(keyword.clone(), strict(value, false));
             }
-            "default" | "description" | "nullable" | "format" => {}
+            "default" | "description" | "format" => {}
             _ if keyword.starts_with("x-kubernetes-") => {}
             _ => {
                 out.insert(keyword.clone(), value.clone());
@@ -119,14 +137,6 @@ fn strict(schema: &Value, root: bool) -> Value {
     if out.contains_key("properties") && !open && !out.contains_key("additionalProperties") {
         out.insert("additionalProperties".into(), false.into());
     }
-    if members.get("nullable") == Some(&Value::Bool(true)) {
-        if let Some(kind) = out.get("type").cloned() {
-            out.insert("type".into(), json!([kind, "null"]));
-        }
-        if let Some(Value::Array(choices)) = out.get_mut("enum") {
-            choices.push(Value::Null);
-        }
-    }
     out.into()
 }
 
@@ -141,7 +151,7 @@ fn field(fault: &ValidationError<'_>) -> String {
             push(&mut field, &unexpected[0]);
         }
         ValidationErrorKind::Required { property } => {
-            push(&mut field, property.as_str().unwrap_or_default())
+            push(&mut field, property.as_str().unwrap_or_default());
         }
         _ => {}
     }

@@ -67,7 +67,7 @@ fn an_empty_allow_list_is_refused_with_the_cure() {
         json!({"backends": [{"name": "a", "backendRef": {"name": "b"}, "models": {"allow": []}}]});
     let (field, message) = only_fault(&route(spec));
     assert_eq!(field, "spec.backends[0].models.allow");
-    assert!(message.contains("leave the field out"), "{message}");
+    assert!(message.contains("leave it out to admit all"), "{message}");
 }
 
 #[test]
@@ -96,4 +96,23 @@ fn other_kinds_and_versions_are_refused_by_name() {
     value["kind"] = "LLMRoute".into();
     value["apiVersion"] = "dragoman.dev/v2".into();
     assert_eq!(only_fault(&value).0, "apiVersion");
+}
+
+#[test]
+fn a_null_is_an_absent_field_but_stays_in_what_is_the_users_own() {
+    let spec = json!({"url": "http://x", "credential": null, "timeouts": null,
+        "catalog": [{"name": "a", "upstreamName": null, "metadata": {"owner": null}}]});
+    let manifests = parse(&backend(spec)).unwrap();
+    let [Manifest::Object(Object::Backend(backend))] = manifests.as_slice() else {
+        panic!("{manifests:?}")
+    };
+    assert_eq!(backend.spec.credential, None);
+    let metadata = backend.spec.catalog[0].metadata.as_ref().unwrap();
+    assert!(metadata["owner"].is_null());
+}
+
+#[test]
+fn a_field_of_the_wrong_type_is_one_fault_and_not_several() {
+    let spec = json!({"backends": [{"name": "a", "backendRef": "b"}]});
+    assert_eq!(only_fault(&route(spec)).0, "spec.backends[0].backendRef");
 }
