@@ -80,7 +80,8 @@ impl Schemas {
             {
                 // A rule says the cure, where a bound only says that it is broken.
                 faults.retain(|(field, _)| *field != fault.field_path);
-                faults.push((fault.field_path, fault.message));
+                let message = rule_message(schema, &fault);
+                faults.push((fault.field_path, message));
             }
         }
         faults
@@ -97,6 +98,35 @@ fn blocks_rules(fault: &ValidationError<'_>) -> bool {
             | ValidationErrorKind::Maximum { .. }
             | ValidationErrorKind::Pattern { .. }
     )
+}
+
+/// What a broken rule says. One that could not be judged, as over a regex that does not parse, says why besides.
+fn rule_message(schema: &Value, fault: &kube_cel::ValidationError) -> String {
+    if fault.kind != kube_cel::ErrorKind::EvaluationError {
+        return fault.message.clone();
+    }
+    let mut place = schema;
+    for part in fault.field_path.split('.').filter(|part| !part.is_empty()) {
+        let (name, index) = part.split_once('[').unwrap_or((part, ""));
+        place = &place["properties"][name];
+        if !index.is_empty() {
+            place = &place["items"];
+        }
+    }
+    let cause = fault
+        .message
+        .rsplit_once("error: ")
+        .map_or(fault.message.as_str(), |(_, cause)| cause);
+    place["x-kubernetes-validations"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .find(|rule| rule["rule"] == fault.rule.as_str())
+        .and_then(|rule| rule["message"].as_str())
+        .map_or_else(
+            || fault.message.clone(),
+            |message| format!("{message}: {cause}"),
+        )
 }
 
 /// A structural schema as JSON Schema: unknown fields refused, Kubernetes' own keywords left out.

@@ -57,8 +57,12 @@ fn a_cross_field_rule_speaks_its_message() {
 #[test]
 fn a_bad_regex_is_refused_with_its_place() {
     let spec = json!({"backends": [{"name": "a", "backendRef": {"name": "b"}, "models": {"allow": [{"regex": "("}]}}]});
-    let (field, _) = only_fault(&route(spec));
+    let (field, message) = only_fault(&route(spec));
     assert_eq!(field, "spec.backends[0].models.allow[0].regex");
+    assert_eq!(
+        message,
+        "regex is not a valid RE2 regular expression: unclosed group"
+    );
 }
 
 #[test]
