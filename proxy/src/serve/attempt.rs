@@ -43,7 +43,7 @@ pub(crate) async fn send(
     backend: &Arc<Backend>,
     outgoing: Outgoing,
 ) -> Outcome {
-    let cluster = worker.cluster(backend);
+    let cluster = worker.cluster(backend).map_err(|fault| Fault::Closed(fault.to_string()))?;
     let Outgoing { method, path, headers, mut body } = outgoing;
     let mut left = if body.replayable() { backend.retries.attempts } else { 0 };
     loop {
@@ -83,6 +83,14 @@ fn retries(on: &[RetryOn], outcome: &Outcome) -> bool {
 }
 
 fn note(worker: &Worker, route: &Route, backend: &Backend, outcome: &Outcome) {
+    if let Err(fault) = outcome {
+        route.metrics.upstream_failed(worker.thread, fault.kind());
+    }
+    learn(backend, outcome);
+}
+
+/// What a backend's health learns of an exchange.
+pub(crate) fn learn(backend: &Backend, outcome: &Outcome) {
     let health = &backend.lasting.health;
     match outcome {
         // A 429 says that the caller is too fast, not that the backend is ill.
@@ -90,15 +98,8 @@ fn note(worker: &Worker, route: &Route, backend: &Backend, outcome: &Outcome) {
             health.failed(Severity::Failing, &format!("it answered {}", reply.status));
         }
         Ok(_) => health.succeeded(),
-        Err(fault) => {
-            route.metrics.upstream_failed(worker.thread, fault.kind());
-            match fault {
-                Fault::RequestBody(_) | Fault::Saturated { .. } => {}
-                fault if fault.before_sending() => {
-                    health.failed(Severity::Down, &fault.to_string());
-                }
-                fault => health.failed(Severity::Failing, &fault.to_string()),
-            }
-        }
+        Err(Fault::RequestBody(_) | Fault::Saturated { .. }) => {}
+        Err(fault) if fault.before_sending() => health.failed(Severity::Down, &fault.to_string()),
+        Err(fault) => health.failed(Severity::Failing, &fault.to_string()),
     }
 }

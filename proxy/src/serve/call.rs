@@ -1,5 +1,9 @@
 //! A call that names a model: judged and renamed by the route's map, sent to who has the model, answered.
 
+use std::cell::Cell;
+use std::ops::Range;
+use std::time::Duration;
+
 use bytes::Bytes;
 use dragoman_config::cel::Input;
 use dragoman_config::names::{Names, Refusal as NameRefusal, Step};
@@ -9,19 +13,27 @@ use serde_json::Value;
 
 use super::attempt::{self, Outgoing};
 use super::body::Body;
-use super::candidates::{self, Nobody};
+use super::candidates::{self, Candidates, Nobody};
 use super::dispatch::Asked;
 use super::error::{Blame, Refusal};
-use super::{headers, intake, reply};
-use crate::json::{self, Members, Merge, ObjectEdit};
+use super::path::Operation;
+use super::reply::{self, Edits};
+use super::{form, headers, intake, models, relay};
+use crate::json::{self, Malformed, Members, Merge, ObjectEdit};
+use crate::state::backend::Backend;
 use crate::state::route::{Map, Route, RouteBackend};
+use crate::think::disable;
 use crate::upstream::{Reply, RequestBody};
 
 /// The members of a body that are looked at.
-const MEMBERS: [&str; 2] = ["model", "stream"];
+const MEMBERS: [&str; 1] = ["model"];
 
 /// Answers a POST whose body is JSON with a `model`.
-pub(crate) async fn answer(asked: &Asked, body: Incoming) -> Result<Response<Body>, Refusal> {
+pub(crate) async fn answer(
+    asked: &Asked,
+    operation: Operation<'_>,
+    body: Incoming,
+) -> Result<Response<Body>, Refusal> {
     let names = names(asked.route())?;
     refuse_encoded(&asked.headers)?;
     let body = intake::whole(body, asked.state.proxy.body_bytes).await?;
@@ -33,9 +45,38 @@ pub(crate) async fn answer(asked: &Asked, body: Incoming) -> Result<Response<Bod
             ..Refusal::client(StatusCode::BAD_REQUEST, "missing_model", message)
         });
     };
-    let call = Call { asked, body: &body, members: &members, model: &model };
-    let (reply, backend) = call.send(names).await?;
-    Ok(reply::relay(reply, &asked.method, &backend.name))
+    let content = Content::Json { body: &body, members: &members };
+    send(asked, names, operation, content, &model).await
+}
+
+/// Answers a call of `model`, wherever its body names it.
+pub(crate) async fn named(
+    asked: &Asked,
+    operation: Operation<'_>,
+    content: Content<'_>,
+    model: &str,
+) -> Result<Response<Body>, Refusal> {
+    send(asked, names(asked.route())?, operation, content, model).await
+}
+
+async fn send(
+    asked: &Asked,
+    names: &Names,
+    operation: Operation<'_>,
+    content: Content<'_>,
+    model: &str,
+) -> Result<Response<Body>, Refusal> {
+    let thinks = matches!(operation, Operation::Chat | Operation::Completions);
+    let known = operation != Operation::Other;
+    let rules = thinks.then_some(&asked.route().rules).filter(|rules| !rules.is_inert());
+    let edits = Edits {
+        think: rules,
+        model: (known && names.reply_requested).then(|| json::string::literal(model).into()),
+    };
+    let looks_into = known && !edits.are_none();
+    let call = Call { asked, operation, content, model };
+    let (reply, entry, backend) = call.send(names, looks_into).await?;
+    reply::answer(reply, edits, backend, &entry.name).await
 }
 
 /// What names mean on a route.
@@ -60,20 +101,33 @@ pub(crate) fn refuse_encoded(headers: &HeaderMap) -> Result<(), Refusal> {
     }
 }
 
+/// A reply, and who gave it.
+type Answer<'a> = (Reply, &'a RouteBackend, &'a Backend);
+
+/// A body that names a model.
+pub(crate) enum Content<'a> {
+    /// JSON, whose members were scanned for `model` at least.
+    Json { body: &'a Bytes, members: &'a Members<'a, &'static str> },
+    /// A multipart form: what was read of it, where its model stands, and the rest, which can be sent once.
+    Form { start: &'a Bytes, at: Range<usize>, rest: &'a Cell<Option<Incoming>> },
+}
+
 struct Call<'a> {
     asked: &'a Asked,
-    body: &'a Bytes,
-    members: &'a Members<'static, &'static str>,
+    operation: Operation<'a>,
+    content: Content<'a>,
     model: &'a str,
 }
 
 impl<'a> Call<'a> {
     /// Sends the call along its steps until a backend answers, or none is left: then the last answer stands.
-    async fn send(&self, names: &Names) -> Result<(Reply, &'a RouteBackend), Refusal> {
+    async fn send(&self, names: &Names, looks_into: bool) -> Result<Answer<'a>, Refusal> {
         let route = self.asked.route();
         let mut last = None;
         for step in self.steps(names)? {
-            let found = candidates::for_model(route, &step.model, step.backend, |_| None);
+            let headers = &self.asked.headers;
+            let whose = |backend: &Backend| models::whose(headers, backend);
+            let found = candidates::for_model(route, &step.model, step.backend, whose);
             let order = match found {
                 Ok(order) => order,
                 Err(nobody) => {
@@ -81,18 +135,20 @@ impl<'a> Call<'a> {
                     continue;
                 }
             };
+            self.look_after_lists(&order, names);
             for at in order.iter() {
                 let entry = &route.backends[at];
                 let Ok(backend) = &entry.backend else { continue };
-                let outgoing = self.outgoing(&step, entry)?;
+                let outgoing = self.outgoing(&step, entry, backend, looks_into)?;
+                let final_try = !outgoing.body.replayable();
                 let outcome = attempt::send(&self.asked.worker, route, backend, outgoing).await;
-                if !attempt::fails_over(&outcome) {
+                if final_try || !attempt::fails_over(&outcome) {
                     return outcome
-                        .map(|reply| (reply, entry))
+                        .map(|reply| (reply, entry, &**backend))
                         .map_err(|fault| Refusal::upstream(&entry.name, &fault));
                 }
                 match outcome {
-                    Ok(reply) => last = Some(Ok((reply, entry))),
+                    Ok(reply) => last = Some(Ok((reply, entry, &**backend))),
                     // A real answer, even a refusal, says more than that another could not be reached.
                     Err(_) if matches!(last, Some(Ok(_))) => {}
                     Err(fault) => last = Some(Err(Refusal::upstream(&entry.name, &fault))),
@@ -102,6 +158,19 @@ impl<'a> Call<'a> {
         last.unwrap_or_else(|| Err(Refusal::no_model(self.model)))
     }
 
+    /// Where several backends may have the model, their lists tell which do.
+    fn look_after_lists(&self, order: &Candidates, names: &Names) {
+        if order.iter().nth(1).is_none() {
+            return;
+        }
+        let ttl = Duration::from_millis(names.cache_ttl_ms);
+        for at in order.iter() {
+            if let Ok(backend) = &self.asked.route().backends[at].backend {
+                models::look_after(&self.asked.worker, backend, &self.asked.headers, ttl);
+            }
+        }
+    }
+
     fn steps<'m>(&'m self, names: &'m Names) -> Result<Vec<Step<'m>>, Refusal> {
         let key = &self.asked.route().key;
         let header = |name: &str| {
@@ -109,7 +178,10 @@ impl<'a> Call<'a> {
             Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
         };
         let input = Input {
-            request: &|| serde_json::from_slice(self.body).unwrap_or(Value::Null),
+            request: &|| match &self.content {
+                Content::Json { body, .. } => serde_json::from_slice(body).unwrap_or(Value::Null),
+                Content::Form { .. } => Value::Null,
+            },
             header: &header,
             route: (&key.namespace, &key.name),
             now: jiff::Timestamp::now(),
@@ -126,39 +198,94 @@ impl<'a> Call<'a> {
 
     fn nobody(&self, nobody: Nobody) -> Refusal {
         match nobody {
-            Nobody::NoModel => Refusal::no_model(self.model),
+            Nobody::NoModel | Nobody::Refuses => Refusal::no_model(self.model),
             Nobody::Unusable(at) => unusable(self.asked.route(), at),
         }
     }
 
     /// The request for one backend.
-    fn outgoing(&self, step: &Step<'_>, entry: &RouteBackend) -> Result<Outgoing, Refusal> {
-        let Ok(backend) = &entry.backend else { return Err(Refusal::no_model(self.model)) };
+    fn outgoing(
+        &self,
+        step: &Step<'_>,
+        entry: &RouteBackend,
+        backend: &Backend,
+        looks_into: bool,
+    ) -> Result<Outgoing, Refusal> {
         let bare = entry.names.bare(&step.model).unwrap_or(&step.model);
         let name = entry.names.upstream(bare);
         let path = backend.settings.endpoint.join(&self.asked.path_and_query());
         Ok(Outgoing {
             method: self.asked.method.clone(),
             path: path.map_err(|_| bad_path())?,
-            headers: headers::upstream(&self.asked.headers, backend, true),
+            headers: headers::upstream(&self.asked.headers, backend, looks_into),
             body: self.edited(step, name)?,
         })
     }
 
     fn edited(&self, step: &Step<'_>, name: &str) -> Result<RequestBody, Refusal> {
-        if step.defaults.is_some() || step.overrides.is_some() {
-            let none = serde_json::Map::new();
-            let merge = Merge::new(step.defaults.unwrap_or(&none), step.overrides.unwrap_or(&none));
-            let segments = merge.apply(self.body, Some(name)).map_err(Refusal::malformed)?;
-            return Ok(RequestBody::Segments(segments));
+        match &self.content {
+            Content::Json { body, members } => {
+                let edited = if self.asked.route().thinking.disable {
+                    self.without_thinking(body, step, name)
+                } else {
+                    self.renamed(body, members, step, name)
+                };
+                edited.map_err(Refusal::malformed)
+            }
+            Content::Form { start, at, rest } => {
+                let segments = form::renamed(start, at, name);
+                Ok(match rest.take() {
+                    Some(rest) => relay::stream(Some(segments), rest),
+                    None => RequestBody::Segments(segments),
+                })
+            }
         }
-        if name == self.model {
-            return Ok(RequestBody::Bytes(self.body.clone()));
-        }
-        let mut edit = ObjectEdit::new(self.members);
-        edit.set("model", json::string::literal(name).into());
-        Ok(RequestBody::Segments(json::splice(self.body, edit.finish())))
     }
+
+    fn renamed(
+        &self,
+        body: &Bytes,
+        members: &Members<'_, &'static str>,
+        step: &Step<'_>,
+        name: &str,
+    ) -> Result<RequestBody, Malformed> {
+        if step.defaults.is_some() || step.overrides.is_some() {
+            return Ok(RequestBody::Segments(merge(step).apply(body, Some(name))?));
+        }
+        if name == self.model && members.all("model").count() == 1 {
+            return Ok(RequestBody::Bytes(body.clone()));
+        }
+        let mut edit = ObjectEdit::new(members);
+        edit.set("model", json::string::literal(name).into());
+        Ok(RequestBody::Segments(json::splice(body, edit.finish())))
+    }
+
+    /// Everything at once where the route asks the model not to think: edits must not touch each other.
+    fn without_thinking(
+        &self,
+        body: &Bytes,
+        step: &Step<'_>,
+        name: &str,
+    ) -> Result<RequestBody, Malformed> {
+        let merge = merge(step);
+        let wanted: Vec<&str> =
+            merge.names().iter().map(String::as_str).chain(disable::NAMES).collect();
+        let members = json::scan(body, &wanted)?;
+        let mut edit = ObjectEdit::new(&members);
+        let mut edits = match self.operation {
+            Operation::Chat => disable::chat(body, &members, &mut edit)?,
+            Operation::Completions => disable::completions(body, &members)?,
+            _ => Vec::new(),
+        };
+        merge.edit(&mut edit, Some(name));
+        edits.extend(edit.finish());
+        Ok(RequestBody::Segments(json::splice(body, edits)))
+    }
+}
+
+fn merge(step: &Step<'_>) -> Merge {
+    let none = serde_json::Map::new();
+    Merge::new(step.defaults.unwrap_or(&none), step.overrides.unwrap_or(&none))
 }
 
 /// No backend of the route can be used.

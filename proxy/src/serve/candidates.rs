@@ -2,6 +2,7 @@
 
 use rand::Rng;
 
+use crate::state::backend::Backend;
 use crate::state::listing::Whose;
 use crate::state::route::{Route, RouteBackend};
 
@@ -77,6 +78,8 @@ fn usable(entry: &RouteBackend) -> bool {
 pub(crate) enum Nobody {
     /// None has the model.
     NoModel,
+    /// None takes the path.
+    Refuses,
     /// Those that may have it cannot be used, for the reason that the first of them gives.
     Unusable(usize),
 }
@@ -86,7 +89,7 @@ pub(crate) fn for_model(
     route: &Route,
     model: &str,
     backend: Option<&str>,
-    whose: impl Fn(&RouteBackend) -> Whose,
+    whose: impl Fn(&Backend) -> Whose,
 ) -> Result<Candidates, Nobody> {
     let mut candidates = Candidates::none();
     let mut unusable = None;
@@ -117,7 +120,7 @@ fn leave_out_those_without(
     route: &Route,
     model: &str,
     candidates: &mut Candidates,
-    whose: impl Fn(&RouteBackend) -> Whose,
+    whose: impl Fn(&Backend) -> Whose,
 ) {
     let lacks = |at: usize| {
         let entry = &route.backends[at];
@@ -127,21 +130,32 @@ fn leave_out_those_without(
         !entry.names.catalogued(bare)
             && backend
                 .listings
-                .known(whose(entry))
-                .is_some_and(|listing| !listing.has(entry.names.upstream(bare)))
+                .known(whose(backend))
+                .is_some_and(|listing| listing.lacks(entry.names.upstream(bare)))
     };
     if candidates.iter().any(|at| !lacks(at)) {
         candidates.retain(|at| !lacks(at));
     }
 }
 
-/// The backends for a path that names no model: all of them, the first by priority first.
-pub(crate) fn for_path(route: &Route) -> Result<Candidates, Nobody> {
+/// The backends for a path that names no model: all that can be used and `take` it, the first by priority first.
+pub(crate) fn for_path(route: &Route, takes: impl Fn(&Backend) -> bool) -> Result<Candidates, Nobody> {
     let mut candidates = Candidates::none();
-    (0..route.backends.len()).filter(|at| usable(&route.backends[*at])).for_each(|at| candidates.push(at));
-    if candidates.is_empty() {
-        return Err(Nobody::Unusable(0));
+    let usable = route.backends.iter().enumerate().filter(|(_, entry)| usable(entry));
+    let mut refused = false;
+    for (at, entry) in usable {
+        if entry.backend.as_ref().is_ok_and(|backend| takes(backend)) {
+            candidates.push(at);
+        } else {
+            refused = true;
+        }
     }
-    candidates.sort(route);
-    Ok(candidates)
+    match (candidates.is_empty(), refused) {
+        (true, false) => Err(Nobody::Unusable(0)),
+        (true, true) => Err(Nobody::Refuses),
+        (false, _) => {
+            candidates.sort(route);
+            Ok(candidates)
+        }
+    }
 }

@@ -7,12 +7,12 @@ use http::{HeaderMap, Method, Request, Response, StatusCode, Version, header};
 use hyper::body::Incoming;
 
 use super::body::Body;
-use super::call;
 use super::error::{Refusal, bounded};
 use super::path::{self, Operation};
 use super::request_id::{self, RequestId};
 use super::tracked::Tracked;
 use super::worker::{Pinned, Worker};
+use super::{call, models, relay};
 use crate::state::route::Route;
 use crate::state::table::Found;
 
@@ -80,13 +80,19 @@ async fn route(
     let query = head.uri.query().map(str::to_owned);
     let asked = Asked { worker, state: Rc::clone(&state), at, method: head.method, headers: head.headers, path, query };
     match path::classify(below) {
-        Operation::Chat | Operation::Completions | Operation::Embeddings
+        operation @ (Operation::Chat | Operation::Completions | Operation::Embeddings)
             if asked.method == Method::POST =>
         {
-            call::answer(&asked, body).await
+            call::answer(&asked, operation, body).await
         }
-        _ => Err(Refusal::client(StatusCode::NOT_FOUND, "unknown_path", "There is nothing at this path.")),
+        Operation::Models if is_read(&asked.method) => models::list(&asked).await,
+        Operation::Model(id) if is_read(&asked.method) => models::one(&asked, id).await,
+        _ => relay::answer(&asked, body).await,
     }
+}
+
+fn is_read(method: &Method) -> bool {
+    *method == Method::GET || *method == Method::HEAD
 }
 
 /// The host that is asked for: the target's own when it has one, else the `Host` header, of which there is exactly one.

@@ -44,6 +44,21 @@ pub(crate) async fn whole(mut body: Incoming, limit: u64) -> Result<Bytes, Refus
     Ok(all.freeze())
 }
 
+/// The start of a body: at least `enough` bytes of it, or all.
+///
+/// # Errors
+/// As for [`next`].
+pub(crate) async fn start(body: &mut Incoming, enough: u64) -> Result<Bytes, Refusal> {
+    let mut all = BytesMut::new();
+    while (all.len() as u64) < enough {
+        match next(body).await? {
+            Some(piece) => all.extend_from_slice(&piece),
+            None => break,
+        }
+    }
+    Ok(all.freeze())
+}
+
 /// The next piece of a body; none at its end. Trailers are read past.
 ///
 /// # Errors

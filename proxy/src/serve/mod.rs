@@ -4,9 +4,11 @@
 //! - [`dispatch`]: host and path → route → who answers
 //! - [`path`]: what a path asks for, in one spelling
 //! - [`call`]: calls that name a model
+//! - [`models`]: which models there are
+//! - [`relay`], [`form`]: all other paths
 //! - [`candidates`], [`attempt`]: which backends, in which order, how often
 //! - [`intake`], [`headers`]: what goes upstream
-//! - [`reply`], [`stream`], [`body`]: what comes back
+//! - [`reply`], [`stream`], [`mirror`], [`reply_model`], [`body`]: what comes back
 //! - [`error`]: answers that are errors
 //! - [`request_id`], [`tracked`]: what is known of each request
 
@@ -17,11 +19,16 @@ mod candidates;
 mod connection;
 mod dispatch;
 pub mod error;
+mod form;
 mod headers;
 mod intake;
 mod listen;
+mod mirror;
+mod models;
 pub mod path;
+mod relay;
 mod reply;
+mod reply_model;
 pub mod request_id;
 mod stream;
 mod tracked;

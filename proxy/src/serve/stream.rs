@@ -1,41 +1,131 @@
-//! A streamed reply: passed on as it comes, and ended with an error event when the upstream breaks it off.
+//! A streamed reply: passed on as it comes, edited where the route says so, and ended with an error event when the
+//! upstream breaks it off.
 
+use std::collections::VecDeque;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 
-use super::error::Refusal;
-use crate::upstream::{Fault, ReplyBody};
+use super::error::{Blame, Refusal};
+use super::reply_model::Renamer;
+use crate::think::OpenAiStream;
+use crate::upstream::ReplyBody;
 
 /// An event stream on its way to the client.
 pub(crate) struct Stream {
+    /// None once it is over.
     body: Option<ReplyBody>,
+    think: Option<OpenAiStream>,
+    renamer: Option<Renamer>,
+    /// Pieces that are ready to go.
+    ready: VecDeque<Bytes>,
+    /// What the stages write to, kept for its memory.
+    scratch: Vec<Bytes>,
     /// The backend's name within the route, for an error event.
     backend: Box<str>,
 }
 
 impl Stream {
     pub(crate) fn new(body: ReplyBody, backend: &str) -> Self {
-        Self { body: Some(body), backend: backend.into() }
+        Self {
+            body: Some(body),
+            think: None,
+            renamer: None,
+            ready: VecDeque::new(),
+            scratch: Vec::new(),
+            backend: backend.into(),
+        }
+    }
+
+    /// With thinking treated as the route says, and the model's name as the map says.
+    pub(crate) fn edited(mut self, think: Option<OpenAiStream>, renamer: Option<Renamer>) -> Self {
+        self.think = think;
+        self.renamer = renamer;
+        self
     }
 
     /// The next piece; none at the end. What breaks becomes the last event, and nothing follows it.
     pub(crate) fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
-        let Some(body) = &mut self.body else { return Poll::Ready(None) };
-        match ready!(body.poll_chunk(cx)) {
-            Some(Ok(chunk)) => Poll::Ready(Some(chunk)),
-            None => {
-                self.body = None;
-                Poll::Ready(None)
+        loop {
+            if let Some(piece) = self.ready.pop_front() {
+                return Poll::Ready(Some(piece));
             }
-            Some(Err(fault)) => {
+            let Some(body) = &mut self.body else { return Poll::Ready(None) };
+            let chunk = ready!(body.poll_chunk(cx));
+            if self.think.is_none() && self.renamer.is_none()
+                && let Some(Ok(chunk)) = chunk
+            {
+                return Poll::Ready(Some(chunk));
+            }
+            let fault = match chunk {
+                Some(Ok(chunk)) => self.push(chunk).err(),
+                Some(Err(fault)) => {
+                    self.body = None;
+                    // What was held back belongs to what had arrived.
+                    let unreadable = self.finish().err();
+                    Some(unreadable.unwrap_or_else(|| Refusal::upstream(&self.backend, &fault)))
+                }
+                None => {
+                    self.body = None;
+                    self.finish().err()
+                }
+            };
+            if let Some(fault) = fault {
                 self.body = None;
-                Poll::Ready(Some(self.broken(&fault)))
+                self.ready.push_back(fault.event());
             }
         }
     }
 
-    fn broken(&self, fault: &Fault) -> Bytes {
-        Refusal::upstream(&self.backend, fault).event()
+    fn push(&mut self, chunk: Bytes) -> Result<(), Refusal> {
+        let mut scratch = std::mem::take(&mut self.scratch);
+        let pushed = match &mut self.think {
+            Some(think) => think.push(chunk, &mut scratch).map_err(|fault| unreadable(&fault)),
+            None => {
+                scratch.push(chunk);
+                Ok(())
+            }
+        };
+        self.pass(scratch)?;
+        pushed
+    }
+
+    fn finish(&mut self) -> Result<(), Refusal> {
+        let mut scratch = std::mem::take(&mut self.scratch);
+        let finished = match &mut self.think {
+            Some(think) => think.finish(&mut scratch).map_err(|fault| unreadable(&fault)),
+            None => Ok(()),
+        };
+        self.pass(scratch)?;
+        if let Some(renamer) = &mut self.renamer {
+            let mut last = Vec::new();
+            renamer.finish(&mut last);
+            self.ready.extend(last);
+        }
+        finished
+    }
+
+    /// Through the second stage, or straight on.
+    fn pass(&mut self, mut pieces: Vec<Bytes>) -> Result<(), Refusal> {
+        match &mut self.renamer {
+            None => self.ready.extend(pieces.drain(..)),
+            Some(renamer) => {
+                let mut renamed = Vec::new();
+                for piece in pieces.drain(..) {
+                    renamer.push(piece, &mut renamed).map_err(|fault| unreadable(&fault))?;
+                }
+                self.ready.extend(renamed);
+            }
+        }
+        self.scratch = pieces;
+        Ok(())
+    }
+}
+
+fn unreadable(fault: &dyn std::error::Error) -> Refusal {
+    let message = format!("The upstream's stream cannot be read: {fault}.");
+    Refusal {
+        blame: Blame::Upstream,
+        ..Refusal::client(http::StatusCode::BAD_GATEWAY, "upstream_failed", message)
     }
 }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Weak};
 use crate::state::backend::Backend;
 use crate::state::metrics::InFlight;
 use crate::state::{Shared, State};
-use crate::upstream::Cluster;
+use crate::upstream::{BadTls, Cluster};
 
 /// One request thread.
 pub(crate) struct Worker {
@@ -55,14 +55,17 @@ impl Worker {
     }
 
     /// This thread's connections to a backend.
-    pub(crate) fn cluster(&self, backend: &Arc<Backend>) -> Cluster {
+    ///
+    /// # Errors
+    /// [`BadTls`], which a backend was checked for when it was built.
+    pub(crate) fn cluster(&self, backend: &Arc<Backend>) -> Result<Cluster, BadTls> {
         if let Some((_, cluster)) = self.clusters.borrow().get(&backend.id) {
-            return cluster.clone();
+            return Ok(cluster.clone());
         }
-        let cluster = Cluster::new(backend.settings.clone());
+        let cluster = Cluster::new(backend.settings.clone())?;
         let kept = (Arc::downgrade(backend), cluster.clone());
         self.clusters.borrow_mut().insert(backend.id, kept);
-        cluster
+        Ok(cluster)
     }
 
     pub(crate) fn in_flight(&self) -> &InFlight {

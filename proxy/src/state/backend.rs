@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use dragoman_config::{
     BackendItem, Catalogued, CredentialItem, HealthItem, Key, ProxyItem, RelayItem, RetryItem,
     TimeoutsItem, UpstreamUrl,
@@ -12,7 +13,7 @@ use http::{HeaderName, HeaderValue, Method};
 
 use super::health::Health;
 use super::listing::Listings;
-use crate::upstream::{Concurrency, Denied, Endpoint, Settings, Timeouts};
+use crate::upstream::{BadTls, Cluster, Concurrency, Denied, Endpoint, Settings, Timeouts, TlsSettings};
 
 /// The headers that credentials travel in. None of a client's goes upstream, but for a backend of `passthrough`.
 pub const CREDENTIAL_HEADERS: [HeaderName; 4] = [
@@ -102,6 +103,9 @@ pub enum Unrunnable {
     /// A URL that leads nowhere.
     #[error(transparent)]
     Url(#[from] crate::upstream::BadUrl),
+    /// Certificates or a name that TLS cannot be set up with.
+    #[error("tls: {0}")]
+    Tls(#[from] BadTls),
     /// A ModelMap or filter that does not compile.
     #[error("{0}")]
     Names(String),
@@ -121,6 +125,8 @@ impl Backend {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let endpoint = endpoint(&item.url)?;
         let settings = settings(endpoint, item, proxy, &lasting);
+        // Threads make their own later; one that cannot be made is found here.
+        Cluster::new(settings.clone())?;
         let credential = match &item.credential {
             CredentialItem::None => Credential::None,
             CredentialItem::Passthrough => Credential::Passthrough,
@@ -203,6 +209,10 @@ fn settings(endpoint: Endpoint, item: &BackendItem, proxy: &ProxyItem, lasting: 
     let bound = item.max_concurrency.and_then(|bound| usize::try_from(bound).ok());
     let mut settings = Settings::new(endpoint);
     settings.timeouts = timeouts(item.timeouts);
+    settings.tls = TlsSettings {
+        ca_pem: item.tls.ca_pem.as_ref().map(|pem| Bytes::copy_from_slice(pem.as_bytes())),
+        server_name: item.tls.server_name.clone(),
+    };
     settings.denied =
         Denied { ranges: proxy.denied_cidrs.clone(), loopback: proxy.deny_loopback };
     settings.max_concurrency =

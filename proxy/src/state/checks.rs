@@ -86,7 +86,12 @@ async fn check_again_and_again(backend: Arc<Backend>, checks: HealthItem) {
     let every = Duration::from_millis(checks.interval_ms.max(1));
     let mut settings = backend.settings.clone();
     settings.max_concurrency = None;
-    let cluster = Cluster::new(settings);
+    let cluster = match Cluster::new(settings) {
+        Ok(cluster) => cluster,
+        Err(fault) => {
+            return backend.lasting.health.checked(Err(fault.to_string()), 1);
+        }
+    };
     let mut ticks = interval(every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {

@@ -2,13 +2,14 @@
 //!
 //! Lists that a client's own credential opens are kept by its SHA-256, so that no client sees another's. A failed fetch is not kept.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
+use dragoman_config::names::Entry;
+use http::StatusCode;
 use parking_lot::Mutex;
-use serde_json::value::RawValue;
 use tokio::sync::watch;
 
 /// Whose list: everyone's (the backend's own credential or none), or that of a client's credential.
@@ -17,34 +18,58 @@ pub type Whose = Option<[u8; 32]>;
 /// The most clients whose lists are kept at once.
 const CLIENTS: usize = 1024;
 
-/// One model, as the upstream describes it.
-#[derive(Debug)]
-pub struct Entry {
-    /// Its `id`.
-    pub id: String,
-    /// The whole entry, unknown fields included.
-    pub raw: Box<RawValue>,
-}
-
 /// One upstream's list.
 #[derive(Debug)]
 pub struct Listing {
-    /// In the upstream's order.
+    /// Each model as the upstream describes it, unknown fields included, in its order.
     pub entries: Vec<Entry>,
+    ids: HashSet<String>,
+    /// Whether it lists models at all: some upstreams have no such path.
+    pub lists: bool,
     /// When it was fetched.
     pub fetched: Instant,
 }
 
 impl Listing {
-    /// Whether a model is on it.
-    pub fn has(&self, id: &str) -> bool {
-        self.entries.iter().any(|entry| entry.id == id)
+    /// A list that has just been fetched.
+    pub fn new(entries: Vec<Entry>) -> Self {
+        let ids = entries.iter().filter_map(|entry| entry.get("id")?.as_str().map(str::to_owned));
+        Self { ids: ids.collect(), entries, lists: true, fetched: Instant::now() }
+    }
+
+    /// Of an upstream that has no list.
+    pub fn none() -> Self {
+        Self { lists: false, ..Self::new(Vec::new()) }
+    }
+
+    /// Whether a model is missing on it.
+    pub fn lacks(&self, id: &str) -> bool {
+        self.lists && !self.ids.contains(id)
     }
 }
 
-/// Why a list could not be fetched, in words for a log.
-pub type Failure = Arc<str>;
-type Outcome = Result<Arc<Listing>, Failure>;
+/// Why a list could not be fetched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// In words.
+    pub message: Arc<str>,
+    /// What a client is told, should no list be left.
+    pub status: StatusCode,
+}
+
+impl Failure {
+    /// A failure that is told as `status`.
+    pub fn new(status: StatusCode, message: impl Into<Arc<str>>) -> Self {
+        Self { message: message.into(), status }
+    }
+
+    fn abandoned() -> Self {
+        Self::new(StatusCode::BAD_GATEWAY, "the fetch was given up")
+    }
+}
+
+/// What came of a fetch.
+pub type Outcome = Result<Arc<Listing>, Failure>;
 
 /// The lists of one backend.
 #[derive(Debug, Default)]
@@ -52,6 +77,8 @@ pub struct Listings {
     own: ArcSwapOption<Listing>,
     clients: Mutex<HashMap<[u8; 32], Arc<Listing>>>,
     flights: Mutex<HashMap<Whose, watch::Receiver<Option<Outcome>>>>,
+    /// When a list was last looked after without anybody having asked for it.
+    looked: Mutex<Option<Instant>>,
 }
 
 /// What to do for a list.
@@ -61,8 +88,8 @@ pub enum Turn {
     Kept(Arc<Listing>),
     /// Wait: another is fetching it.
     Wait(Flight),
-    /// Fetch it, and say so with [`Listings::landed`].
-    Fetch(watch::Sender<Option<Outcome>>),
+    /// Fetch it, say so with [`Listings::landed`], and wait like the others.
+    Fetch(watch::Sender<Option<Outcome>>, Flight),
 }
 
 /// A fetch that another has begun.
@@ -78,9 +105,9 @@ impl Flight {
         match self.0.wait_for(Option::is_some).await {
             Ok(outcome) => match &*outcome {
                 Some(outcome) => outcome.clone(),
-                None => Err("the fetch was given up".into()),
+                None => Err(Failure::abandoned()),
             },
-            Err(_) => Err("the fetch was given up".into()),
+            Err(_) => Err(Failure::abandoned()),
         }
     }
 }
@@ -92,6 +119,16 @@ impl Listings {
             None => self.own.load_full(),
             Some(client) => self.clients.lock().get(&client).cloned(),
         }
+    }
+
+    /// Whether it is time to look after the list although nobody asks: at most once in `every`, whatever comes of it.
+    pub fn is_due(&self, every: Duration) -> bool {
+        let mut looked = self.looked.lock();
+        let due = looked.is_none_or(|looked| looked.elapsed() >= every);
+        if due {
+            *looked = Some(Instant::now());
+        }
+        due
     }
 
     /// Whose turn it is to get a list that is no older than `ttl`.
@@ -112,8 +149,8 @@ impl Listings {
             return Turn::Kept(listing);
         }
         let (sender, receiver) = watch::channel(None);
-        flights.insert(whose, receiver);
-        Turn::Fetch(sender)
+        flights.insert(whose, receiver.clone());
+        Turn::Fetch(sender, Flight(receiver))
     }
 
     /// Ends a fetch: keeps its result if it is one, and tells those who wait.
@@ -145,35 +182,36 @@ mod tests {
     const MINUTE: Duration = Duration::from_mins(1);
 
     fn listing() -> Arc<Listing> {
-        Arc::new(Listing { entries: Vec::new(), fetched: Instant::now() })
+        Arc::new(Listing::new(Vec::new()))
     }
 
     #[tokio::test]
     async fn one_fetches_and_the_others_wait_for_it() {
         let listings = Listings::default();
-        let Turn::Fetch(sender) = listings.turn(None, MINUTE) else { panic!() };
+        let Turn::Fetch(sender, _) = listings.turn(None, MINUTE) else { panic!() };
         let Turn::Wait(flight) = listings.turn(None, MINUTE) else { panic!() };
         listings.landed(None, &sender, Ok(listing()));
         assert!(flight.outcome().await.is_ok());
         assert!(matches!(listings.turn(None, MINUTE), Turn::Kept(_)));
-        assert!(matches!(listings.turn(None, Duration::ZERO), Turn::Fetch(_)));
+        assert!(matches!(listings.turn(None, Duration::ZERO), Turn::Fetch(..)));
     }
 
     #[tokio::test]
     async fn a_failure_is_told_and_not_kept() {
         let listings = Listings::default();
-        let Turn::Fetch(sender) = listings.turn(None, MINUTE) else { panic!() };
+        let Turn::Fetch(sender, _) = listings.turn(None, MINUTE) else { panic!() };
         let Turn::Wait(flight) = listings.turn(None, MINUTE) else { panic!() };
-        listings.landed(None, &sender, Err("down".into()));
-        assert_eq!(flight.outcome().await.unwrap_err().as_ref(), "down");
-        assert!(matches!(listings.turn(None, MINUTE), Turn::Fetch(_)));
+        let down = Failure::new(StatusCode::BAD_GATEWAY, "down");
+        listings.landed(None, &sender, Err(down.clone()));
+        assert_eq!(flight.outcome().await.unwrap_err(), down);
+        assert!(matches!(listings.turn(None, MINUTE), Turn::Fetch(..)));
     }
 
     #[test]
     fn an_abandoned_fetch_blocks_nobody() {
         let listings = Listings::default();
         drop(listings.turn(None, MINUTE));
-        assert!(matches!(listings.turn(None, MINUTE), Turn::Fetch(_)));
+        assert!(matches!(listings.turn(None, MINUTE), Turn::Fetch(..)));
     }
 
     #[test]
@@ -182,7 +220,7 @@ mod tests {
         for client in 0..=CLIENTS {
             let mut whose = [0; 32];
             whose[..8].copy_from_slice(&client.to_le_bytes());
-            let Turn::Fetch(sender) = listings.turn(Some(whose), MINUTE) else { panic!() };
+            let Turn::Fetch(sender, _) = listings.turn(Some(whose), MINUTE) else { panic!() };
             listings.landed(Some(whose), &sender, Ok(listing()));
         }
         assert_eq!(listings.clients.lock().len(), CLIENTS);

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use dragoman_config::names::{BackendNames, BadFilter, Names};
 use dragoman_config::{ObjectKey, RouteBackendItem, RouteItem};
-use dragoman_crds::Thinking;
+use dragoman_crds::{ReasoningFields, Thinking, ThinkingText};
 
 use super::backend::{Backend, Unrunnable};
 use super::metrics::RouteMetrics;
+use crate::think::{Rules, Tag, Text};
 
 /// What model names mean on a route.
 #[derive(Debug, Clone)]
@@ -46,6 +47,8 @@ pub struct Route {
     pub backends: Vec<RouteBackend>,
     /// What becomes of thinking.
     pub thinking: Thinking,
+    /// The same, prepared for replies.
+    pub rules: Arc<Rules>,
     /// What is counted.
     pub metrics: Arc<RouteMetrics>,
     /// What it was built from, to see whether it changed.
@@ -73,6 +76,7 @@ impl Route {
             map,
             backends: backends?,
             thinking: item.thinking.clone(),
+            rules: Arc::new(rules(&item.thinking)),
             metrics,
             item: item.clone(),
         })
@@ -98,6 +102,22 @@ impl Route {
     pub fn backend(&self, name: &str) -> Option<&RouteBackend> {
         self.backends.iter().find(|backend| backend.name == name)
     }
+}
+
+fn rules(thinking: &Thinking) -> Rules {
+    let text = match thinking.text {
+        ThinkingText::Strip => Text::Strip,
+        ThinkingText::Extract => Text::Extract,
+        ThinkingText::Keep => Text::Keep,
+    };
+    let tags = match &thinking.tags {
+        None => vec![Tag::default()],
+        Some(tags) => {
+            let tag = |tag: &dragoman_crds::Tag| Tag { open: tag.open.clone(), close: tag.close.clone() };
+            tags.iter().map(tag).collect()
+        }
+    };
+    Rules::new(text, tags, thinking.starts_open, thinking.fields == ReasoningFields::Drop)
 }
 
 fn backend(

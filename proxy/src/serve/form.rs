@@ -1,0 +1,130 @@
+//! A multipart form's `model`: found, and replaced, without touching the other parts.
+//!
+//! Source: [RFC 7578](https://www.rfc-editor.org/rfc/rfc7578), [RFC 2046 §5.1](https://www.rfc-editor.org/rfc/rfc2046#section-5.1).
+
+use std::ops::Range;
+
+use bytes::Bytes;
+use http::{HeaderMap, header};
+use memchr::memmem;
+
+use crate::json::splice::{Edit, splice};
+
+/// The boundary of a multipart body, if headers announce one.
+pub(crate) fn boundary(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
+    let (kind, parameters) = value.split_once(';')?;
+    if !kind.trim().eq_ignore_ascii_case("multipart/form-data") {
+        return None;
+    }
+    let boundary = parameters.split(';').find_map(|parameter| {
+        let (name, value) = parameter.split_once('=')?;
+        name.trim().eq_ignore_ascii_case("boundary").then(|| value.trim().trim_matches('"'))
+    })?;
+    (!boundary.is_empty() && boundary.len() <= 70).then(|| boundary.to_owned())
+}
+
+/// What a form says of the model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Model {
+    /// It has one, here.
+    At(Range<usize>),
+    /// It has none, as far as the form is known.
+    None,
+    /// It has several, of which no two servers need take the same.
+    Several,
+}
+
+/// Finds the field `model` among the parts that `body` holds whole.
+pub(crate) fn model(body: &[u8], boundary: &str) -> Model {
+    let delimiter = format!("\r\n--{boundary}");
+    let finder = memmem::Finder::new(delimiter.as_bytes());
+    // The first delimiter has no line end before it.
+    let mut at = match body.strip_prefix(&delimiter.as_bytes()[2..]) {
+        Some(_) => delimiter.len() - 2,
+        None => match finder.find(body) {
+            Some(at) => at + delimiter.len(),
+            None => return Model::None,
+        },
+    };
+    let mut found = Model::None;
+    loop {
+        let part = &body[at..];
+        if part.starts_with(b"--") {
+            return found;
+        }
+        let Some(head) = memmem::find(part, b"\r\n\r\n") else { return found };
+        let content = at + head + 4;
+        // An empty content's line end is the head's last.
+        let Some(length) = finder.find(&body[content - 2..]) else { return found };
+        let end = (content - 2 + length).max(content);
+        if is_model(&part[..head]) {
+            if found != Model::None {
+                return Model::Several;
+            }
+            found = Model::At(content..end);
+        }
+        at = content - 2 + length + delimiter.len();
+    }
+}
+
+fn is_model(head: &[u8]) -> bool {
+    let Ok(head) = std::str::from_utf8(head) else { return false };
+    head.split("\r\n").any(|line| {
+        let Some((name, value)) = line.split_once(':') else { return false };
+        name.trim().eq_ignore_ascii_case("content-disposition")
+            && value.split(';').any(|parameter| {
+                parameter.split_once('=').is_some_and(|(name, value)| {
+                    name.trim().eq_ignore_ascii_case("name") && value.trim().trim_matches('"') == "model"
+                })
+            })
+    })
+}
+
+/// The body with another model.
+pub(crate) fn renamed(body: &Bytes, at: &Range<usize>, model: &str) -> Vec<Bytes> {
+    let with = Bytes::copy_from_slice(model.as_bytes());
+    splice(body, vec![Edit { at: at.clone(), with }])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FORM: &str = "--B\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a\"\r\nContent-Type: audio/wav\r\n\r\nab\r\n--notB\r\n\r\n--B\r\ncontent-disposition: form-data; name=\"model\"\r\n\r\nwhisper\r\n--B--\r\n";
+
+    #[test]
+    fn the_model_is_found_and_replaced_alone() {
+        let Model::At(at) = model(FORM.as_bytes(), "B") else { panic!() };
+        assert_eq!(&FORM[at.clone()], "whisper");
+        let renamed = renamed(&Bytes::from(FORM), &at, "x").concat();
+        assert_eq!(String::from_utf8(renamed).unwrap(), FORM.replace("whisper", "x"));
+    }
+
+    #[test]
+    fn a_part_that_is_not_there_whole_is_not_believed() {
+        let end = FORM.find("whisper").unwrap() + 4;
+        for at in 0..end {
+            assert_eq!(model(&FORM.as_bytes()[..at], "B"), Model::None, "{at}");
+        }
+    }
+
+    #[test]
+    fn two_models_are_told() {
+        let part = "--B\r\nContent-Disposition: form-data; name=model\r\n\r\na\r\n";
+        assert_eq!(model(format!("{part}{part}--B--").as_bytes(), "B"), Model::Several);
+        assert_eq!(model(b"--B\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\n\r\n--B--", "B"), Model::At(54..54));
+        assert_eq!(model(b"no form", "B"), Model::None);
+    }
+
+    #[test]
+    fn the_boundary_is_read_with_and_without_quotes() {
+        let read = |value: &str| {
+            boundary(&HeaderMap::from_iter([(header::CONTENT_TYPE, value.parse().unwrap())]))
+        };
+        assert_eq!(read("multipart/form-data; boundary=abc").as_deref(), Some("abc"));
+        assert_eq!(read("Multipart/Form-Data; charset=x; Boundary=\"a b\"").as_deref(), Some("a b"));
+        assert_eq!(read("multipart/form-data"), None);
+        assert_eq!(read("application/json; boundary=a"), None);
+    }
+}

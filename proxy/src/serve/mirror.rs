@@ -1,0 +1,170 @@
+//! An upstream's error as the client gets it: the same status, the reason in OpenAI's shape, `Retry-After` and request ids kept.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use memchr::memmem;
+
+use super::body::Body;
+use super::error::{self, Blame, FAULT, Refusal, SHOULD_RETRY, bounded};
+use super::reply::{self, respond};
+use super::headers;
+use crate::json;
+use crate::state::backend::{Backend, Credential};
+use crate::upstream::Reply;
+
+/// The longest error body that is read.
+const LONGEST: usize = 256 << 10;
+/// How much of one that is not in OpenAI's shape is quoted.
+const QUOTED: usize = 2 << 10;
+
+/// Passes an error on. A body in OpenAI's shape keeps its bytes; anything else is quoted in one.
+pub(crate) async fn error(reply: Reply, backend: &Backend) -> Response<Body> {
+    let Reply { status, mut headers, body, .. } = reply;
+    headers::downstream(&mut headers);
+    let said = match body.collect(LONGEST).await {
+        Ok(Some(body)) if !is_encoded(&headers) => body,
+        _ => Bytes::new(),
+    };
+    let said = without_key(said, backend);
+    say_whose_fault(status, &mut headers, backend);
+    if reply::is_json(&headers) && is_openais(&said) {
+        if headers.get(header::CONTENT_LENGTH).is_some() {
+            headers.insert(header::CONTENT_LENGTH, said.len().into());
+        }
+        return respond(status, headers, Body::whole(said));
+    }
+    let quoted = quote(status, &headers, &said);
+    for name in [header::CONTENT_LENGTH, header::CONTENT_ENCODING, header::ETAG] {
+        headers.remove(name);
+    }
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    respond(status, headers, Body::whole(quoted.object().into()))
+}
+
+fn is_encoded(headers: &HeaderMap) -> bool {
+    headers.get(header::CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity")
+}
+
+/// Whether a body is what OpenAI's SDKs read: an object with an `error` that is one, and has a message.
+fn is_openais(body: &[u8]) -> bool {
+    let has_message = || {
+        let text = std::str::from_utf8(body).ok()?;
+        let error = json::scan(body, &["error"]).ok()?.get("error")?;
+        json::read(text, &error, &["message"]).ok()?.get("message")
+    };
+    has_message().is_some()
+}
+
+fn say_whose_fault(status: StatusCode, headers: &mut HeaderMap, backend: &Backend) {
+    let ours = backend.has_own_credential();
+    let blame = match status.as_u16() {
+        // The upstream refuses what this proxy was configured to send.
+        401 | 403 if ours => Blame::Proxy,
+        408 | 409 | 429 | 500.. => Blame::Upstream,
+        _ => Blame::Client,
+    };
+    headers.insert(FAULT.clone(), HeaderValue::from_static(blame.as_str()));
+    if !headers.contains_key(&SHOULD_RETRY) {
+        let helps = matches!(status.as_u16(), 408 | 409 | 429 | 500..);
+        headers.insert(SHOULD_RETRY.clone(), error::retry(helps));
+    }
+}
+
+fn quote(status: StatusCode, headers: &HeaderMap, said: &[u8]) -> Refusal {
+    let text = String::from_utf8_lossy(said);
+    let html = headers
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|value| value.as_bytes().starts_with(b"text/html"));
+    let text = if html { Cow::Owned(without_tags(&text)) } else { text };
+    let text = text.trim();
+    let message = if text.is_empty() {
+        format!("The upstream answered {status}.")
+    } else {
+        format!("The upstream answered {status}: {}", bounded(text, QUOTED))
+    };
+    let blame = if status.is_server_error() || status.as_u16() == 429 { Blame::Upstream } else { Blame::Client };
+    Refusal { blame, ..Refusal::client(status, code(status), message) }
+}
+
+fn code(status: StatusCode) -> &'static str {
+    match status.as_u16() {
+        401 => "invalid_api_key",
+        404 => "not_found",
+        429 => "rate_limit_exceeded",
+        500.. => "upstream_error",
+        _ => "upstream_refused",
+    }
+}
+
+/// The words of a web page, without its markup.
+fn without_tags(page: &str) -> String {
+    let mut words = String::new();
+    let mut rest = page;
+    while let Some(open) = rest.find('<') {
+        push_words(&mut words, &rest[..open]);
+        let tag = &rest[open..];
+        let inside = ["style", "script"].into_iter().find(|name| {
+            tag[1..].get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name))
+        });
+        let end = match inside {
+            Some(name) => tag.to_ascii_lowercase().find(&format!("</{name}")),
+            None => Some(0),
+        };
+        rest = match end.and_then(|end| tag[end..].find('>').map(|close| end + close + 1)) {
+            Some(after) => &tag[after..],
+            None => "",
+        };
+    }
+    push_words(&mut words, rest);
+    words
+}
+
+fn push_words(words: &mut String, text: &str) {
+    for word in text.split_whitespace() {
+        if !words.is_empty() {
+            words.push(' ');
+        }
+        words.push_str(word);
+    }
+}
+
+/// What the upstream said, without our key, should it repeat that.
+fn without_key(said: Bytes, backend: &Backend) -> Bytes {
+    let Credential::Key(value) = &backend.credential else { return said };
+    let key = value.as_bytes().strip_prefix(b"Bearer ").unwrap_or(value.as_bytes());
+    if key.is_empty() || memmem::find(&said, key).is_none() {
+        return said;
+    }
+    let mut clean = Vec::with_capacity(said.len());
+    let mut from = 0;
+    for at in memmem::find_iter(&said, key) {
+        clean.extend_from_slice(&said[from..at]);
+        clean.extend_from_slice(b"[masked]");
+        from = at + key.len();
+    }
+    clean.extend_from_slice(&said[from..]);
+    clean.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn openais_shape_is_known() {
+        assert!(is_openais(br#"{"error":{"message":"x","type":"y"}}"#));
+        for other in [r#"{"error":"x"}"#, r#"{"message":"x"}"#, "[]", "", "<html>", r#"{"error":{}}"#] {
+            assert!(!is_openais(other.as_bytes()), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_web_page_is_quoted_as_its_words() {
+        let page = "<html><head><style>b {x}</style><title>502</title></head>\n<body> <h1>Bad\nGateway</h1></body></html>";
+        assert_eq!(without_tags(page), "502 Bad Gateway");
+        assert_eq!(without_tags("a < b"), "a");
+        assert_eq!(without_tags("<script>never ends"), "");
+    }
+}

@@ -1,0 +1,258 @@
+//! Paths of no API that is known here: a body that names a model is judged and routed by it, everything else is relayed as it is.
+//!
+//! What is relayed without a model goes to backends that have no credential of ours, or whose `relay` lists it. The same holds
+//! for paths that stand for things that a key owns (files, batches, assistants, …), whether or not their body names a model: nobody
+//! reads another team's files with our key.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
+use http_body::{Body as _, Frame, SizeHint};
+use hyper::body::Incoming;
+
+use super::attempt::{self, Outgoing};
+use super::body::Body;
+use super::call::{self, Content};
+use super::candidates::{self, Nobody};
+use super::dispatch::Asked;
+use super::error::{Blame, Refusal};
+use super::form::{self, Model};
+use super::path::{self, Operation};
+use super::{headers, intake, reply};
+use crate::json;
+use crate::upstream::{BoxError, RequestBody};
+
+/// How much of a form is read ahead to find its model.
+const AHEAD: u64 = 64 << 10;
+/// Paths whose forms name a model wherever they like, and are read whole.
+const FORMS: [&str; 4] =
+    ["/audio/transcriptions", "/audio/translations", "/images/edits", "/images/variations"];
+/// What a key owns at OpenAI: the first segment of such paths.
+const OWNED: [&str; 14] = [
+    "files", "uploads", "batches", "fine_tuning", "fine-tunes", "assistants", "threads",
+    "vector_stores", "containers", "conversations", "evals", "organization", "projects", "realtime",
+];
+
+/// Answers a request of such a path.
+pub(crate) async fn answer(asked: &Asked, body: Incoming) -> Result<Response<Body>, Refusal> {
+    // A closed route is closed for every path.
+    call::names(asked.route())?;
+    if asked.method == Method::TRACE {
+        // It would show the client what was sent, our credential included.
+        let message = "TRACE is not relayed.";
+        return Err(Refusal::client(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message));
+    }
+    if path::has_encoded_slash(&asked.path) {
+        let message = "The path holds an encoded slash, which servers read in different ways.";
+        return Err(Refusal::client(StatusCode::BAD_REQUEST, "ambiguous_path", message));
+    }
+    if body.is_end_stream() {
+        return pass(asked, RequestBody::Empty).await;
+    }
+    if asked.method != Method::POST {
+        return pass(asked, stream(None, body)).await;
+    }
+    match form::boundary(&asked.headers) {
+        Some(boundary) => form(asked, &boundary, body).await,
+        None if may_be_json(&asked.headers) => json(asked, body).await,
+        None => pass(asked, stream(None, body)).await,
+    }
+}
+
+/// Whether a body may be read as JSON: curl sends it as a form unless told otherwise, others without any type.
+fn may_be_json(headers: &HeaderMap) -> bool {
+    match headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes) {
+        None => true,
+        Some(value) => {
+            let kind = value.split(|byte| *byte == b';').next().unwrap_or_default().to_ascii_lowercase();
+            kind.starts_with(b"text/")
+                || kind == b"application/x-www-form-urlencoded"
+                || memchr::memmem::find(&kind, b"json").is_some()
+        }
+    }
+}
+
+async fn json(asked: &Asked, body: Incoming) -> Result<Response<Body>, Refusal> {
+    call::refuse_encoded(&asked.headers)?;
+    let body = intake::whole(body, asked.state.proxy.body_bytes).await?;
+    let members = match json::scan(&body, &["model"]) {
+        Ok(members) => members,
+        // What does not even say that it is JSON may be something else. JSON lines and arrays name no model.
+        Err(_) if !reply::is_json(&asked.headers) || body.starts_with(b"[") => {
+            return pass(asked, RequestBody::Bytes(body)).await;
+        }
+        Err(fault) => return Err(Refusal::malformed(fault)),
+    };
+    match members.text(&body, "model") {
+        Some(model) => {
+            refuse_owned(asked)?;
+            let content = Content::Json { body: &body, members: &members };
+            call::named(asked, Operation::Other, content, &model).await
+        }
+        None => pass(asked, RequestBody::Bytes(body.clone())).await,
+    }
+}
+
+async fn form(asked: &Asked, boundary: &str, mut body: Incoming) -> Result<Response<Body>, Refusal> {
+    let whole = FORMS.contains(&asked.path.as_str());
+    let (start, rest) = if whole {
+        (intake::whole(body, asked.state.proxy.body_bytes).await?, None)
+    } else {
+        let start = intake::start(&mut body, AHEAD).await?;
+        let rest = (!body.is_end_stream()).then_some(body);
+        (start, rest)
+    };
+    let at = match form::model(&start, boundary) {
+        Model::At(at) => at,
+        Model::None => {
+            return match rest {
+                Some(rest) => pass(asked, stream(Some(vec![start]), rest)).await,
+                None => pass(asked, RequestBody::Bytes(start)).await,
+            };
+        }
+        Model::Several => {
+            let message = "The form has more than one field \"model\".";
+            return Err(Refusal::client(StatusCode::BAD_REQUEST, "ambiguous_model", message));
+        }
+    };
+    refuse_owned(asked)?;
+    let model = String::from_utf8_lossy(&start[at.clone()]).into_owned();
+    let rest = std::cell::Cell::new(rest);
+    let content = Content::Form { start: &start, at, rest: &rest };
+    call::named(asked, Operation::Other, content, &model).await
+}
+
+/// A model in the body opens no door to what a key owns.
+fn refuse_owned(asked: &Asked) -> Result<(), Refusal> {
+    if !is_owned(&asked.path) {
+        return Ok(());
+    }
+    match candidates::for_path(asked.route(), |backend| backend.relays(&asked.method, &asked.path)) {
+        Err(Nobody::Refuses) => Err(not_relayed(asked)),
+        _ => Ok(()),
+    }
+}
+
+fn is_owned(path: &str) -> bool {
+    let mut segments = path.trim_matches('/').split('/');
+    let first = segments.next().unwrap_or_default();
+    // `responses` and `chat/completions` themselves make something new; what is below them is somebody's.
+    OWNED.contains(&first)
+        || (first == "responses" && segments.clone().next().is_some())
+        || (first == "chat" && segments.nth(1).is_some())
+}
+
+fn not_relayed(asked: &Asked) -> Refusal {
+    let message = format!(
+        "{} {} names no model and belongs to no API that this proxy answers; LLMRoute {} relays it only to a backend without a credential of its own, or one whose spec.relay (LLMBackend) lists this method and path.",
+        asked.method, asked.path, asked.route().key
+    );
+    Refusal::client(StatusCode::NOT_FOUND, "path_not_relayed", message)
+}
+
+/// Relays a request that names no model to the first backend by priority that takes it.
+async fn pass(asked: &Asked, mut body: RequestBody) -> Result<Response<Body>, Refusal> {
+    let route = asked.route();
+    let order = candidates::for_path(route, |backend| backend.relays(&asked.method, &asked.path));
+    let order = order.map_err(|nobody| match nobody {
+        Nobody::Refuses => not_relayed(asked),
+        Nobody::NoModel | Nobody::Unusable(_) => call::unusable(route, 0),
+    })?;
+    let mut last = None;
+    for at in order.iter() {
+        let entry = &route.backends[at];
+        let Ok(backend) = &entry.backend else { continue };
+        let again = body.replay();
+        let path = backend.settings.endpoint.join(&asked.path_and_query());
+        let outgoing = Outgoing {
+            method: asked.method.clone(),
+            path: path.map_err(|_| call::bad_path())?,
+            headers: headers::upstream(&asked.headers, backend, false),
+            body,
+        };
+        let outcome = attempt::send(&asked.worker, route, backend, outgoing).await;
+        let fails_over = attempt::fails_over(&outcome);
+        let answer = outcome
+            .map(|reply| reply::relay(reply, &asked.method, &entry.name))
+            .map_err(|fault| Refusal::upstream(&entry.name, &fault));
+        match again {
+            Some(again) if fails_over => {
+                // A real answer, even a refusal, says more than that another could not be reached.
+                if answer.is_ok() || last.is_none() {
+                    last = Some(answer);
+                }
+                body = again;
+            }
+            // A body that is on its way cannot be sent to another.
+            _ => return answer,
+        }
+    }
+    last.unwrap_or_else(|| {
+        Err(Refusal::unavailable(Blame::Proxy, "no_backend", "No backend of the route can be used."))
+    })
+}
+
+/// A body that is relayed while it arrives, after what was read of it already.
+pub(crate) fn stream(start: Option<Vec<Bytes>>, rest: Incoming) -> RequestBody {
+    let start = start.unwrap_or_default().into_iter().filter(|piece| !piece.is_empty()).collect();
+    RequestBody::Stream(Box::pin(Upload { start, rest }))
+}
+
+struct Upload {
+    start: std::collections::VecDeque<Bytes>,
+    rest: Incoming,
+}
+
+impl http_body::Body for Upload {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        match self.start.pop_front() {
+            Some(piece) => Poll::Ready(Some(Ok(Frame::data(piece)))),
+            None => Pin::new(&mut self.rest)
+                .poll_frame(cx)
+                .map(|frame| frame.map(|frame| frame.map_err(BoxError::from))),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.start.is_empty() && self.rest.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let start: u64 = self.start.iter().map(|piece| piece.len() as u64).sum();
+        match self.rest.size_hint().exact() {
+            Some(rest) => SizeHint::with_exact(start + rest),
+            None => SizeHint::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_key_owns_is_known_by_its_path() {
+        for path in ["/files", "/files/1/content", "/batches", "/responses/r1", "/chat/completions/c1", "/threads/t/runs"] {
+            assert!(is_owned(path), "{path}");
+        }
+        for path in ["/responses", "/images/generations", "/audio/speech", "/rerank", "/moderations", "/chat/other"] {
+            assert!(!is_owned(path), "{path}");
+        }
+    }
+
+    #[test]
+    fn what_curl_sends_by_default_may_be_json() {
+        let is = |value: &str| may_be_json(&HeaderMap::from_iter([(header::CONTENT_TYPE, value.parse().unwrap())]));
+        assert!(is("application/x-www-form-urlencoded") && is("application/json; charset=utf-8") && is("text/plain"));
+        assert!(may_be_json(&HeaderMap::new()));
+        assert!(!is("application/octet-stream") && !is("audio/wav") && !is("multipart/form-data; boundary=x"));
+    }
+}

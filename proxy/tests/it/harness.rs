@@ -1,0 +1,296 @@
+//! A proxy within the test's process, and a client that says exactly what it sends.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use dragoman_config::{
+    BackendItem, CredentialItem, Item, Key, Kind, ListItem, MapItem, MapRuleItem, ProxyItem, RetryItem,
+    RouteBackendItem, RouteItem, Secret, Target, TimeoutsItem, TlsItem, UpstreamUrl,
+};
+use dragoman_crds::{Matching, ModelTarget, NameFilter, NameMatch, ReplyModel, RetryOn, Thinking, Unmatched};
+use dragoman_proxy::serve::{self, Running};
+use dragoman_proxy::state::Shared;
+use dragoman_simulator::Simulator;
+use http::{HeaderMap, Method, Request, StatusCode};
+use http_body_util::{BodyExt, Full};
+use hyper_util::rt::TokioIo;
+use serde_json::{Map, Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+pub type Items = BTreeMap<Key, Arc<Item>>;
+
+/// The items of one LLMProxy, whose upstreams may be on loopback.
+pub fn items() -> Items {
+    let proxy = ProxyItem {
+        cluster_domain: "cluster.local".into(),
+        denied_cidrs: Vec::new(),
+        deny_loopback: false,
+        body_bytes: 1 << 20,
+        header_bytes: 64 << 10,
+        log_level: None,
+    };
+    BTreeMap::from([(Key::new(Kind::Proxy, "dragoman", "default"), Arc::new(Item::Proxy(proxy)))])
+}
+
+/// An upstream at a simulator.
+pub fn backend_at(simulator: &Simulator) -> BackendItem {
+    let port = simulator.addr().port();
+    BackendItem {
+        url: UpstreamUrl { tls: false, host: "127.0.0.1".into(), port, path: "/v1".into() },
+        credential: CredentialItem::None,
+        catalog: Vec::new(),
+        relay: Vec::new(),
+        headers: Vec::new(),
+        timeouts: TimeoutsItem {
+            connect_ms: 5_000,
+            first_byte_ms: 30_000,
+            idle_ms: 30_000,
+            request_ms: 60_000,
+        },
+        retries: RetryItem { attempts: 1, on: vec![RetryOn::ConnectFailure] },
+        health: None,
+        tls: TlsItem::default(),
+        max_concurrency: None,
+    }
+}
+
+/// A backend that nobody listens at.
+pub fn backend_nowhere(simulator: &Simulator) -> BackendItem {
+    let mut item = backend_at(simulator);
+    // Port 1 is reserved, and no test machine serves it.
+    item.url.port = 1;
+    item
+}
+
+pub fn with_key(mut item: BackendItem, key: &str) -> BackendItem {
+    item.credential = CredentialItem::Key(Secret::new(key));
+    item
+}
+
+/// A route's backend with everything as it comes by default.
+pub fn entry(name: &str, item: BackendItem) -> RouteBackendItem {
+    RouteBackendItem {
+        name: name.into(),
+        target: Target::Inline(Box::new(item)),
+        prefix: String::new(),
+        models: NameFilter::default(),
+        priority: 0,
+        weight: 1,
+    }
+}
+
+pub fn route(backends: Vec<RouteBackendItem>) -> RouteItem {
+    RouteItem { hostnames: Vec::new(), model_map: None, backends, thinking: Thinking::default() }
+}
+
+/// A map without rules that lets every name through.
+pub fn map() -> MapItem {
+    MapItem {
+        rules: Vec::new(),
+        matching: Matching::Exact,
+        unmatched: Unmatched::Passthrough,
+        list: ListItem {
+            names: NameFilter::default(),
+            matching: Matching::IgnoreCase,
+            enforce: true,
+            first: Vec::new(),
+            cache_ttl_ms: 30_000,
+        },
+        reply_model: ReplyModel::Upstream,
+    }
+}
+
+pub fn exact(name: &str) -> NameMatch {
+    NameMatch { exact: Some(name.into()), regex: None }
+}
+
+pub fn regex(pattern: &str) -> NameMatch {
+    NameMatch { exact: None, regex: Some(pattern.into()) }
+}
+
+/// A rule that sends the names that it matches to `model`.
+pub fn rule(names: NameMatch, model: &str) -> MapRuleItem {
+    MapRuleItem {
+        r#match: names,
+        when: None,
+        target: ModelTarget { model: Some(model.into()), backend: None },
+        fallbacks: Vec::new(),
+        defaults: Map::new(),
+        overrides: Map::new(),
+    }
+}
+
+pub trait Put {
+    fn put_route(self, name: &str, route: RouteItem) -> Self;
+    fn put_map(self, name: &str, map: MapItem) -> Self;
+    fn put_backend(self, name: &str, backend: BackendItem) -> Self;
+}
+
+impl Put for Items {
+    fn put_route(mut self, name: &str, route: RouteItem) -> Self {
+        self.insert(Key::new(Kind::Route, "team-a", name), Arc::new(Item::Route(route)));
+        self
+    }
+
+    fn put_map(mut self, name: &str, map: MapItem) -> Self {
+        self.insert(Key::new(Kind::Map, "team-a", name), Arc::new(Item::Map(map)));
+        self
+    }
+
+    fn put_backend(mut self, name: &str, backend: BackendItem) -> Self {
+        self.insert(Key::new(Kind::Backend, "team-a", name), Arc::new(Item::Backend(backend)));
+        self
+    }
+}
+
+/// The route `chat` of `team-a` with one backend, the simulator's.
+pub fn simple(simulator: &Simulator) -> Items {
+    items().put_route("chat", route(vec![entry("sim", backend_at(simulator))]))
+}
+
+/// As [`simple`], with a map.
+pub fn mapped(simulator: &Simulator, map: MapItem) -> Items {
+    let mut item = route(vec![entry("sim", backend_at(simulator))]);
+    item.model_map = Some(Target::Item(Key::new(Kind::Map, "team-a", "names")));
+    items().put_route("chat", item).put_map("names", map)
+}
+
+pub async fn simulator() -> Simulator {
+    Simulator::builder().models(["llama3-8b", "llama3-70b"]).start().await.unwrap()
+}
+
+/// A running proxy.
+pub struct Proxy {
+    pub shared: Arc<Shared>,
+    pub running: Running,
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.shared.drain();
+    }
+}
+
+/// What came back.
+#[derive(Debug)]
+pub struct Got {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+    /// Whether the body came to its end.
+    pub complete: bool,
+}
+
+impl Got {
+    pub fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).unwrap()
+    }
+
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("no JSON: {:?}", self.body))
+    }
+
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+
+    /// Asserts that it is an error of ours or in our words, and gives its code.
+    pub fn error_code(&self) -> String {
+        assert!(self.header("x-dragoman-request-id").is_some());
+        assert_eq!(self.header("content-type"), Some("application/json"));
+        assert!(self.json()["error"]["message"].is_string(), "{}", self.text());
+        self.json()["error"]["code"].as_str().unwrap_or_default().to_owned()
+    }
+
+    /// The names on a list of models.
+    pub fn ids(&self) -> Vec<String> {
+        let list = self.json();
+        let entries = list["data"].as_array().unwrap_or_else(|| panic!("{list}"));
+        entries.iter().map(|entry| entry["id"].as_str().unwrap().to_owned()).collect()
+    }
+}
+
+impl Proxy {
+    pub fn start(items: Items) -> Self {
+        let shared = Shared::new(2);
+        let refused = shared.publish(items);
+        assert!(refused.is_empty(), "{refused:?}");
+        shared.set_ready(true);
+        let running = serve::start(&shared, ([127, 0, 0, 1], 0).into(), 2).unwrap();
+        Self { shared, running }
+    }
+
+    pub async fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.running.local_addr()).await.unwrap()
+    }
+
+    /// Sends a request on a connection of its own. The `Host` is the route `chat` of `team-a` unless `headers` say otherwise.
+    pub async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Bytes>,
+    ) -> Got {
+        let io = TokioIo::new(self.connect().await);
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(io).await.unwrap();
+        let driver = tokio::spawn(connection);
+        let mut request = Request::builder().method(method).uri(path);
+        if !headers.iter().any(|(name, _)| *name == "host") {
+            request = request.header("host", "chat.team-a.svc.cluster.local");
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Full::new(body.into())).unwrap();
+        let reply = sender.send_request(request).await.unwrap();
+        let (head, mut incoming) = reply.into_parts();
+        let (mut body, mut complete) = (Vec::new(), true);
+        while let Some(frame) = incoming.frame().await {
+            match frame {
+                Ok(frame) => body.extend_from_slice(&frame.into_data().unwrap_or_default()),
+                Err(_) => {
+                    complete = false;
+                    break;
+                }
+            }
+        }
+        driver.abort();
+        Got { status: head.status, headers: head.headers, body: body.into(), complete }
+    }
+
+    pub async fn get(&self, path: &str) -> Got {
+        self.send(Method::GET, path, &[], "").await
+    }
+
+    pub async fn post(&self, path: &str, body: &Value) -> Got {
+        let headers = [("content-type", "application/json")];
+        self.send(Method::POST, path, &headers, body.to_string()).await
+    }
+
+    /// One user message to a model.
+    pub async fn chat(&self, model: &str, text: &str) -> Got {
+        self.post("/v1/chat/completions", &chat(model, text, false)).await
+    }
+
+    /// The same, streamed.
+    pub async fn stream(&self, model: &str, text: &str) -> Got {
+        self.post("/v1/chat/completions", &chat(model, text, true)).await
+    }
+
+    /// Sends bytes as they are and reads until the proxy closes the connection.
+    pub async fn raw(&self, bytes: &str) -> String {
+        let mut stream = self.connect().await;
+        stream.write_all(bytes.as_bytes()).await.unwrap();
+        let mut all = Vec::new();
+        // A connection that is reset after the answer has given its answer.
+        let _ = stream.read_to_end(&mut all).await;
+        String::from_utf8(all).unwrap()
+    }
+}
+
+pub fn chat(model: &str, text: &str, stream: bool) -> Value {
+    json!({"model": model, "stream": stream, "messages": [{"role": "user", "content": text}]})
+}
