@@ -54,7 +54,7 @@ impl Way<'_> {
             }
         }
         deadline.enter(Phase::Connect);
-        let ready = deadline.bound(self.connect()).await?;
+        let ready = deadline.bound(Box::pin(self.connect())).await?;
         self.address.reached();
         self.exchange(ready, request, deadline)
             .await
@@ -138,6 +138,10 @@ impl Way<'_> {
             if let Poll::Ready(done) = running.poll(&self.address.pool, cx) {
                 let stale = reused && running.silent();
                 return Poll::Ready(match done {
+                    // Said to the connection that waited, not to the request that crossed it on the way: RFC 9110 §15.5.9.
+                    Ok((head, _)) if reused && head.status == 408 && !head.keep_alive => {
+                        Err((Fault::Closed("408, tired of waiting".into()), true))
+                    }
                     Ok((head, body)) => Ok(Began {
                         status: head.status,
                         headers: head.headers,
@@ -167,7 +171,7 @@ impl Way<'_> {
         let taken = Rc::new(Cell::new(0));
         let sending = session.clone();
         let reply = h2::exchange::send(sending, request, self.endpoint, Rc::clone(&taken));
-        let mut reply = std::pin::pin!(reply);
+        let mut reply = Box::pin(reply);
         let mut progress = None;
         poll_fn(|cx| {
             if let Poll::Ready(done) = reply.as_mut().poll(cx) {

@@ -186,9 +186,12 @@ impl Cluster {
             if target.new_origin {
                 redirect::drop_credentials(&mut request.headers, secrets);
                 request.headers.remove(http::header::HOST);
-                cluster = self.elsewhere(target.endpoint).map_err(|error| {
-                    refused(format!("it redirects where no TLS leads: {error}"))
-                })?;
+                cluster = if target.endpoint.same_origin(self.endpoint()) {
+                    self.clone()
+                } else {
+                    let elsewhere = self.elsewhere(target.endpoint);
+                    elsewhere.map_err(|error| refused(format!("it redirects, but {error}")))?
+                };
             }
             request.path = target.path;
             request.body = body;
@@ -214,7 +217,11 @@ impl Cluster {
             .map(Concurrency::enter)
             .transpose()?;
         let mut deadline = Deadline::start(settings.timeouts, end);
-        let addresses = deadline.bound(names.addresses()).await?;
+        let addresses = match names.at_hand()? {
+            Some(addresses) => addresses,
+            // What is rarely waited for is kept out of the future that every request has.
+            None => deadline.bound(Box::pin(names.wait())).await?,
+        };
         let mut tried: Vec<SocketAddr> = Vec::new();
         loop {
             turn.set(turn.get().wrapping_add(1));

@@ -16,13 +16,13 @@ pub enum Fault {
         reason: String,
     },
     /// The name leads only to addresses that this proxy must not call.
-    #[error("{host} resolves to {address}, which is {rule}")]
+    #[error("{host} resolves to {address}: {rule}")]
     DeniedAddress {
         /// The name that was looked up.
         host: String,
         /// The first of its addresses.
         address: std::net::IpAddr,
-        /// The rule that denied it, as a phrase: "a link-local address", "in the denied range 10.0.0.0/8".
+        /// The rule that denied it: "the range 10.0.0.0/8 is denied".
         rule: String,
     },
     /// No TCP connection: refused, unreachable, out of sockets.

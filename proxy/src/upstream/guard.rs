@@ -20,7 +20,7 @@ pub struct Denied {
 const METADATA: Ipv6Addr = Ipv6Addr::new(0xfd00, 0x0ec2, 0, 0, 0, 0, 0, 0x254);
 
 impl Denied {
-    /// The rule that denies `address`, as a phrase; `None` if it may be called.
+    /// The rule that denies `address`, in words; `None` if it may be called.
     pub fn rule(&self, address: IpAddr) -> Option<String> {
         let embedded = match address {
             IpAddr::V4(_) => None,
@@ -38,16 +38,16 @@ impl Denied {
             IpAddr::V6(v6) => v6.is_unicast_link_local() || v6 == METADATA,
         };
         if link_local {
-            return Some("a link-local or metadata address, which is never called".into());
+            return Some("link-local and metadata addresses are never called".into());
         }
         if self.loopback {
             let this_network = matches!(address, IpAddr::V4(v4) if v4.octets()[0] == 0);
             if address.is_loopback() || address.is_unspecified() || this_network {
-                return Some("a loopback address, which is denied here".into());
+                return Some("loopback addresses are denied here".into());
             }
         }
         let range = self.ranges.iter().find(|range| range.contains(&address))?;
-        Some(format!("in the denied range {range}"))
+        Some(format!("the range {range} is denied"))
     }
 }
 
@@ -119,7 +119,7 @@ mod tests {
         };
         assert_eq!(
             rules.rule("::ffff:10.1.2.3".parse().unwrap()).unwrap(),
-            "in the denied range 10.0.0.0/8"
+            "the range 10.0.0.0/8 is denied"
         );
         assert!(!denied(&rules, "11.0.0.1"));
         assert!(!denied(&rules, "2001:db8::1"));

@@ -26,7 +26,7 @@ const STALE: Duration = Duration::from_secs(30);
 /// When a failed lookup is tried again while an old answer serves.
 const AGAIN: Duration = Duration::from_secs(2);
 
-type Addresses = Rc<[Rc<Address>]>;
+pub(crate) type Addresses = Rc<[Rc<Address>]>;
 
 /// The addresses of one upstream.
 pub(crate) struct Names {
@@ -41,15 +41,20 @@ pub(crate) struct Names {
     /// One lookup at a time; its result serves all who waited meanwhile.
     turn: Mutex<()>,
     finished: Cell<u64>,
-    failure: RefCell<String>,
+    /// Why the last lookup failed, and when.
+    failure: RefCell<Option<(String, Instant)>>,
 }
 
 struct Current {
-    /// Never empty, except that all were denied.
+    /// Those that may be called: empty only if all are denied.
     addresses: Addresses,
+    /// The first that is denied, and by which rule.
     denied: Option<(IpAddr, String)>,
+    /// When they were found.
+    since: Instant,
+    /// Until when they need not be looked up again.
     fresh_until: Instant,
-    /// When they were last known to be right; they never change for an address literal.
+    /// Whether the URL holds an address, which never changes, and no name.
     literal: bool,
 }
 
@@ -84,46 +89,61 @@ impl Names {
         Rc::new(names)
     }
 
-    /// The addresses that may be called.
+    /// The addresses that may be called, as far as they are known; `None` if they have to be waited for.
     ///
     /// # Errors
-    /// [`Fault::Dns`] if there never was an answer, [`Fault::DeniedAddress`] if all are denied.
-    pub(crate) async fn addresses(self: &Rc<Self>) -> Result<Addresses, Fault> {
+    /// [`Fault::DeniedAddress`] if all are denied.
+    pub(crate) fn at_hand(self: &Rc<Self>) -> Result<Option<Addresses>, Fault> {
         let now = Instant::now();
         let age = self.current.borrow().as_ref().map(|current| {
+            let past = now.saturating_duration_since(current.fresh_until);
             if current.literal {
                 Duration::ZERO
             } else {
-                now.saturating_duration_since(current.fresh_until)
+                past
             }
         });
         match age {
             Some(Duration::ZERO) => {}
             Some(age) if age < STALE => self.refresh_in_background(),
-            _ => {
-                let before = self.finished.get();
-                let _turn = self.turn.lock().await;
-                if self.finished.get() == before {
-                    self.refresh().await;
-                }
-            }
+            _ => return Ok(None),
+        }
+        self.known().map(Some)
+    }
+
+    /// Looks the name up, or waits for whoever is doing so.
+    ///
+    /// # Errors
+    /// [`Fault::Dns`] if there never was an answer, [`Fault::DeniedAddress`] if all are denied.
+    pub(crate) async fn wait(&self) -> Result<Addresses, Fault> {
+        let before = self.finished.get();
+        let _turn = self.turn.lock().await;
+        let failed = self.failure.borrow().as_ref().map(|(_, at)| at.elapsed());
+        if self.finished.get() == before && failed.is_none_or(|ago| ago >= SHORTEST) {
+            self.refresh().await;
         }
         self.known()
     }
 
-    /// Asks again at the next request: what is known has proved wrong.
+    /// What is known has proved wrong: the next request waits for a new answer, unless this one is new itself.
     pub(crate) fn doubt(&self) {
         if let Some(current) = &mut *self.current.borrow_mut() {
-            current.fresh_until = current
-                .fresh_until
-                .min(Instant::now() - Duration::from_nanos(1));
+            let now = Instant::now();
+            if now.saturating_duration_since(current.since) >= SHORTEST {
+                current.fresh_until = now - STALE;
+            }
         }
     }
 
     fn known(&self) -> Result<Addresses, Fault> {
         let current = self.current.borrow();
         let Some(current) = &*current else {
-            let reason = self.failure.borrow().clone();
+            let reason = self
+                .failure
+                .borrow()
+                .as_ref()
+                .map(|(reason, _)| reason.clone());
+            let reason = reason.unwrap_or_default();
             return Err(Fault::Dns {
                 host: self.host.clone(),
                 reason,
@@ -157,13 +177,16 @@ impl Names {
         let found = tokio::time::timeout(self.patience, self.lookup.find(&self.host)).await;
         let found = found.unwrap_or_else(|_| Err(format!("no answer within {:?}", self.patience)));
         match found {
-            Ok(answer) => self.install(&answer, false),
+            Ok(answer) => {
+                self.install(&answer, false);
+                *self.failure.borrow_mut() = None;
+            }
             Err(reason) => {
-                tracing::warn!(host = %self.host, %reason, "name lookup failed");
                 if let Some(current) = &mut *self.current.borrow_mut() {
+                    tracing::warn!(host = %self.host, %reason, "name lookup failed: the last answer is used");
                     current.fresh_until = Instant::now() + AGAIN;
                 }
-                *self.failure.borrow_mut() = reason;
+                *self.failure.borrow_mut() = Some((reason, Instant::now()));
             }
         }
         self.finished.set(self.finished.get() + 1);
@@ -190,6 +213,7 @@ impl Names {
         *current = Some(Current {
             addresses: addresses.into(),
             denied,
+            since: Instant::now(),
             fresh_until: Instant::now() + answer.ttl.clamp(SHORTEST, LONGEST),
             literal,
         });

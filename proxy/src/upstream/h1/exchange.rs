@@ -166,12 +166,12 @@ fn accept(
         replying: false,
     };
     if bytes.is_empty() {
-        let where_ = if partial.is_empty() {
-            "end of file"
-        } else {
-            "end of file within its head"
-        };
-        return Err(Fault::Closed(where_.into()));
+        if partial.is_empty() {
+            return Err(Fault::Closed("end of file".into()));
+        }
+        // What was not worth parsing before may have been no head at all.
+        head::parse(partial, method).map_err(malformed)?;
+        return Err(Fault::Closed("end of file within the head".into()));
     }
     // A head grows by a whole line or is as partial as before.
     let grown = bytes.contains(&b'\n') || partial.len() + bytes.len() >= head::MAX_HEAD;

@@ -44,7 +44,7 @@ async fn read(pieces: &[&[u8]], close: bool) -> Result<Seen, Fault> {
             while let Poll::Ready(chunk) = body.poll_chunk(&mut cx) {
                 let Some(chunk) = chunk.transpose()? else {
                     let head = head.unwrap();
-                    let text = String::from_utf8(text).unwrap();
+                    let text = String::from_utf8_lossy(&text).into_owned();
                     let headers = format!("{:?}", head.headers);
                     return Ok((head.status.as_u16(), headers, text, pool.len() == 1));
                 };
@@ -230,5 +230,56 @@ fn an_endless_head_is_refused() {
         let pieces: Vec<&[u8]> = endless.as_bytes().chunks(1000).collect();
         let fault = run(read(&pieces, true)).unwrap_err();
         assert!(matches!(fault, Fault::Protocol { .. }), "{line:?}: {fault}");
+    }
+}
+
+/// What servers send, and some of what they should not.
+const FRAGMENTS: [&str; 16] = [
+    "HTTP/1.1 200 OK\r\n",
+    "HTTP/1.0 404 Not Found\r\n",
+    "HTTP/1.1 100 Continue\r\n\r\n",
+    "content-length: 5\r\n",
+    "content-length: 0\r\n",
+    "transfer-encoding: chunked\r\n",
+    "connection: close\r\n",
+    "connection: keep-alive\r\n",
+    "a: b\r\n",
+    "\r\n",
+    "hello",
+    "5\r\nhello\r\n",
+    "0\r\n\r\n",
+    "0\r\nt: u\r\n\r\n",
+    "\n",
+    "\0",
+];
+
+proptest::proptest! {
+    #[test]
+    fn whatever_comes_is_judged_the_same_in_one_piece_or_byte_by_byte(
+        picks in proptest::collection::vec(0..FRAGMENTS.len(), 0..10),
+    ) {
+        let text: String = std::iter::once(FRAGMENTS[0])
+            .chain(picks.into_iter().map(|pick| FRAGMENTS[pick]))
+            .collect();
+        let single: Vec<&[u8]> = text.as_bytes().chunks(1).collect();
+        let (whole, split) =
+            run(async { (read(&[text.as_bytes()], true).await, read(&single, true).await) });
+        match (whole, split) {
+            (Ok(mut whole), Ok(split)) => {
+                // What follows the end is seen only if it comes with the end.
+                whole.3 = split.3;
+                proptest::prop_assert_eq!(whole, split);
+            }
+            (Err(whole), Err(split)) => proptest::prop_assert_eq!(whole.kind(), split.kind()),
+            other => proptest::prop_assert!(false, "{:?}", other),
+        }
+    }
+
+    #[test]
+    fn no_bytes_make_it_panic(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..300)) {
+        let mut reply = b"HTTP/1.1 200 OK\r\n".to_vec();
+        reply.extend_from_slice(&bytes);
+        let _ = run(read(&[&bytes], true));
+        let _ = run(read(&[&reply], true));
     }
 }

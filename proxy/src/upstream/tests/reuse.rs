@@ -7,7 +7,7 @@ use http_body_util::StreamBody;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::server::{HELLO, answer, cluster, post, request, run};
-use crate::upstream::{BoxError, Cluster, Fault, RequestBody};
+use crate::upstream::{BoxError, Cluster, Fault, Reply, RequestBody};
 
 async fn hello(cluster: &Cluster) {
     let reply = cluster.send(post("hi"), None).await.unwrap();
@@ -278,5 +278,33 @@ fn a_refusal_is_read_even_if_the_connection_broke_under_the_body() {
         });
         let reply = cluster.send(post(vec![b'x'; 1 << 20]), None).await.unwrap();
         assert_eq!(reply.status, 413);
+    });
+}
+
+#[test]
+fn what_a_waiting_request_keeps_in_memory_stays_small() {
+    run(async {
+        let (cluster, _) = cluster(|_, stream| answer(stream, HELLO));
+        let waiting = cluster.send_following(post("hi"), &[], None);
+        assert!(size_of_val(&waiting) < 2048, "{}", size_of_val(&waiting));
+        assert!(size_of::<Reply>() < 512, "{}", size_of::<Reply>());
+    });
+}
+
+#[test]
+fn a_server_that_was_tired_of_waiting_is_asked_again() {
+    run(async {
+        let (cluster, network) = cluster(|number, mut stream| async move {
+            request(&mut stream).await;
+            stream.write_all(HELLO.as_bytes()).await.unwrap();
+            request(&mut stream).await;
+            if number == 0 {
+                let tired = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+                stream.write_all(tired).await.unwrap();
+            }
+        });
+        hello(&cluster).await;
+        hello(&cluster).await;
+        assert_eq!(network.dials(), 2);
     });
 }
