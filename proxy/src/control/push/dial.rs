@@ -84,7 +84,8 @@ pub(super) struct Stream {
     pub(super) down: Incoming,
     /// Who answered.
     pub(super) at: OperatorUrl,
-    _connection: AbortOnDropHandle<()>,
+    /// Held while lines pass: dropping it closes the connection.
+    pub(super) _connection: AbortOnDropHandle<()>,
 }
 
 /// Opens a stream whose first line is `hello`.
