@@ -43,6 +43,7 @@ pub(crate) struct Deadline {
     timeouts: Timeouts,
     /// When the whole request must be over, and how long it had.
     end: Instant,
+    total: Duration,
     phase: Phase,
     phase_end: Instant,
     sleep: Option<Pin<Box<Sleep>>>,
@@ -53,11 +54,13 @@ impl Deadline {
     pub(crate) fn start(timeouts: Timeouts, end: Option<Instant>) -> Self {
         let now = Instant::now();
         let own = now + timeouts.request;
+        let end = end.map_or(own, |end| end.min(own));
         Deadline {
             timeouts,
-            end: end.map_or(own, |end| end.min(own)),
+            end,
+            total: end.saturating_duration_since(now),
             phase: Phase::Request,
-            phase_end: own,
+            phase_end: end,
             sleep: None,
         }
     }
@@ -101,7 +104,7 @@ impl Deadline {
             Phase::Connect => self.timeouts.connect,
             Phase::FirstByte => self.timeouts.first_byte,
             Phase::Idle => self.timeouts.idle,
-            Phase::Request => self.timeouts.request,
+            Phase::Request => self.total,
         }
     }
 

@@ -54,10 +54,7 @@ async fn system(host: String) -> Result<Answer, String> {
             None => build().inspect(|resolver| *kept = Some(resolver.clone())),
         })
         .map_err(|error| format!("the system's resolver configuration: {error}"))?;
-    let found = resolver
-        .lookup_ip(host.as_str())
-        .await
-        .map_err(|error| error.to_string())?;
+    let found = resolver.lookup_ip(host.as_str()).await.map_err(in_words)?;
     let ttl = found
         .valid_until()
         .saturating_duration_since(std::time::Instant::now());
@@ -65,6 +62,17 @@ async fn system(host: String) -> Result<Answer, String> {
         addresses: found.iter().collect(),
         ttl,
     })
+}
+
+/// What went wrong: a wrong name is told apart from a name server that fails.
+fn in_words(error: NetError) -> String {
+    if error.is_nx_domain() {
+        "no such name".into()
+    } else if error.is_no_records_found() {
+        "the name has no address".into()
+    } else {
+        error.to_string()
+    }
 }
 
 fn build() -> Result<TokioResolver, NetError> {

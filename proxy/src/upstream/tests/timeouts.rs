@@ -121,7 +121,7 @@ fn an_earlier_end_of_the_caller_wins() {
         let start = Instant::now();
         let end = Some(start + Duration::from_secs(7));
         let fault = cluster.send(post("hi"), end).await.unwrap_err();
-        assert_eq!(timed_out(&fault).0, Phase::Request);
+        assert_eq!(timed_out(&fault), (Phase::Request, 7));
         assert_eq!(start.elapsed().as_secs(), 7);
     });
 }
