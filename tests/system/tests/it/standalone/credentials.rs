@@ -1,0 +1,212 @@
+//! Whose key goes upstream, and where no key is ever seen (features A4, A5).
+
+use http::Method;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+
+use super::manifests::{backend, route, route_to, secret, simple, simulator};
+use super::proxy::{Answer, Proxy, answer, chat, streamed};
+
+const KEY: &str = "sk-ours-0123456789abcdef";
+/// What a client may carry a key in.
+const FOUR: [(&str, &str); 4] = [
+    ("authorization", "Bearer sk-clients-own"),
+    ("x-api-key", "sk-clients-own"),
+    ("api-key", "sk-clients-own"),
+    ("x-goog-api-key", "sk-clients-own"),
+];
+const OURS: &str = "credential: {secretRef: {name: provider, key: key}}";
+
+fn with_key(url: &str) -> String {
+    secret("provider", KEY) + &backend("main", url, OURS) + &route("")
+}
+
+/// A chat call with all four headers of a client.
+async fn call_with_four(proxy: &Proxy, model: &str) -> Answer {
+    let request = proxy.request(Method::POST, "/v1/chat/completions").json(&chat(model, "hello"));
+    let request = FOUR.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+    answer(request.header("cookie", "session=sk-clients-own")).await
+}
+
+#[tokio::test]
+async fn the_upstream_sees_the_configured_key_and_none_of_the_clients() {
+    let upstream = simulator().await;
+    upstream.set_api_keys([KEY]);
+    let proxy = Proxy::start(&with_key(&upstream.url())).await;
+    assert_eq!(call_with_four(&proxy, "echo").await.status, 200);
+    let seen = &upstream.requests()[0];
+    assert_eq!(seen.header("authorization"), Some(format!("Bearer {KEY}").as_str()));
+    assert!(!format!("{:?}", seen.headers).contains("sk-clients-own"), "{:?}", seen.headers);
+}
+
+#[tokio::test]
+async fn without_a_credential_none_of_the_clients_travels_on() {
+    let upstream = simulator().await;
+    let proxy = Proxy::start(&simple(&upstream)).await;
+    assert_eq!(call_with_four(&proxy, "echo").await.status, 200);
+    let seen = &upstream.requests()[0];
+    assert!(!format!("{:?}", seen.headers).contains("sk-clients-own"), "{:?}", seen.headers);
+}
+
+#[tokio::test]
+async fn with_passthrough_the_clients_own_credential_travels_unchanged() {
+    let upstream = simulator().await;
+    let manifest = backend("main", &upstream.url(), "credential: {passthrough: {}}") + &route("");
+    let proxy = Proxy::start(&manifest).await;
+    assert_eq!(call_with_four(&proxy, "echo").await.status, 200);
+    let seen = &upstream.requests()[0];
+    for (name, value) in FOUR {
+        assert_eq!(seen.header(name), Some(value));
+    }
+    assert_eq!(seen.header("cookie"), None, "a cookie is no credential of an API");
+}
+
+#[tokio::test]
+async fn a_passed_key_never_reaches_a_backend_that_has_its_own() {
+    let (first, second) = (simulator().await, simulator().await);
+    let manifest = secret("provider", KEY)
+        + &backend("main", &first.url(), "credential: {passthrough: {}}")
+        + &backend("other", &second.url(), OURS)
+        + &route_to(
+            "- {name: main, backendRef: {name: main}}\n- {name: other, backendRef: {name: other}, priority: 1}",
+            "",
+        );
+    let proxy = Proxy::start(&manifest).await;
+    // The first fails, so that both are asked.
+    assert_eq!(call_with_four(&proxy, "status-503").await.status, 503);
+    assert_eq!(first.requests()[0].header("authorization"), Some(FOUR[0].1));
+    let seen = &second.requests()[0];
+    assert_eq!(seen.header("authorization"), Some(format!("Bearer {KEY}").as_str()));
+    assert!(!format!("{:?}", seen.headers).contains("sk-clients-own"), "{:?}", seen.headers);
+}
+
+#[tokio::test]
+async fn a_header_from_a_secret_replaces_the_clients() {
+    let upstream = simulator().await;
+    let headers = "headers:\n- {name: X-Tenant, valueFrom: {secretRef: {name: provider, key: key}}}\n- {name: X-Team, value: platform}";
+    let manifest = secret("provider", KEY) + &backend("main", &upstream.url(), headers) + &route("");
+    let proxy = Proxy::start(&manifest).await;
+    let request = proxy.request(Method::POST, "/v1/chat/completions").json(&chat("echo", "x"));
+    assert_eq!(answer(request.header("x-tenant", "mallory").header("x-team", "mallory")).await.status, 200);
+    let seen = &upstream.requests()[0];
+    assert_eq!((seen.header("x-tenant"), seen.header("x-team")), (Some(KEY), Some("platform")));
+    assert!(!format!("{:?}", seen.headers).contains("mallory"));
+}
+
+#[tokio::test]
+async fn a_key_shows_in_no_reply_log_line_or_metric() {
+    let upstream = simulator().await;
+    upstream.set_api_keys(["another"]);
+    let proxy = Proxy::start_with(&with_key(&upstream.url()), &["--log-level", "trace"]).await;
+    let mut said = String::new();
+    for status in ["refused", "accepted"] {
+        for model in ["echo", "status-500", "status-401", "drop", "headers", "redirect-307-2", "redirect-302-99"] {
+            for body in [chat(model, "x"), streamed(model, "x")] {
+                let request = proxy.request(Method::POST, "/v1/chat/completions").json(&body);
+                let reply = answer(request.header("authorization", FOUR[0].1)).await;
+                said += &format!("{:?} {}\n", reply.headers, reply.text());
+            }
+        }
+        for path in ["/v1/models", "/v1/files", "/v1/models/nobody", "/nothing"] {
+            let reply = proxy.get(path).await;
+            said += &format!("{:?} {}\n", reply.headers, reply.text());
+        }
+        assert!(!said.is_empty(), "{status}");
+        upstream.set_api_keys([KEY]);
+    }
+    for path in ["/metrics", "/readyz", "/healthz"] {
+        said += &proxy.admin_get(path).await.text();
+    }
+    said += &proxy.log();
+    assert!(said.contains("dragoman_requests_total"), "{said}");
+    assert!(!said.contains(KEY) && !said.contains("sk-clients-own"), "{said}");
+}
+
+/// An upstream that answers every request with an error that repeats what it was sent.
+async fn parrot(body_of: fn(&str) -> String) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/v1", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut request = vec![0; 65536];
+            let length = stream.read(&mut request).await.unwrap();
+            let body = body_of(&String::from_utf8_lossy(&request[..length]));
+            let reply = format!(
+                "HTTP/1.1 401 Unauthorized\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+                body.len()
+            );
+            stream.write_all(reply.as_bytes()).await.unwrap();
+        }
+    });
+    url
+}
+
+#[tokio::test]
+async fn an_upstream_that_repeats_the_key_in_its_error_is_masked() {
+    let key_of = |request: &str| {
+        let line = request.lines().find(|line| line.to_ascii_lowercase().starts_with("authorization:"));
+        line.unwrap().rsplit(' ').next().unwrap().to_owned()
+    };
+    fn openais(request: &str) -> String {
+        let line = request.lines().find(|line| line.to_ascii_lowercase().starts_with("authorization:"));
+        let key = line.unwrap().rsplit(' ').next().unwrap();
+        format!(r#"{{"error":{{"message":"Incorrect API key provided: {key}.","type":"x","param":null,"code":"invalid_api_key"}}}}"#)
+    }
+    assert_eq!(key_of("authorization: Bearer x"), "x");
+    for url in [parrot(openais).await, parrot(str::to_owned).await] {
+        let proxy = Proxy::start(&with_key(&url)).await;
+        let reply = proxy.chat("echo").await;
+        assert_eq!(reply.status, 401);
+        assert!(!reply.text().contains(KEY), "{}", reply.text());
+        assert!(!reply.code().is_empty());
+        assert_eq!(reply.header("x-dragoman-fault"), Some("proxy"), "our key is refused, not the client's");
+    }
+}
+
+#[tokio::test]
+async fn a_redirect_stays_a_post_with_its_body() {
+    let upstream = simulator().await;
+    upstream.set_api_keys([KEY]);
+    let proxy = Proxy::start(&with_key(&upstream.url())).await;
+    for status in [301, 302, 307, 308] {
+        upstream.clear();
+        let reply = proxy.chat(&format!("redirect-{status}-2")).await;
+        assert_eq!((reply.status, reply.content()), (200, "hello".into()), "{status}");
+        let seen = upstream.requests();
+        assert_eq!(seen.len(), 3);
+        for request in &seen {
+            assert_eq!((request.method.as_str(), &request.body), ("POST", &seen[0].body));
+            assert_eq!(request.header("authorization"), Some(format!("Bearer {KEY}").as_str()));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_redirect_to_another_origin_takes_no_key_along() {
+    let (first, second) = (simulator().await, simulator().await);
+    let headers = format!("{OURS}\nheaders:\n- {{name: x-api-key, valueFrom: {{secretRef: {{name: provider, key: key}}}}}}");
+    let manifest = secret("provider", KEY) + &backend("main", &first.url(), &headers) + &route("");
+    let proxy = Proxy::start(&manifest).await;
+    for status in [301, 302, 307, 308] {
+        second.clear();
+        // It sends to itself what it is sent, once, then answers.
+        let reply = proxy.chat(&format!("redirect-{status}-to-{}+times-1", second.addr())).await;
+        assert_eq!(reply.status, 200, "{}", reply.text());
+        let seen = second.requests();
+        assert!(!seen.is_empty());
+        for request in seen {
+            assert_eq!(request.method, "POST");
+            assert!(request.body.contains("hello"));
+            assert!(!format!("{:?}", request.headers).contains(KEY), "{:?}", request.headers);
+        }
+    }
+}
+
+#[tokio::test]
+async fn redirects_without_end_are_a_502() {
+    let upstream = simulator().await;
+    let proxy = Proxy::start(&simple(&upstream)).await;
+    let reply = proxy.chat("redirect-307-99").await;
+    assert_eq!((reply.status, reply.header("x-dragoman-fault")), (502, Some("upstream")));
+    assert!(upstream.stats().requests < 20);
+}
