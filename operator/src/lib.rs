@@ -1,1 +1,18 @@
-//! The control plane.
+//! The control plane: it watches resources, compiles them, and keeps proxies and statuses up to date.
+//!
+//! [`watch`] tells [`core`] what there is; [`core`] decides, alone and without talking to anybody; [`push`] brings proxies
+//! what they run; [`status`] and [`children`] say what is written where. [`lease`] lets one replica of several act.
+
+pub mod admin;
+pub mod args;
+pub mod children;
+pub mod core;
+pub mod index;
+pub mod lease;
+pub mod metrics;
+pub mod operator;
+pub mod pki;
+pub mod push;
+pub mod schedule;
+pub mod status;
+pub mod watch;

@@ -1,0 +1,111 @@
+//! Writes objects that resources own. Faults are the API server's; all may be retried.
+
+use dragoman_config::ObjectKey;
+use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
+use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
+use kube::{Api, Client, Error};
+
+use super::Child;
+use super::labels::FIELD_MANAGER;
+use super::route::{Step, Wanted, step};
+
+/// How often a write that lost a race is tried again at once.
+const RACES: usize = 3;
+
+/// Applies a child by server-side apply. What others set besides stays.
+///
+/// # Errors
+/// Whatever the API server answers.
+pub async fn apply(client: &Client, child: &Child) -> kube::Result<ObjectMeta> {
+    let text = |path: &str| {
+        child
+            .value
+            .pointer(path)
+            .and_then(|value| value.as_str())
+            .unwrap_or_default()
+    };
+    let api_version = text("/apiVersion");
+    let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+    let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, text("/kind")));
+    let api: Api<DynamicObject> =
+        Api::namespaced_with(client.clone(), text("/metadata/namespace"), &resource);
+    let parameters = PatchParams::apply(FIELD_MANAGER).force();
+    let applied = api
+        .patch(
+            text("/metadata/name"),
+            &parameters,
+            &Patch::Apply(&child.value),
+        )
+        .await?;
+    Ok(applied.metadata)
+}
+
+/// What became of a route's Service.
+#[derive(Debug)]
+pub enum Settled {
+    /// It is as it should be; its metadata, when it was written.
+    Done(Option<Box<ObjectMeta>>),
+    /// It is somebody else's, and how to cure that.
+    Conflict(String),
+}
+
+/// Brings the Service `name` of the route with this UID to what is wanted. `known` is what the watch showed last.
+///
+/// # Errors
+/// Whatever the API server answers.
+pub async fn settle_service(
+    client: &Client,
+    name: &ObjectKey,
+    known: Option<Service>,
+    wanted: &Wanted,
+    route_uid: &str,
+) -> kube::Result<Settled> {
+    let api: Api<Service> = Api::namespaced(client.clone(), &name.namespace);
+    let mut existing = known;
+    let mut races = 0;
+    loop {
+        let written = match step(existing.as_ref(), wanted, route_uid) {
+            Step::Keep => return Ok(Settled::Done(None)),
+            Step::Conflict(message) => return Ok(Settled::Conflict(message)),
+            Step::Create(service) => {
+                let service = serde_json::from_value(service).map_err(Error::SerdeError)?;
+                let parameters = PostParams {
+                    field_manager: Some(FIELD_MANAGER.into()),
+                    ..PostParams::default()
+                };
+                api.create(&parameters, &service).await
+            }
+            Step::Patch(patch) => {
+                let parameters = PatchParams {
+                    field_manager: Some(FIELD_MANAGER.into()),
+                    ..PatchParams::default()
+                };
+                api.patch(&name.name, &parameters, &Patch::Merge(&patch))
+                    .await
+            }
+            Step::Delete(uid) => {
+                let preconditions = Preconditions {
+                    uid: Some(uid),
+                    ..Preconditions::default()
+                };
+                let parameters = DeleteParams::default().preconditions(preconditions);
+                return match api.delete(&name.name, &parameters).await {
+                    Ok(_) => Ok(Settled::Done(None)),
+                    Err(Error::Api(status)) if status.is_not_found() => Ok(Settled::Done(None)),
+                    Err(fault) => Err(fault),
+                };
+            }
+        };
+        match written {
+            Ok(service) => return Ok(Settled::Done(Some(Box::new(service.metadata)))),
+            // Somebody was faster: look again. It may be ours without its label, or somebody else's.
+            Err(Error::Api(status)) if matches!(status.code, 404 | 409) && races < RACES => {
+                races += 1;
+                existing = api.get_opt(&name.name).await?;
+            }
+            Err(fault) => return Err(fault),
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! The Deployment of an LLMProxy: Pods that pass the restricted security profile.
+//!
+//! Source: [Pod Security Standards](https://kubernetes.io/docs/concepts/security/pod-security-standards/).
+
+use dragoman_config::wire;
+use dragoman_crds::LLMProxy;
+use serde_json::{Value, json};
+
+use super::{Installation, labels};
+
+/// The user of the image, who owns nothing.
+const USER: i64 = 65532;
+/// How long a pod may take to let its streams finish.
+const GRACE_SECONDS: i64 = 60;
+/// How long a token for the operator lasts; the kubelet renews it at four fifths.
+const TOKEN_SECONDS: i64 = 3600;
+
+/// The Deployment's spec.
+pub(super) fn spec(proxy: &LLMProxy, name: &str, installation: &Installation) -> Value {
+    let deployment = &proxy.spec.deployment;
+    let mut spec = json!({
+        "selector": {"matchLabels": labels::selector(name)},
+        "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
+        "template": {
+            "metadata": {
+                "labels": pod_labels(proxy, name),
+                "annotations": deployment.pod_template.annotations,
+            },
+            "spec": pod(proxy, name, installation),
+        },
+    });
+    // Absent, it is not ours: whoever scales the Deployment owns it.
+    if let (Some(replicas), Some(spec)) = (deployment.replicas, spec.as_object_mut()) {
+        spec.insert("replicas".into(), replicas.into());
+    }
+    spec
+}
+
+fn pod_labels(proxy: &LLMProxy, name: &str) -> Value {
+    let mut labels = proxy.spec.deployment.pod_template.labels.clone();
+    labels.extend(labels::of_proxy(name));
+    json!(labels)
+}
+
+fn pod(proxy: &LLMProxy, name: &str, installation: &Installation) -> Value {
+    let template = &proxy.spec.deployment.pod_template;
+    let mut pod = json!({
+        "serviceAccountName": labels::object_name(name),
+        "automountServiceAccountToken": false,
+        "enableServiceLinks": false,
+        "terminationGracePeriodSeconds": GRACE_SECONDS,
+        "nodeSelector": template.node_selector,
+        "imagePullSecrets": template.image_pull_secrets,
+        "securityContext": {
+            "runAsNonRoot": true,
+            "runAsUser": USER,
+            "runAsGroup": USER,
+            "fsGroup": USER,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "containers": [container(proxy, name, installation)],
+        "volumes": [
+            {"name": "token", "projected": {"sources": [{"serviceAccountToken": {
+                "audience": wire::AUDIENCE, "expirationSeconds": TOKEN_SECONDS, "path": "token",
+            }}]}},
+            {"name": "ca", "configMap": {"name": format!("{}-ca", labels::object_name(name))}},
+            // Compiled config holds keys: it stays in memory and goes with the pod.
+            {"name": "snapshot", "emptyDir": {"medium": "Memory", "sizeLimit": "64Mi"}},
+        ],
+    });
+    if let (Some(class), Some(pod)) = (&template.priority_class_name, pod.as_object_mut()) {
+        pod.insert("priorityClassName".into(), class.as_str().into());
+    }
+    pod
+}
+
+fn container(proxy: &LLMProxy, name: &str, installation: &Installation) -> Value {
+    let namespace = proxy.metadata.namespace.as_deref().unwrap_or_default();
+    let field = |name: &str, path: &str| json!({"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}});
+    let probe = |path: &str, seconds: i32| json!({"httpGet": {"path": path, "port": "admin"}, "periodSeconds": seconds});
+    let resources = match &proxy.spec.deployment.resources {
+        Some(resources) => json!(resources),
+        None => json!({"requests": {"cpu": "100m", "memory": "64Mi"}, "limits": {"memory": "1Gi"}}),
+    };
+    json!({
+        "name": "proxy",
+        "image": installation.proxy_image,
+        "imagePullPolicy": installation.proxy_image_pull_policy,
+        "args": [
+            "run",
+            "--operator", installation.operator_url(),
+            "--proxy", format!("{namespace}/{name}"),
+            "--token-file", "/var/run/secrets/dragoman/token",
+            "--ca-file", "/etc/dragoman/ca/ca.crt",
+            "--snapshot", "/run/dragoman",
+        ],
+        "env": [field("POD_NAME", "metadata.name"), field("POD_IP", "status.podIP")],
+        "ports": [
+            {"name": "http", "containerPort": 8080, "protocol": "TCP"},
+            {"name": "admin", "containerPort": 9090, "protocol": "TCP"},
+        ],
+        "livenessProbe": probe("/healthz", 10),
+        "readinessProbe": probe("/readyz", 2),
+        "resources": resources,
+        "securityContext": {
+            "allowPrivilegeEscalation": false,
+            "readOnlyRootFilesystem": true,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        "volumeMounts": [
+            {"name": "token", "mountPath": "/var/run/secrets/dragoman", "readOnly": true},
+            {"name": "ca", "mountPath": "/etc/dragoman/ca", "readOnly": true},
+            {"name": "snapshot", "mountPath": "/run/dragoman"},
+        ],
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn made(deployment: Value) -> Value {
+        let proxy: LLMProxy = serde_json::from_value(json!({
+            "metadata": {"name": "edge", "namespace": "gateways"},
+            "spec": {"deployment": deployment},
+        }))
+        .unwrap();
+        spec(&proxy, "edge", &Installation::example())
+    }
+
+    #[test]
+    fn a_scale_by_hand_stays_while_no_replicas_are_asked_for() {
+        assert_eq!(made(json!({})).get("replicas"), None);
+        assert_eq!(made(json!({"replicas": 0}))["replicas"], 0);
+    }
+
+    #[test]
+    fn a_pod_may_do_nothing_that_the_restricted_profile_forbids() {
+        let made = made(json!({}));
+        let pod = &made["template"]["spec"];
+        assert_eq!(pod["securityContext"]["runAsNonRoot"], true);
+        assert_eq!(
+            pod["securityContext"]["seccompProfile"]["type"],
+            "RuntimeDefault"
+        );
+        let container = &pod["containers"][0]["securityContext"];
+        assert_eq!(container["allowPrivilegeEscalation"], false);
+        assert_eq!(container["capabilities"]["drop"], json!(["ALL"]));
+        assert_eq!(pod["automountServiceAccountToken"], false);
+    }
+
+    #[test]
+    fn the_labels_that_select_the_pods_cannot_be_overridden() {
+        let made =
+            made(json!({"podTemplate": {"labels": {"dragoman.dev/proxy": "other", "team": "a"}}}));
+        let labels = &made["template"]["metadata"]["labels"];
+        assert_eq!(
+            (&labels["dragoman.dev/proxy"], &labels["team"]),
+            (&json!("edge"), &json!("a"))
+        );
+    }
+
+    #[test]
+    fn an_update_never_takes_a_proxy_away_before_its_successor_is_ready() {
+        let made = made(json!({}));
+        let rolling = &made["strategy"]["rollingUpdate"];
+        assert_eq!(
+            (&rolling["maxUnavailable"], &rolling["maxSurge"]),
+            (&json!(0), &json!(1))
+        );
+    }
+
+    #[test]
+    fn the_token_is_for_the_operator_alone() {
+        let made = made(json!({}));
+        let source = &made["template"]["spec"]["volumes"][0]["projected"]["sources"][0];
+        assert_eq!(source["serviceAccountToken"]["audience"], wire::AUDIENCE);
+    }
+}

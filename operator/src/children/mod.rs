@@ -1,0 +1,78 @@
+//! Objects that resources own: what they should be. Pure; [`apply`] alone talks to the API server.
+
+pub mod apply;
+pub mod compare;
+mod deployment;
+pub mod labels;
+pub mod proxy;
+pub mod route;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use serde_json::{Value, json};
+
+use crate::watch::{Source, api_version};
+
+/// What holds for every LLMProxy of this installation.
+#[derive(Clone, Debug)]
+pub struct Installation {
+    /// The operator's namespace.
+    pub namespace: String,
+    /// The Service by which proxies reach the operator.
+    pub service_name: String,
+    /// The port of the push server.
+    pub push_port: u16,
+    /// The domain of the cluster's Services.
+    pub cluster_domain: String,
+    /// The image of the proxies.
+    pub proxy_image: String,
+    /// When it is pulled.
+    pub proxy_image_pull_policy: String,
+}
+
+impl Installation {
+    /// Where proxies dial.
+    #[must_use]
+    pub fn operator_url(&self) -> String {
+        format!(
+            "https://{}.{}.svc:{}",
+            self.service_name, self.namespace, self.push_port
+        )
+    }
+
+    #[cfg(test)]
+    pub(crate) fn example() -> Self {
+        Self {
+            namespace: "dragoman-system".into(),
+            service_name: "dragoman-operator".into(),
+            push_port: 9443,
+            cluster_domain: "cluster.local".into(),
+            proxy_image: "dragoman-proxy:test".into(),
+            proxy_image_pull_policy: "IfNotPresent".into(),
+        }
+    }
+}
+
+/// An object that somebody of ours owns, as it is applied.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Child {
+    /// What it is.
+    pub source: Source,
+    /// The fields that are ours.
+    pub value: Value,
+}
+
+/// The owner reference by which the garbage collector finds an owner's objects.
+fn owner_reference(kind: &str, owner: &ObjectMeta) -> Value {
+    json!({
+        "apiVersion": api_version(),
+        "kind": kind,
+        "name": owner.name,
+        "uid": owner.uid,
+        "controller": true,
+    })
+}
+
+/// A Service's port that leads to the proxies' traffic port.
+fn traffic_port(port: i32) -> Value {
+    json!({"name": "http", "port": port, "targetPort": "http", "protocol": "TCP", "appProtocol": "http"})
+}

@@ -1,0 +1,175 @@
+//! What an LLMProxy owns besides its Pods: ServiceAccount, Service, disruption budget, the CA for its Pods to trust.
+
+use dragoman_crds::{LLMProxy, ServiceType};
+use serde_json::{Value, json};
+
+use super::{Child, Installation, deployment, labels};
+use crate::watch::Source;
+
+/// The traffic port of the Service where the LLMProxy names none.
+const SERVICE_PORT: i32 = 80;
+
+/// The port of an LLMProxy's Service.
+#[must_use]
+pub fn service_port(proxy: &LLMProxy) -> i32 {
+    proxy.spec.deployment.service.port.unwrap_or(SERVICE_PORT)
+}
+
+/// Everything that the LLMProxy owns, in the order in which it is applied.
+#[must_use]
+pub fn children(proxy: &LLMProxy, installation: &Installation, ca_pem: &str) -> Vec<Child> {
+    let name = proxy.metadata.name.clone().unwrap_or_default();
+    let object = labels::object_name(&name);
+    let metadata = |object: &str, annotations: Value| {
+        json!({
+            "name": object,
+            "namespace": proxy.metadata.namespace,
+            "labels": labels::of_proxy(&name),
+            "annotations": annotations,
+            "ownerReferences": [super::owner_reference("LLMProxy", &proxy.metadata)],
+        })
+    };
+    let child = |source, value| Child { source, value };
+    vec![
+        child(
+            Source::ServiceAccounts,
+            json!({
+                "apiVersion": "v1",
+                "kind": "ServiceAccount",
+                "metadata": metadata(&object, json!({})),
+                "automountServiceAccountToken": false,
+            }),
+        ),
+        child(
+            Source::ConfigMaps,
+            json!({
+                "apiVersion": "v1",
+                "kind": "ConfigMap",
+                "metadata": metadata(&format!("{object}-ca"), json!({})),
+                "data": {"ca.crt": ca_pem},
+            }),
+        ),
+        child(
+            Source::Services,
+            json!({
+                "apiVersion": "v1",
+                "kind": "Service",
+                "metadata": metadata(&object, json!(proxy.spec.deployment.service.annotations)),
+                "spec": service(proxy, &name),
+            }),
+        ),
+        child(
+            Source::Budgets,
+            json!({
+                "apiVersion": "policy/v1",
+                "kind": "PodDisruptionBudget",
+                "metadata": metadata(&object, json!({})),
+                "spec": {
+                    // One at a time, so that a single replica does not keep a node from being drained.
+                    "maxUnavailable": 1,
+                    "unhealthyPodEvictionPolicy": "AlwaysAllow",
+                    "selector": {"matchLabels": labels::selector(&name)},
+                },
+            }),
+        ),
+        child(
+            Source::Deployments,
+            json!({
+                "apiVersion": "apps/v1",
+                "kind": "Deployment",
+                "metadata": metadata(&object, json!({})),
+                "spec": deployment::spec(proxy, &name, installation),
+            }),
+        ),
+    ]
+}
+
+fn service(proxy: &LLMProxy, name: &str) -> Value {
+    let r#type = match proxy.spec.deployment.service.r#type {
+        ServiceType::ClusterIP => "ClusterIP",
+        ServiceType::NodePort => "NodePort",
+        ServiceType::LoadBalancer => "LoadBalancer",
+    };
+    json!({
+        "type": r#type,
+        "selector": labels::selector(name),
+        "ports": [super::traffic_port(service_port(proxy))],
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use k8s_openapi::api::apps::v1::Deployment;
+    use k8s_openapi::api::core::v1::{ConfigMap, Service, ServiceAccount};
+    use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+    use serde::Serialize;
+    use serde::de::DeserializeOwned;
+
+    fn edge(spec: Value) -> Vec<Child> {
+        let proxy: LLMProxy = serde_json::from_value(json!({
+            "apiVersion": "dragoman.dev/v1alpha1",
+            "kind": "LLMProxy",
+            "metadata": {"name": "edge", "namespace": "gateways", "uid": "u1"},
+            "spec": spec,
+        }))
+        .unwrap();
+        children(&proxy, &Installation::example(), "PEM")
+    }
+
+    fn find(children: &[Child], source: Source) -> &Value {
+        &children
+            .iter()
+            .find(|child| child.source == source)
+            .unwrap()
+            .value
+    }
+
+    /// Every field is one that Kubernetes knows: what is not survives no round trip.
+    fn survives<K: Serialize + DeserializeOwned>(value: &Value) {
+        let again =
+            serde_json::to_value(serde_json::from_value::<K>(value.clone()).unwrap()).unwrap();
+        assert!(
+            super::super::compare::covers(&again, value),
+            "{value}\nbecame\n{again}"
+        );
+    }
+
+    #[test]
+    fn every_field_of_every_child_is_one_that_kubernetes_knows() {
+        let children = edge(json!({"deployment": {
+            "replicas": 3,
+            "service": {"type": "NodePort", "annotations": {"a": "b"}},
+            "podTemplate": {
+                "labels": {"team": "a"}, "annotations": {"x": "y"}, "nodeSelector": {"disk": "ssd"},
+                "priorityClassName": "high", "imagePullSecrets": [{"name": "registry"}],
+            },
+        }}));
+        survives::<ServiceAccount>(find(&children, Source::ServiceAccounts));
+        survives::<ConfigMap>(find(&children, Source::ConfigMaps));
+        survives::<Service>(find(&children, Source::Services));
+        survives::<PodDisruptionBudget>(find(&children, Source::Budgets));
+        survives::<Deployment>(find(&children, Source::Deployments));
+    }
+
+    #[test]
+    fn deleting_the_llmproxy_deletes_its_children() {
+        for child in edge(json!({})) {
+            let owner = &child.value["metadata"]["ownerReferences"][0];
+            assert_eq!(
+                (&owner["kind"], &owner["uid"]),
+                (&json!("LLMProxy"), &json!("u1"))
+            );
+        }
+    }
+
+    #[test]
+    fn the_service_leads_from_its_port_to_the_traffic_port() {
+        let children = edge(json!({"deployment": {"service": {"port": 8000}}}));
+        let port = &find(&children, Source::Services)["spec"]["ports"][0];
+        assert_eq!(
+            (&port["port"], &port["targetPort"]),
+            (&json!(8000), &json!("http"))
+        );
+    }
+}

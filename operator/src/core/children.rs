@@ -1,0 +1,232 @@
+//! Objects that resources own: when they are written, and what came of it.
+
+use std::time::{Duration, Instant};
+
+use dragoman_config::{Key, Kind, ObjectKey};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+use super::{Core, Job};
+use crate::children::apply::Settled;
+use crate::children::{proxy, route};
+use crate::watch::Source;
+use crate::watch::read::name_of;
+
+/// How long somebody else's change of an object of ours stands: whoever fights us loses, slowly.
+const DRIFT: Duration = Duration::from_millis(500);
+/// How often a Service that is in the way is looked at again: no watch tells that it went.
+const CONFLICT: Duration = Duration::from_secs(10);
+
+/// What is known of a route's Service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum RouteService {
+    /// It is as it should be.
+    Settled,
+    /// It is somebody else's; the cure.
+    Conflict(String),
+    /// The API server refused it; its words.
+    Failed(String),
+}
+
+impl Core {
+    /// Wants what a resource owns to be looked at, because the resource changed.
+    pub(super) fn want_children(&mut self, key: &Key, now: Instant) {
+        if self.term.is_none() || !self.ready {
+            return;
+        }
+        match key.kind {
+            Kind::Proxy => {
+                self.proxy_work.urge(key.object.clone(), now);
+                // Their Services follow its port.
+                let routes: Vec<ObjectKey> = self
+                    .world
+                    .members(&key.object)
+                    .filter(|item| item.kind == Kind::Route)
+                    .map(|item| item.object.clone())
+                    .collect();
+                for route in routes {
+                    self.route_work.urge(route, now);
+                }
+            }
+            Kind::Route => self.route_work.urge(key.object.clone(), now),
+            Kind::Backend | Kind::Map => {}
+        }
+    }
+
+    /// Takes in that the authorities changed: every LLMProxy's ConfigMap must hold them.
+    pub fn authorities_turned(&mut self, now: Instant) {
+        let proxies: Vec<Key> = self
+            .world
+            .keys()
+            .filter(|key| key.kind == Kind::Proxy)
+            .cloned()
+            .collect();
+        for key in proxies {
+            self.want_children(&key, now);
+        }
+    }
+
+    /// An object of ours was seen; somebody may have changed it.
+    pub(super) fn drifted(
+        &mut self,
+        source: Source,
+        name: ObjectKey,
+        metadata: &ObjectMeta,
+        now: Instant,
+    ) {
+        if let Some(owner) = self.owned.apply(source, name, metadata) {
+            self.want_again(owner, now);
+        }
+    }
+
+    /// An object of ours is gone.
+    pub(super) fn lost(&mut self, source: Source, name: ObjectKey, now: Instant) {
+        if let Some(owner) = self.owned.delete(source, name) {
+            self.want_again(owner, now);
+        }
+    }
+
+    fn want_again(&mut self, owner: Key, now: Instant) {
+        if self.term.is_none() || !self.ready {
+            return;
+        }
+        match owner.kind {
+            Kind::Proxy => self.proxy_work.want(owner.object, now + DRIFT),
+            Kind::Route => self.route_work.want(owner.object, now + DRIFT),
+            Kind::Backend | Kind::Map => {}
+        }
+    }
+
+    /// The job that brings an LLMProxy's objects to what they should be.
+    pub(super) fn proxy_job(&self, name: &ObjectKey) -> Option<Job> {
+        let resource = self.world.proxy(name)?;
+        if resource.metadata.deletion_timestamp.is_some() {
+            return None;
+        }
+        let bundle = self.identity.bundle().borrow().clone();
+        let children = proxy::children(resource, &self.installation, &bundle);
+        Some(Job::ApplyProxy {
+            proxy: name.clone(),
+            children,
+        })
+    }
+
+    /// The job that brings a route's Service to what it should be, if it is not already.
+    pub(super) fn route_job(&mut self, name: &ObjectKey, now: Instant) -> Option<Job> {
+        let resource = self.world.route(name)?;
+        if resource.metadata.deletion_timestamp.is_some() {
+            return None;
+        }
+        let key = Key {
+            kind: Kind::Route,
+            object: name.clone(),
+        };
+        let outcome = self.world.outcome(&key)?;
+        let proxy = outcome.attached.first();
+        let port = proxy
+            .and_then(|proxy| self.world.proxy(proxy))
+            .map_or(80, |proxy| proxy::service_port(proxy));
+        let wanted = route::wanted(resource, proxy, port, &self.installation.cluster_domain);
+        let route_uid = resource.metadata.uid.clone().unwrap_or_default();
+        let known = self.services.get(name);
+        match route::step(known, &wanted, &route_uid) {
+            route::Step::Keep => {
+                self.route_service(name.clone(), RouteService::Settled, now);
+                None
+            }
+            _ => Some(Job::SettleService {
+                route: name.clone(),
+                known: known.cloned().map(Box::new),
+                wanted: Box::new(wanted),
+                route_uid,
+            }),
+        }
+    }
+
+    fn route_service(&mut self, route: ObjectKey, state: RouteService, now: Instant) {
+        if self.route_services.get(&route) != Some(&state) {
+            self.route_services.insert(route.clone(), state);
+            self.want_status(
+                Key {
+                    kind: Kind::Route,
+                    object: route,
+                },
+                now,
+            );
+        }
+    }
+
+    pub(super) fn proxy_applied(
+        &mut self,
+        proxy: ObjectKey,
+        written: Vec<(Source, ObjectMeta)>,
+        fault: Option<(String, kube::Error)>,
+        now: Instant,
+    ) {
+        for (source, metadata) in written {
+            self.owned.wrote(source, name_of(&metadata), &metadata);
+        }
+        self.proxy_work.done(&proxy, fault.is_none(), now);
+        let before = self.proxy_faults.remove(&proxy);
+        if let Some((object, fault)) = fault {
+            tracing::warn!(%proxy, %object, %fault, "an object of an LLMProxy could not be applied");
+            // What may pass by itself is not told: the condition would flap.
+            if let Some(refusal) = refusal(&fault) {
+                self.proxy_faults
+                    .insert(proxy.clone(), format!("{object}: {refusal}"));
+            }
+        }
+        if self.proxy_faults.get(&proxy) != before.as_ref() {
+            self.want_status(
+                Key {
+                    kind: Kind::Proxy,
+                    object: proxy,
+                },
+                now,
+            );
+        }
+    }
+
+    pub(super) fn service_settled(
+        &mut self,
+        route: ObjectKey,
+        settled: kube::Result<Settled>,
+        now: Instant,
+    ) {
+        self.route_work.done(&route, settled.is_ok(), now);
+        match settled {
+            Ok(Settled::Done(written)) => {
+                if let Some(metadata) = written {
+                    self.owned
+                        .wrote(Source::Services, name_of(&metadata), &metadata);
+                }
+                self.route_service(route, RouteService::Settled, now);
+            }
+            Ok(Settled::Conflict(cure)) => {
+                self.route_work.want(route.clone(), now + CONFLICT);
+                self.route_service(route, RouteService::Conflict(cure), now);
+            }
+            Err(fault) => {
+                tracing::warn!(%route, %fault, "a route's Service could not be written");
+                if let Some(refusal) = refusal(&fault) {
+                    self.route_service(
+                        route,
+                        RouteService::Failed(format!("its Service: {refusal}")),
+                        now,
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// What the API server refused and will refuse again, in its own words.
+fn refusal(fault: &kube::Error) -> Option<String> {
+    match fault {
+        kube::Error::Api(status)
+            if (400..500).contains(&status.code) && !matches!(status.code, 408 | 409 | 429) =>
+        {
+            Some(status.message.clone())
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,257 @@
+//! What watches say, taken in.
+
+use std::time::Instant;
+
+use dragoman_config::wire::Content;
+use dragoman_config::{Changes, Key, Kind, Object, ObjectKey, SecretData, reason};
+
+use super::Core;
+use crate::pki::SECRET;
+use crate::push::shelf::{Shelf, Update};
+use crate::watch::{Change, Resource, Seen, Source, Thing};
+
+impl Core {
+    /// Takes in one event of one watch.
+    pub fn seen(&mut self, seen: Seen, now: Instant) {
+        match seen.change {
+            Change::Listed => {
+                if self.listed.insert(seen.source) {
+                    tracing::debug!(kind = seen.source.as_str(), "listed");
+                    self.check_ready(now);
+                }
+            }
+            Change::Applied(thing) => self.applied(seen.source, thing, now),
+            Change::Deleted(name) => self.deleted(seen.source, name, now),
+        }
+    }
+
+    fn applied(&mut self, source: Source, thing: Thing, now: Instant) {
+        match thing {
+            Thing::Resource(resource) => self.resource(*resource, now),
+            Thing::Namespace(name, labels) => {
+                let changes = self.world.apply(Object::Namespace { name, labels });
+                self.changed(changes, now);
+            }
+            Thing::Secret(name) => self.secret_changed(name, now),
+            Thing::Pod(name, metadata) => {
+                self.pods.apply(name, &metadata);
+                self.end_orphans();
+            }
+            Thing::Deployment(deployment) => {
+                let name = crate::watch::read::name_of(&deployment.metadata);
+                let replicas = deployment
+                    .spec
+                    .as_ref()
+                    .and_then(|spec| spec.replicas)
+                    .unwrap_or(1);
+                if let Some((owner, _)) = crate::index::owned::owner(&deployment.metadata)
+                    && self.replicas.insert(owner.object.clone(), replicas) != Some(replicas)
+                {
+                    self.want_status(owner, now);
+                }
+                self.drifted(source, name, &deployment.metadata, now);
+            }
+            Thing::Service(service) => {
+                let name = crate::watch::read::name_of(&service.metadata);
+                let metadata = service.metadata.clone();
+                self.services.insert(name.clone(), *service);
+                self.drifted(source, name, &metadata, now);
+            }
+            Thing::Owned(name, metadata) => self.drifted(source, name, &metadata, now),
+        }
+    }
+
+    fn deleted(&mut self, source: Source, name: ObjectKey, now: Instant) {
+        match source {
+            Source::Resources(kind) => {
+                let key = Key { kind, object: name };
+                let changes = self.world.delete_item(&key);
+                self.changed(changes, now);
+                self.forget(&key);
+            }
+            Source::Namespaces => {
+                let changes = self.world.delete_namespace(&name.name);
+                self.changed(changes, now);
+            }
+            Source::Secrets => self.secret_changed(name, now),
+            Source::Pods => {
+                self.pods.delete(&name);
+                self.end_orphans();
+            }
+            Source::Services => {
+                self.services.remove(&name);
+                self.lost(source, name, now);
+            }
+            Source::Deployments
+            | Source::ServiceAccounts
+            | Source::Budgets
+            | Source::ConfigMaps => {
+                self.lost(source, name, now);
+            }
+        }
+    }
+
+    fn resource(&mut self, resource: Resource, now: Instant) {
+        let Resource {
+            key,
+            version,
+            object,
+            status,
+        } = resource;
+        if let Object::Malformed { message, .. } = &object {
+            tracing::warn!(%key, fault = %message, "a resource does not parse");
+        }
+        self.status_seen(&key, version, status, now);
+        let changes = self.world.apply(object);
+        self.changed(changes, now);
+    }
+
+    /// A Secret is not sent by the watch, which sees metadata alone: it is read when somebody refers to it.
+    fn secret_changed(&mut self, name: ObjectKey, now: Instant) {
+        if name.name == SECRET && name.namespace == self.installation.namespace {
+            self.authorities_changed.notify_one();
+        }
+        if self.wanted_secrets.contains(&name) {
+            self.secret_reads.want(name, now);
+        }
+    }
+
+    /// Takes in what a Secret holds.
+    pub(super) fn secret_read(&mut self, name: ObjectKey, data: SecretData, now: Instant) {
+        // Nobody refers to it any more: what we do not need we do not keep.
+        if !self.wanted_secrets.contains(&name) {
+            return;
+        }
+        self.unread_secrets.remove(&name);
+        let changes = self.world.apply(Object::Secret(name, data));
+        self.changed(changes, now);
+        self.check_ready(now);
+    }
+
+    /// Draws the consequences of an edit.
+    fn changed(&mut self, changes: Changes, now: Instant) {
+        if changes.secrets {
+            let wanted = self.world.wanted_secrets();
+            for name in wanted.difference(&self.wanted_secrets) {
+                self.unread_secrets.insert(name.clone());
+                self.secret_reads.urge(name.clone(), now);
+            }
+            for name in self.wanted_secrets.difference(&wanted) {
+                self.unread_secrets.remove(name);
+                self.secret_reads.forget(name);
+            }
+            self.wanted_secrets = wanted;
+        }
+        for (proxy, items) in changes.pushes {
+            let identity = &self.identity;
+            let shelf = self
+                .shelves
+                .entry(proxy.clone())
+                .or_insert_with(|| Shelf::new(identity.hash_key_of(&proxy)));
+            let members: std::collections::BTreeSet<&Key> = self.world.members(&proxy).collect();
+            let world = &self.world;
+            let updates = items.into_iter().filter_map(|name| {
+                if !members.contains(&name) {
+                    return Some(Update {
+                        name,
+                        content: None,
+                    });
+                }
+                let outcome = world.outcome(&name)?;
+                // What waits for a Secret to be read is held back: proxies keep what they have.
+                if outcome
+                    .verdicts
+                    .iter()
+                    .any(|verdict| verdict.reason == reason::PENDING)
+                {
+                    return None;
+                }
+                let content = match &outcome.item {
+                    Ok(item) => Content::Item(item.clone()),
+                    Err(reason) => Content::Invalid(reason.clone()),
+                };
+                Some(Update {
+                    name,
+                    content: Some((content, outcome.canonical.clone())),
+                })
+            });
+            if shelf.update(updates, now) {
+                self.want_status(
+                    Key {
+                        kind: Kind::Proxy,
+                        object: proxy,
+                    },
+                    now,
+                );
+            }
+        }
+        for key in changes.outcomes {
+            self.note_uses(&key, now);
+            if self.world.outcome(&key).is_some() {
+                self.want_children(&key, now);
+                self.want_status(key, now);
+            }
+        }
+    }
+
+    /// Keeps track of who needs whom: a backend's health concerns its routes.
+    fn note_uses(&mut self, key: &Key, now: Instant) {
+        let uses = self
+            .world
+            .outcome(key)
+            .map(|outcome| outcome.uses.clone())
+            .unwrap_or_default();
+        let before = self.uses.remove(key).unwrap_or_default();
+        if before == uses {
+            if !uses.is_empty() {
+                self.uses.insert(key.clone(), uses);
+            }
+            return;
+        }
+        for item in &before {
+            if let Some(users) = self.users.get_mut(item) {
+                users.remove(key);
+                if users.is_empty() {
+                    self.users.remove(item);
+                }
+            }
+        }
+        for item in &uses {
+            self.users
+                .entry(item.clone())
+                .or_default()
+                .insert(key.clone());
+        }
+        for item in before.into_iter().chain(uses.iter().cloned()) {
+            self.want_status(item, now);
+        }
+        if !uses.is_empty() {
+            self.uses.insert(key.clone(), uses);
+        }
+    }
+
+    fn forget(&mut self, key: &Key) {
+        self.statuses.remove(key);
+        self.status_work.forget(key);
+        match key.kind {
+            Kind::Proxy => {
+                self.proxy_work.forget(&key.object);
+                self.proxy_faults.remove(&key.object);
+                self.replicas.remove(&key.object);
+                self.waiting.remove(&key.object);
+                if self
+                    .shelves
+                    .get(&key.object)
+                    .is_some_and(|shelf| shelf.standing(0).0 == 0)
+                {
+                    self.shelves.remove(&key.object);
+                }
+            }
+            Kind::Route => {
+                self.route_work.forget(&key.object);
+                self.route_services.remove(&key.object);
+            }
+            Kind::Backend | Kind::Map => {}
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! The core: one task owns what is known and decides what is done. It talks to nobody itself: events come in,
+//! [`Job`]s come out, and [`run()`] performs them.
+
+mod admission;
+mod children;
+mod health;
+mod job;
+mod known;
+mod perform;
+mod run;
+mod standing;
+mod statuses;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Instant;
+
+use dragoman_config::{Key, ObjectKey, Settings, World};
+use k8s_openapi::api::core::v1::Service;
+use tokio::sync::Notify;
+
+use self::admission::Connected;
+use self::children::RouteService;
+pub use self::job::{Done, Job};
+pub use self::run::{Inputs, run};
+use self::statuses::Entry;
+use crate::children::Installation;
+use crate::index::owned::Owned;
+use crate::index::pods::Pods;
+use crate::lease::Term;
+use crate::pki::Identity;
+use crate::push::shelf::{Shelf, StreamId};
+use crate::schedule::Schedule;
+use crate::status::Health;
+use crate::watch::Source;
+
+/// Everything that is known, and what is to be done about it.
+pub struct Core {
+    installation: Installation,
+    identity: Arc<Identity>,
+    /// Told when the Secret of the authorities changed.
+    authorities_changed: Arc<Notify>,
+    world: World,
+    listed: BTreeSet<Source>,
+    ready: bool,
+    term: Option<Term>,
+
+    wanted_secrets: BTreeSet<ObjectKey>,
+    unread_secrets: BTreeSet<ObjectKey>,
+    secret_reads: Schedule<ObjectKey>,
+
+    pods: Pods,
+    owned: Owned,
+    services: BTreeMap<ObjectKey, Service>,
+    replicas: BTreeMap<ObjectKey, i32>,
+    proxy_work: Schedule<ObjectKey>,
+    proxy_faults: BTreeMap<ObjectKey, String>,
+    route_work: Schedule<ObjectKey>,
+    route_services: BTreeMap<ObjectKey, RouteService>,
+
+    shelves: BTreeMap<ObjectKey, Arc<Shelf>>,
+    streams: HashMap<StreamId, Connected>,
+    next_stream: StreamId,
+    health: Health,
+    /// What each item needs, and who needs it.
+    uses: BTreeMap<Key, Vec<Key>>,
+    users: BTreeMap<Key, BTreeSet<Key>>,
+    /// Items whose status waits until every proxy of an LLMProxy runs a version.
+    waiting: BTreeMap<ObjectKey, BTreeSet<(u64, Key)>>,
+
+    statuses: BTreeMap<Key, Entry>,
+    status_work: Schedule<Key>,
+}
+
+impl Core {
+    /// A core that knows nothing yet.
+    #[must_use]
+    pub fn new(
+        installation: Installation,
+        identity: Arc<Identity>,
+        authorities_changed: Arc<Notify>,
+    ) -> Self {
+        let settings = Settings {
+            default_proxy: Some(ObjectKey::new(installation.namespace.clone(), "default")),
+            cluster_domain: installation.cluster_domain.clone(),
+            standalone: false,
+        };
+        Self {
+            installation,
+            identity,
+            authorities_changed,
+            world: World::new(settings),
+            listed: BTreeSet::new(),
+            ready: false,
+            term: None,
+            wanted_secrets: BTreeSet::new(),
+            unread_secrets: BTreeSet::new(),
+            secret_reads: Schedule::new(16),
+            pods: Pods::default(),
+            owned: Owned::default(),
+            services: BTreeMap::new(),
+            replicas: BTreeMap::new(),
+            proxy_work: Schedule::new(4),
+            proxy_faults: BTreeMap::new(),
+            route_work: Schedule::new(8),
+            route_services: BTreeMap::new(),
+            shelves: BTreeMap::new(),
+            streams: HashMap::new(),
+            next_stream: 1,
+            health: Health::default(),
+            uses: BTreeMap::new(),
+            users: BTreeMap::new(),
+            waiting: BTreeMap::new(),
+            statuses: BTreeMap::new(),
+            status_work: Schedule::new(8),
+        }
+    }
+
+    /// Whether every index has listed and every Secret that is needed was read: nothing is served before.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.ready
+    }
+
+    /// Takes in that this replica leads from now on.
+    pub fn lead(&mut self, term: Term, now: Instant) {
+        self.term = Some(term);
+        for entry in self.statuses.values_mut() {
+            entry.written = None;
+        }
+        self.want_everything(now);
+    }
+
+    /// Takes in that this replica leads no longer: it writes nothing any more.
+    pub fn follow(&mut self) {
+        self.term = None;
+        self.proxy_work.clear();
+        self.route_work.clear();
+        self.status_work.clear();
+        self.waiting.clear();
+    }
+
+    /// Whether this replica may write and serve, by its own clock.
+    fn acts(&self) -> bool {
+        self.ready && self.term.as_ref().is_some_and(Term::holds)
+    }
+
+    fn want_everything(&mut self, now: Instant) {
+        let keys: Vec<Key> = self.world.keys().cloned().collect();
+        for key in keys {
+            self.want_children(&key, now);
+            self.want_status(key, now);
+        }
+    }
+
+    /// Becomes ready once everything was listed and read.
+    fn check_ready(&mut self, now: Instant) {
+        if self.ready || self.listed.len() < Source::ALL.len() || !self.unread_secrets.is_empty() {
+            return;
+        }
+        tracing::info!(
+            resources = self.world.keys().count(),
+            "everything is listed"
+        );
+        self.ready = true;
+        self.want_everything(now);
+    }
+}

@@ -1,0 +1,251 @@
+//! Statuses: when they are looked at, what they should be, whether a write is due.
+
+use std::time::{Duration, Instant};
+
+use dragoman_config::{Key, Kind, ObjectKey};
+use dragoman_crds::{
+    LLMBackendStatus, LLMProxyStatus, LLMRoute, LLMRouteStatus, ModelMapStatus, ProxyCounts,
+};
+use jiff::Timestamp;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::{Core, Job};
+use crate::children::proxy::service_port;
+use crate::status::{self, Backend, Proxies, RouteFacts, Upstream, Written, is_urgent, normal};
+
+/// How long facts gather before a status is drawn from them: an edit and its push make one write.
+const GATHER: Duration = Duration::from_millis(25);
+/// How often what is not urgent is written at most.
+const HOT: Duration = Duration::from_secs(10);
+
+/// What is known of a resource's status.
+#[derive(Debug, Default)]
+pub(super) struct Entry {
+    /// As it stands, as far as we know.
+    status: Value,
+    /// The version of the object that said so.
+    version: u64,
+    /// When we last wrote it.
+    pub(super) written: Option<Instant>,
+    in_flight: bool,
+}
+
+impl Core {
+    /// Wants a resource's status to be looked at.
+    pub(super) fn want_status(&mut self, key: Key, now: Instant) {
+        if self.term.is_some() && self.ready {
+            self.status_work.want(key, now + GATHER);
+        }
+    }
+
+    /// Takes in a status as a watch shows it. What is not as we left it is looked at again.
+    pub(super) fn status_seen(&mut self, key: &Key, version: u64, status: Value, now: Instant) {
+        let entry = self.statuses.entry(key.clone()).or_default();
+        if entry.in_flight || (version <= entry.version && entry.version != 0) {
+            return;
+        }
+        entry.version = version;
+        let status = as_ours(key.kind, status);
+        if entry.status != status {
+            entry.status = status;
+            self.want_status(key.clone(), now);
+        }
+    }
+
+    /// The job that writes a resource's status, if that is due.
+    pub(super) fn status_job(&mut self, key: &Key, now: Instant, clock: Timestamp) -> Option<Job> {
+        let before = self
+            .statuses
+            .get(key)
+            .map(|entry| entry.status.clone())
+            .unwrap_or_default();
+        let after = self.draw(key, &before, clock)?;
+        let entry = self.statuses.entry(key.clone()).or_default();
+        if after == before {
+            return None;
+        }
+        if let Some(next) = entry.written.map(|written| written + HOT)
+            && next > now
+            && !is_urgent(&before, &after)
+        {
+            self.status_work.want(key.clone(), next);
+            return None;
+        }
+        entry.in_flight = true;
+        Some(Job::WriteStatus {
+            key: key.clone(),
+            before,
+            after,
+        })
+    }
+
+    pub(super) fn status_written(
+        &mut self,
+        key: Key,
+        after: Value,
+        written: kube::Result<Written>,
+        now: Instant,
+    ) {
+        self.status_work.done(&key, written.is_ok(), now);
+        let Some(entry) = self.statuses.get_mut(&key) else {
+            return;
+        };
+        entry.in_flight = false;
+        match written {
+            Ok(Written::Done(version)) => {
+                entry.status = after;
+                entry.version = entry.version.max(version);
+                entry.written = Some(now);
+            }
+            Ok(Written::Gone) => {}
+            Err(fault) => tracing::warn!(%key, %fault, "a status could not be written"),
+        }
+    }
+
+    /// What the status should be.
+    fn draw(&mut self, key: &Key, before: &Value, clock: Timestamp) -> Option<Value> {
+        let outcome = self.world.outcome(key)?.clone();
+        let status = match key.kind {
+            Kind::Map => value(&status::map(
+                &outcome,
+                &typed::<ModelMapStatus>(before),
+                clock,
+            )),
+            Kind::Backend => {
+                let used = self.users.contains_key(key);
+                let merged = self.health.merged(&Upstream {
+                    item: key.clone(),
+                    inline: None,
+                });
+                let before = typed::<LLMBackendStatus>(before);
+                value(&status::backend(
+                    &outcome,
+                    used,
+                    merged.as_ref(),
+                    &before,
+                    clock,
+                ))
+            }
+            Kind::Proxy => {
+                let standing = self.standing(key, &outcome);
+                let (counts, digest) = self.count(&key.object);
+                let routes = self
+                    .world
+                    .members(&key.object)
+                    .filter(|item| item.kind == Kind::Route)
+                    .count();
+                let proxies = Proxies {
+                    counts,
+                    routes,
+                    digest: &digest,
+                    standing,
+                };
+                value(&status::proxy(
+                    &outcome,
+                    &proxies,
+                    &typed::<LLMProxyStatus>(before),
+                    clock,
+                ))
+            }
+            Kind::Route => {
+                let standing = self.standing(key, &outcome);
+                let route = self.world.route(&key.object);
+                let proxy = outcome.attached.first().map(|proxy| {
+                    (
+                        proxy,
+                        self.world
+                            .proxy(proxy)
+                            .map_or(80, |resource| service_port(resource)),
+                    )
+                });
+                let backends = route
+                    .map(|route| self.backends(key, route))
+                    .unwrap_or_default();
+                let facts = RouteFacts {
+                    route: route.map(AsRef::as_ref),
+                    proxy,
+                    backends,
+                    standing,
+                };
+                value(&status::route(
+                    &outcome,
+                    &facts,
+                    &typed::<LLMRouteStatus>(before),
+                    clock,
+                ))
+            }
+        };
+        Some(normal(status))
+    }
+
+    fn count(&self, proxy: &ObjectKey) -> (ProxyCounts, String) {
+        let desired = self.replicas.get(proxy).copied().unwrap_or_else(|| {
+            self.world
+                .proxy(proxy)
+                .and_then(|proxy| proxy.spec.deployment.replicas)
+                .unwrap_or(1)
+        });
+        let Some(shelf) = self.shelves.get(proxy) else {
+            return (
+                ProxyCounts {
+                    desired,
+                    ..ProxyCounts::default()
+                },
+                String::new(),
+            );
+        };
+        let (version, digest) = shelf.current();
+        let (connected, programmed) = shelf.standing(version);
+        let number = |count: usize| i32::try_from(count).unwrap_or(i32::MAX);
+        let counts = ProxyCounts {
+            desired,
+            connected: number(connected),
+            programmed: number(programmed),
+        };
+        (counts, digest.to_string())
+    }
+
+    fn backends(&self, key: &Key, route: &LLMRoute) -> Vec<Backend> {
+        let backend = |backend: &dragoman_crds::RouteBackend| {
+            let upstream = match &backend.backend_ref {
+                Some(reference) => {
+                    let namespace = reference
+                        .namespace
+                        .as_ref()
+                        .unwrap_or(&key.object.namespace);
+                    let item = Key::new(Kind::Backend, namespace.clone(), reference.name.clone());
+                    Upstream { item, inline: None }
+                }
+                None => Upstream {
+                    item: key.clone(),
+                    inline: Some(backend.name.clone()),
+                },
+            };
+            Backend {
+                name: backend.name.clone(),
+                merged: self.health.merged(&upstream),
+            }
+        };
+        route.spec.backends.iter().map(backend).collect()
+    }
+}
+
+fn typed<T: DeserializeOwned + Default>(status: &Value) -> T {
+    serde_json::from_value(status.clone()).unwrap_or_default()
+}
+
+fn value<T: Serialize>(status: &T) -> Value {
+    serde_json::to_value(status).unwrap_or_default()
+}
+
+/// A status in the form that ours has, so that the two can be compared.
+fn as_ours(kind: Kind, status: Value) -> Value {
+    normal(match kind {
+        Kind::Proxy => value(&typed::<LLMProxyStatus>(&status)),
+        Kind::Backend => value(&typed::<LLMBackendStatus>(&status)),
+        Kind::Map => value(&typed::<ModelMapStatus>(&status)),
+        Kind::Route => value(&typed::<LLMRouteStatus>(&status)),
+    })
+}

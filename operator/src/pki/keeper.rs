@@ -1,0 +1,163 @@
+//! Keeps the Secret of authorities: makes it, reads it, and, on the leader, turns it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::api::PostParams;
+use kube::{Api, Client};
+use tokio::sync::Notify;
+
+use super::{Authorities, BadAuthority, BadStore, Identity};
+use crate::children::labels::FIELD_MANAGER;
+
+/// The Secret's name, in the operator's namespace.
+pub const SECRET: &str = "dragoman-operator-ca";
+/// How often the Secret is looked at, whatever happens.
+const INTERVAL: Duration = Duration::from_secs(3600);
+
+/// Why there is no identity. A retry helps with the API server's faults alone.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    /// The API server refused or did not answer.
+    #[error("the Secret {SECRET} cannot be read or written: {0}")]
+    Api(#[from] kube::Error),
+    /// The Secret was edited.
+    #[error("{SECRET}: {0}")]
+    Store(#[from] BadStore),
+    /// A certificate cannot be made.
+    #[error(transparent)]
+    Authority(#[from] BadAuthority),
+}
+
+/// Keeps one identity current.
+#[derive(Debug)]
+pub struct Keeper {
+    secrets: Api<Secret>,
+    names: Vec<String>,
+    identity: Arc<Identity>,
+    authorities: Authorities,
+    renewal: Timestamp,
+}
+
+impl Keeper {
+    /// Reads the Secret, or makes it. `names` are what the leaf certifies: host names and addresses.
+    ///
+    /// # Errors
+    /// [`Fault`].
+    pub async fn load(client: Client, namespace: &str, names: Vec<String>) -> Result<Self, Fault> {
+        let secrets = Api::namespaced(client, namespace);
+        let authorities = read_or_make(&secrets).await?;
+        let (leaf, renewal) = authorities.current.leaf(&names, Timestamp::now())?;
+        let identity = Identity::new(leaf, &authorities.bundle(), authorities.hash_key);
+        Ok(Self {
+            secrets,
+            names,
+            identity,
+            authorities,
+            renewal,
+        })
+    }
+
+    /// What the keeper keeps.
+    #[must_use]
+    pub fn identity(&self) -> Arc<Identity> {
+        Arc::clone(&self.identity)
+    }
+
+    /// Keeps the identity current for ever: looks when `changed` says so, and from time to time. It turns
+    /// authorities while `leads` says that this process leads.
+    pub async fn keep(mut self, changed: Arc<Notify>, leads: impl Fn() -> bool) {
+        loop {
+            let renewal = Duration::try_from(self.renewal - Timestamp::now()).unwrap_or_default();
+            let _ = tokio::time::timeout(INTERVAL.min(renewal), changed.notified()).await;
+            if let Err(fault) = self.look(leads()).await {
+                tracing::error!(%fault, "the push server's certificates could not be renewed; it is tried again");
+                tokio::time::sleep(Duration::from_secs(10)).await;
+            }
+        }
+    }
+
+    async fn look(&mut self, leads: bool) -> Result<(), Fault> {
+        let now = Timestamp::now();
+        let mut authorities = read_or_make(&self.secrets).await?;
+        if leads && let Some(turned) = authorities.turn(now)? {
+            authorities = write(&self.secrets, turned).await?;
+            tracing::info!(current = ?authorities.current, next = ?authorities.next, "authorities turned");
+        }
+        self.identity.announce(&authorities.bundle());
+        if authorities.current != self.authorities.current || self.renewal <= now {
+            let (leaf, renewal) = authorities.current.leaf(&self.names, now)?;
+            self.identity.show(leaf);
+            self.renewal = renewal;
+        }
+        self.authorities = authorities;
+        Ok(())
+    }
+}
+
+/// Whoever is slower reads what the faster one made.
+async fn read_or_make(secrets: &Api<Secret>) -> Result<Authorities, Fault> {
+    for _ in 0..5 {
+        let existing = secrets.get_opt(SECRET).await?;
+        let data = existing.as_ref().and_then(|secret| secret.data.as_ref());
+        if let Some(authorities) = data.map(Authorities::read).transpose()?.flatten() {
+            return Ok(authorities);
+        }
+        let made = Authorities::generate(Timestamp::now())?;
+        let parameters = PostParams {
+            field_manager: Some(FIELD_MANAGER.into()),
+            ..PostParams::default()
+        };
+        let written = match existing {
+            // Somebody made it for us to fill, so that it goes when they go.
+            Some(mut empty) => {
+                empty.data = Some(made.write());
+                secrets.replace(SECRET, &parameters, &empty).await
+            }
+            None => secrets.create(&parameters, &new_secret(&made)).await,
+        };
+        match written {
+            Ok(_) => return Ok(made),
+            Err(kube::Error::Api(status)) if status.code == 409 => {}
+            Err(fault) => return Err(fault.into()),
+        }
+    }
+    Err(BadStore::Key("ca.crt").into())
+}
+
+/// Writes a turned set; whoever was faster wins.
+async fn write(secrets: &Api<Secret>, turned: Authorities) -> Result<Authorities, Fault> {
+    let mut secret = secrets.get(SECRET).await?;
+    secret.data = Some(turned.write());
+    let parameters = PostParams {
+        field_manager: Some(FIELD_MANAGER.into()),
+        ..PostParams::default()
+    };
+    match secrets.replace(SECRET, &parameters, &secret).await {
+        Ok(_) => Ok(turned),
+        Err(kube::Error::Api(status)) if status.code == 409 => read_or_make(secrets).await,
+        Err(fault) => Err(fault.into()),
+    }
+}
+
+fn new_secret(authorities: &Authorities) -> Secret {
+    Secret {
+        metadata: ObjectMeta {
+            name: Some(SECRET.into()),
+            labels: Some(
+                [(
+                    "app.kubernetes.io/managed-by".to_owned(),
+                    "dragoman".to_owned(),
+                )]
+                .into(),
+            ),
+            ..ObjectMeta::default()
+        },
+        type_: Some("Opaque".into()),
+        data: Some(authorities.write()),
+        ..Secret::default()
+    }
+}

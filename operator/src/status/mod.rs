@@ -1,0 +1,19 @@
+//! What the operator says of resources. Pure: facts in, status out; [`write()`] alone talks to the API server.
+
+mod backend;
+mod draft;
+mod health;
+mod map;
+mod programmed;
+mod proxy;
+mod route;
+mod write;
+
+pub use backend::backend;
+pub use draft::{Draft, is_urgent, normal, ready_of};
+pub use health::{Health, Merged, Upstream};
+pub use map::map;
+pub use programmed::Standing;
+pub use proxy::{Proxies, proxy};
+pub use route::{Backend, RouteFacts, route};
+pub use write::{Written, write};

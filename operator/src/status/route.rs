@@ -1,0 +1,263 @@
+//! An LLMRoute's status: where it answers, and whether its backends do.
+
+use dragoman_config::{ObjectKey, Outcome};
+use dragoman_crds::{
+    Access, BackendHealth, BackendStatus, LLMRoute, LLMRouteStatus, RouteService, condition,
+};
+use jiff::Timestamp;
+
+use super::{Draft, Merged, Standing};
+use crate::children::labels;
+
+/// One backend of a route.
+#[derive(Debug)]
+pub struct Backend {
+    /// Its name within the route.
+    pub name: String,
+    /// The proxies' word, if any spoke.
+    pub merged: Option<Merged>,
+}
+
+/// What is known of a route.
+#[derive(Debug)]
+pub struct RouteFacts<'a> {
+    /// The route; absent when it does not parse.
+    pub route: Option<&'a LLMRoute>,
+    /// The LLMProxy that its Service leads to, and that one's port.
+    pub proxy: Option<(&'a ObjectKey, i32)>,
+    /// Its backends in the order of the manifest.
+    pub backends: Vec<Backend>,
+    /// How far proxies are with it.
+    pub standing: Standing,
+}
+
+/// What is said of an LLMRoute.
+#[must_use]
+pub fn route(
+    outcome: &Outcome,
+    facts: &RouteFacts<'_>,
+    previous: &LLMRouteStatus,
+    now: Timestamp,
+) -> LLMRouteStatus {
+    let mut draft = Draft::new(outcome, &previous.conditions, now);
+    facts.standing.set(&mut draft);
+    let backends = match facts.route {
+        Some(_) => backends(&facts.backends, &previous.backends, now),
+        None => previous.backends.clone(),
+    };
+    let (status, reason, message) = judge(&backends);
+    draft.set(condition::BACKENDS_HEALTHY, status, reason, &message);
+    let url = match facts.route {
+        Some(route) => url(route, facts.proxy),
+        None => previous.url.clone(),
+    };
+    let message = match &url {
+        Some(url) => format!("answers at {url}"),
+        None => String::from("answers"),
+    };
+    LLMRouteStatus {
+        observed_generation: Some(outcome.generation),
+        conditions: draft.finish(&message),
+        access: url.as_ref().map(|_| Access::Open),
+        url,
+        backends,
+    }
+}
+
+/// The base URL that applications set.
+fn url(route: &LLMRoute, proxy: Option<(&ObjectKey, i32)>) -> Option<String> {
+    let (proxy, port) = proxy?;
+    let name = route.metadata.name.as_deref().unwrap_or_default();
+    let namespace = route.metadata.namespace.as_deref().unwrap_or_default();
+    let with_port = |port: i32| {
+        if port == 80 {
+            String::new()
+        } else {
+            format!(":{port}")
+        }
+    };
+    Some(match route.spec.service {
+        // Beside the proxy the Service is on 80; a name for the proxy's Service is on that one's port.
+        RouteService::Auto if namespace == proxy.namespace => {
+            format!("http://{name}.{namespace}.svc/v1")
+        }
+        RouteService::Auto => format!("http://{name}.{namespace}.svc{}/v1", with_port(port)),
+        RouteService::None => {
+            let host = labels::object_name(&proxy.name);
+            let port = with_port(port);
+            format!(
+                "http://{host}.{}.svc{port}/routes/{namespace}/{name}/v1",
+                proxy.namespace
+            )
+        }
+    })
+}
+
+fn backends(
+    backends: &[Backend],
+    previous: &[BackendStatus],
+    now: Timestamp,
+) -> Vec<BackendStatus> {
+    let status = |backend: &Backend| {
+        let before = previous.iter().find(|before| before.name == backend.name);
+        let Some(merged) = &backend.merged else {
+            let unknown = || BackendStatus {
+                name: backend.name.clone(),
+                health: BackendHealth::Unknown,
+                models: None,
+                last_transition_time: Some(now.to_string()),
+                message: None,
+            };
+            return before.cloned().unwrap_or_else(unknown);
+        };
+        let since = before
+            .filter(|before| before.health == merged.health)
+            .and_then(|before| before.last_transition_time.clone());
+        BackendStatus {
+            name: backend.name.clone(),
+            health: merged.health,
+            models: merged.models,
+            last_transition_time: Some(since.unwrap_or_else(|| now.to_string())),
+            message: merged.message.clone(),
+        }
+    };
+    backends.iter().map(status).collect()
+}
+
+fn judge(backends: &[BackendStatus]) -> (&'static str, &'static str, String) {
+    let named = |health: BackendHealth| {
+        let names = backends.iter().filter(|backend| backend.health == health);
+        names
+            .map(|backend| backend.name.as_str())
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    let unhealthy = named(BackendHealth::Unhealthy);
+    let unknown = named(BackendHealth::Unknown);
+    if !unhealthy.is_empty() {
+        ("False", "SomeUnhealthy", format!("unhealthy: {unhealthy}"))
+    } else if !unknown.is_empty() {
+        (
+            "Unknown",
+            "Unknown",
+            format!("nothing is known yet of: {unknown}"),
+        )
+    } else {
+        ("True", "AllHealthy", "all backends answer".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::draft::tests::{at, find, outcome};
+    use super::*;
+    use serde_json::json;
+
+    fn made(service: &str) -> LLMRoute {
+        serde_json::from_value(json!({
+            "metadata": {"name": "chat", "namespace": "team-a"},
+            "spec": {"service": service, "backends": []},
+        }))
+        .unwrap()
+    }
+
+    fn backend(name: &str, health: Option<BackendHealth>) -> Backend {
+        let merged = health.map(|health| Merged {
+            health,
+            models: Some(2),
+            message: None,
+        });
+        Backend {
+            name: name.into(),
+            merged,
+        }
+    }
+
+    fn said(service: &str, proxy: &ObjectKey, port: i32, backends: Vec<Backend>) -> LLMRouteStatus {
+        let route = made(service);
+        let facts = RouteFacts {
+            route: Some(&route),
+            proxy: Some((proxy, port)),
+            backends,
+            standing: Standing::Everywhere,
+        };
+        super::route(
+            &outcome(&[("Accepted", true, "Accepted")]),
+            &facts,
+            &LLMRouteStatus::default(),
+            at(50),
+        )
+    }
+
+    #[test]
+    fn the_url_is_what_an_application_sets() {
+        let here = ObjectKey::new("team-a", "edge");
+        let there = ObjectKey::new("gateways", "edge");
+        let url = |service, proxy, port| said(service, proxy, port, Vec::new()).url.unwrap();
+        assert_eq!(url("Auto", &here, 8000), "http://chat.team-a.svc/v1");
+        assert_eq!(url("Auto", &there, 80), "http://chat.team-a.svc/v1");
+        assert_eq!(url("Auto", &there, 8000), "http://chat.team-a.svc:8000/v1");
+        assert_eq!(
+            url("None", &there, 80),
+            "http://dragoman-edge.gateways.svc/routes/team-a/chat/v1"
+        );
+    }
+
+    #[test]
+    fn one_backend_that_is_down_is_named() {
+        let here = ObjectKey::new("team-a", "edge");
+        let backends = vec![
+            backend("a", Some(BackendHealth::Healthy)),
+            backend("b", Some(BackendHealth::Unhealthy)),
+        ];
+        let status = said("Auto", &here, 80, backends);
+        let healthy = find(&status.conditions, "BackendsHealthy");
+        assert_eq!(
+            (healthy.reason.as_str(), healthy.message.as_str()),
+            ("SomeUnhealthy", "unhealthy: b")
+        );
+        assert_eq!(find(&status.conditions, "Ready").status, "True");
+    }
+
+    #[test]
+    fn health_keeps_its_time_and_stays_while_nobody_speaks() {
+        let here = ObjectKey::new("team-a", "edge");
+        let first = said(
+            "Auto",
+            &here,
+            80,
+            vec![backend("a", Some(BackendHealth::Healthy))],
+        );
+        let route = made("Auto");
+        for merged in [None, Some(BackendHealth::Healthy)] {
+            let facts = RouteFacts {
+                route: Some(&route),
+                proxy: Some((&here, 80)),
+                backends: vec![backend("a", merged)],
+                standing: Standing::Everywhere,
+            };
+            let outcome = outcome(&[("Accepted", true, "Accepted")]);
+            assert_eq!(
+                super::route(&outcome, &facts, &first, at(90)).backends,
+                first.backends
+            );
+        }
+    }
+
+    #[test]
+    fn a_route_that_does_not_parse_keeps_its_url() {
+        let here = ObjectKey::new("team-a", "edge");
+        let first = said("Auto", &here, 80, Vec::new());
+        let facts = RouteFacts {
+            route: None,
+            proxy: None,
+            backends: Vec::new(),
+            standing: Standing::NotSent,
+        };
+        let outcome = outcome(&[("Accepted", false, "Malformed")]);
+        assert_eq!(
+            super::route(&outcome, &facts, &first, at(90)).url,
+            first.url
+        );
+    }
+}

@@ -1,0 +1,143 @@
+//! Watches: everything that the API server tells us, as one stream of events.
+
+pub mod backoff;
+mod follow;
+pub mod read;
+mod relist;
+mod seen;
+
+use dragoman_config::Kind;
+use dragoman_crds::{LLMBackend, LLMProxy, LLMRoute, ModelMap};
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Pod, Secret, Service, ServiceAccount};
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use kube::api::{ApiResource, PartialObjectMeta};
+use kube::core::DynamicObject;
+use kube::runtime::watcher::Config;
+use kube::{Api, Client, Resource as _};
+use tokio::sync::mpsc::Sender;
+use tokio::task::JoinSet;
+
+use self::follow::follow;
+pub use self::seen::{Change, Resource, Seen, Source, Thing};
+use crate::children::labels;
+
+/// Begins every watch; they end when the listener is gone or the set is dropped.
+pub fn begin(client: &Client, listener: &Sender<Seen>) -> JoinSet<()> {
+    let mut watches = JoinSet::new();
+    for kind in [Kind::Proxy, Kind::Backend, Kind::Map, Kind::Route] {
+        let api: Api<DynamicObject> = Api::all_with(client.clone(), &api_resource(kind));
+        let convert = move |object| Thing::Resource(Box::new(read::resource(kind, object)));
+        watches.spawn(follow(
+            Source::Resources(kind),
+            api,
+            Config::default(),
+            convert,
+            listener.clone(),
+        ));
+    }
+    let namespace = |object: PartialObjectMeta<Namespace>| {
+        let metadata = object.metadata;
+        Thing::Namespace(
+            metadata.name.unwrap_or_default(),
+            metadata.labels.unwrap_or_default(),
+        )
+    };
+    let everything = Api::<PartialObjectMeta<Namespace>>::all(client.clone());
+    watches.spawn(follow(
+        Source::Namespaces,
+        everything,
+        Config::default(),
+        namespace,
+        listener.clone(),
+    ));
+
+    // Helm keeps whole releases in Secrets: many, large, and nobody's credential.
+    let secrets = Config::default().fields("type!=helm.sh/release.v1");
+    let secret = |object: PartialObjectMeta<Secret>| Thing::Secret(read::name_of(&object.metadata));
+    watches.spawn(follow(
+        Source::Secrets,
+        Api::all(client.clone()),
+        secrets,
+        secret,
+        listener.clone(),
+    ));
+
+    let pods = Config::default().labels(labels::PROXY);
+    let pod = |object: PartialObjectMeta<Pod>| {
+        Thing::Pod(read::name_of(&object.metadata), Box::new(object.metadata))
+    };
+    watches.spawn(follow(
+        Source::Pods,
+        Api::all(client.clone()),
+        pods,
+        pod,
+        listener.clone(),
+    ));
+
+    let ours = Config::default().labels(labels::OURS);
+    let deployment = |object: Deployment| Thing::Deployment(Box::new(object));
+    let all = Api::all(client.clone());
+    watches.spawn(follow(
+        Source::Deployments,
+        all,
+        ours.clone(),
+        deployment,
+        listener.clone(),
+    ));
+    let service = |object: Service| Thing::Service(Box::new(object));
+    let all = Api::all(client.clone());
+    watches.spawn(follow(
+        Source::Services,
+        all,
+        ours.clone(),
+        service,
+        listener.clone(),
+    ));
+    let all = Api::<PartialObjectMeta<ServiceAccount>>::all(client.clone());
+    watches.spawn(follow(
+        Source::ServiceAccounts,
+        all,
+        ours.clone(),
+        owned,
+        listener.clone(),
+    ));
+    let all = Api::<PartialObjectMeta<PodDisruptionBudget>>::all(client.clone());
+    watches.spawn(follow(
+        Source::Budgets,
+        all,
+        ours.clone(),
+        owned,
+        listener.clone(),
+    ));
+    let all = Api::<PartialObjectMeta<ConfigMap>>::all(client.clone());
+    watches.spawn(follow(
+        Source::ConfigMaps,
+        all,
+        ours,
+        owned,
+        listener.clone(),
+    ));
+    watches
+}
+
+fn owned<K>(object: PartialObjectMeta<K>) -> Thing {
+    Thing::Owned(read::name_of(&object.metadata), Box::new(object.metadata))
+}
+
+/// How the API server calls a kind of ours.
+#[must_use]
+pub fn api_resource(kind: Kind) -> ApiResource {
+    match kind {
+        Kind::Proxy => ApiResource::erase::<LLMProxy>(&()),
+        Kind::Backend => ApiResource::erase::<LLMBackend>(&()),
+        Kind::Map => ApiResource::erase::<ModelMap>(&()),
+        Kind::Route => ApiResource::erase::<LLMRoute>(&()),
+    }
+}
+
+/// A kind's `apiVersion`.
+#[must_use]
+pub fn api_version() -> String {
+    LLMProxy::api_version(&()).into_owned()
+}
