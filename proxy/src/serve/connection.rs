@@ -16,6 +16,7 @@ use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
 use super::dispatch;
+use super::wire::Wire;
 use super::worker::Worker;
 
 /// How long a connection may take to send a request's head, idle time before it included.
@@ -128,8 +129,19 @@ async fn serve_http1(worker: Rc<Worker>, mut entered: Entered, stream: TcpStream
         .header_read_timeout(HEAD_PATIENCE)
         .max_header_size(header_bytes)
         .max_buf_size(header_bytes.max(BUFFER.1).max(BUFFER.0));
-    let service = service_fn(move |request| dispatch::answer(Rc::clone(&worker), request));
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let refused = Rc::new(Cell::new(false));
+    let wire = Wire::new(stream, Rc::clone(&refused));
+    let service = service_fn(move |request| {
+        let (answer, refused) = (dispatch::answer(Rc::clone(&worker), request), Rc::clone(&refused));
+        async move {
+            let answer = answer.await;
+            if answer.as_ref().is_ok_and(|answer| answer.status().is_client_error()) {
+                refused.set(true);
+            }
+            answer
+        }
+    });
+    let mut connection = pin!(builder.serve_connection(wire, service));
     let ended = poll_fn(|cx| {
         if entered.is_to_end(cx) {
             connection.as_mut().graceful_shutdown();

@@ -1,6 +1,6 @@
 //! The data path: from a client's connection to the reply's last byte.
 //!
-//! - [`listen`], [`connection`], [`worker`]: a thread per core, each with its own listener and connections
+//! - [`listen`], [`connection`], [`wire`], [`worker`]: a thread per core, each with its own listener and connections
 //! - [`dispatch`]: host and path → route → who answers
 //! - [`path`]: what a path asks for, in one spelling
 //! - [`call`]: calls that name a model
@@ -32,6 +32,7 @@ mod reply_model;
 pub mod request_id;
 mod stream;
 mod tracked;
+mod wire;
 mod worker;
 
 pub use listen::{Running, start};

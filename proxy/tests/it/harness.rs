@@ -19,10 +19,10 @@ use serde_json::{Map, Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-pub type Items = BTreeMap<Key, Arc<Item>>;
+pub(crate) type Items = BTreeMap<Key, Arc<Item>>;
 
 /// The items of one LLMProxy, whose upstreams may be on loopback.
-pub fn items() -> Items {
+pub(crate) fn items() -> Items {
     let proxy = ProxyItem {
         cluster_domain: "cluster.local".into(),
         denied_cidrs: Vec::new(),
@@ -35,7 +35,7 @@ pub fn items() -> Items {
 }
 
 /// An upstream at a simulator.
-pub fn backend_at(simulator: &Simulator) -> BackendItem {
+pub(crate) fn backend_at(simulator: &Simulator) -> BackendItem {
     let port = simulator.addr().port();
     BackendItem {
         url: UpstreamUrl { tls: false, host: "127.0.0.1".into(), port, path: "/v1".into() },
@@ -57,20 +57,20 @@ pub fn backend_at(simulator: &Simulator) -> BackendItem {
 }
 
 /// A backend that nobody listens at.
-pub fn backend_nowhere(simulator: &Simulator) -> BackendItem {
+pub(crate) fn backend_nowhere(simulator: &Simulator) -> BackendItem {
     let mut item = backend_at(simulator);
     // Port 1 is reserved, and no test machine serves it.
     item.url.port = 1;
     item
 }
 
-pub fn with_key(mut item: BackendItem, key: &str) -> BackendItem {
+pub(crate) fn with_key(mut item: BackendItem, key: &str) -> BackendItem {
     item.credential = CredentialItem::Key(Secret::new(key));
     item
 }
 
 /// A route's backend with everything as it comes by default.
-pub fn entry(name: &str, item: BackendItem) -> RouteBackendItem {
+pub(crate) fn entry(name: &str, item: BackendItem) -> RouteBackendItem {
     RouteBackendItem {
         name: name.into(),
         target: Target::Inline(Box::new(item)),
@@ -81,12 +81,12 @@ pub fn entry(name: &str, item: BackendItem) -> RouteBackendItem {
     }
 }
 
-pub fn route(backends: Vec<RouteBackendItem>) -> RouteItem {
+pub(crate) fn route(backends: Vec<RouteBackendItem>) -> RouteItem {
     RouteItem { hostnames: Vec::new(), model_map: None, backends, thinking: Thinking::default() }
 }
 
 /// A map without rules that lets every name through.
-pub fn map() -> MapItem {
+pub(crate) fn map() -> MapItem {
     MapItem {
         rules: Vec::new(),
         matching: Matching::Exact,
@@ -102,16 +102,16 @@ pub fn map() -> MapItem {
     }
 }
 
-pub fn exact(name: &str) -> NameMatch {
+pub(crate) fn exact(name: &str) -> NameMatch {
     NameMatch { exact: Some(name.into()), regex: None }
 }
 
-pub fn regex(pattern: &str) -> NameMatch {
+pub(crate) fn regex(pattern: &str) -> NameMatch {
     NameMatch { exact: None, regex: Some(pattern.into()) }
 }
 
 /// A rule that sends the names that it matches to `model`.
-pub fn rule(names: NameMatch, model: &str) -> MapRuleItem {
+pub(crate) fn rule(names: NameMatch, model: &str) -> MapRuleItem {
     MapRuleItem {
         r#match: names,
         when: None,
@@ -122,7 +122,7 @@ pub fn rule(names: NameMatch, model: &str) -> MapRuleItem {
     }
 }
 
-pub trait Put {
+pub(crate) trait Put {
     fn put_route(self, name: &str, route: RouteItem) -> Self;
     fn put_map(self, name: &str, map: MapItem) -> Self;
     fn put_backend(self, name: &str, backend: BackendItem) -> Self;
@@ -146,25 +146,25 @@ impl Put for Items {
 }
 
 /// The route `chat` of `team-a` with one backend, the simulator's.
-pub fn simple(simulator: &Simulator) -> Items {
+pub(crate) fn simple(simulator: &Simulator) -> Items {
     items().put_route("chat", route(vec![entry("sim", backend_at(simulator))]))
 }
 
 /// As [`simple`], with a map.
-pub fn mapped(simulator: &Simulator, map: MapItem) -> Items {
+pub(crate) fn mapped(simulator: &Simulator, map: MapItem) -> Items {
     let mut item = route(vec![entry("sim", backend_at(simulator))]);
     item.model_map = Some(Target::Item(Key::new(Kind::Map, "team-a", "names")));
     items().put_route("chat", item).put_map("names", map)
 }
 
-pub async fn simulator() -> Simulator {
+pub(crate) async fn simulator() -> Simulator {
     Simulator::builder().models(["llama3-8b", "llama3-70b"]).start().await.unwrap()
 }
 
 /// A running proxy.
-pub struct Proxy {
-    pub shared: Arc<Shared>,
-    pub running: Running,
+pub(crate) struct Proxy {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) running: Running,
 }
 
 impl Drop for Proxy {
@@ -175,29 +175,29 @@ impl Drop for Proxy {
 
 /// What came back.
 #[derive(Debug)]
-pub struct Got {
-    pub status: StatusCode,
-    pub headers: HeaderMap,
-    pub body: Bytes,
+pub(crate) struct Got {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
     /// Whether the body came to its end.
-    pub complete: bool,
+    pub(crate) complete: bool,
 }
 
 impl Got {
-    pub fn text(&self) -> &str {
+    pub(crate) fn text(&self) -> &str {
         std::str::from_utf8(&self.body).unwrap()
     }
 
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("no JSON: {:?}", self.body))
     }
 
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(|value| value.to_str().unwrap())
     }
 
     /// Asserts that it is an error of ours or in our words, and gives its code.
-    pub fn error_code(&self) -> String {
+    pub(crate) fn error_code(&self) -> String {
         assert!(self.header("x-dragoman-request-id").is_some());
         assert_eq!(self.header("content-type"), Some("application/json"));
         assert!(self.json()["error"]["message"].is_string(), "{}", self.text());
@@ -205,7 +205,7 @@ impl Got {
     }
 
     /// The names on a list of models.
-    pub fn ids(&self) -> Vec<String> {
+    pub(crate) fn ids(&self) -> Vec<String> {
         let list = self.json();
         let entries = list["data"].as_array().unwrap_or_else(|| panic!("{list}"));
         entries.iter().map(|entry| entry["id"].as_str().unwrap().to_owned()).collect()
@@ -213,7 +213,7 @@ impl Got {
 }
 
 impl Proxy {
-    pub fn start(items: Items) -> Self {
+    pub(crate) fn start(items: Items) -> Self {
         let shared = Shared::new(2);
         let refused = shared.publish(items);
         assert!(refused.is_empty(), "{refused:?}");
@@ -222,12 +222,12 @@ impl Proxy {
         Self { shared, running }
     }
 
-    pub async fn connect(&self) -> TcpStream {
+    pub(crate) async fn connect(&self) -> TcpStream {
         TcpStream::connect(self.running.local_addr()).await.unwrap()
     }
 
     /// Sends a request on a connection of its own. The `Host` is the route `chat` of `team-a` unless `headers` say otherwise.
-    pub async fn send(
+    pub(crate) async fn send(
         &self,
         method: Method,
         path: &str,
@@ -261,27 +261,27 @@ impl Proxy {
         Got { status: head.status, headers: head.headers, body: body.into(), complete }
     }
 
-    pub async fn get(&self, path: &str) -> Got {
+    pub(crate) async fn get(&self, path: &str) -> Got {
         self.send(Method::GET, path, &[], "").await
     }
 
-    pub async fn post(&self, path: &str, body: &Value) -> Got {
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Got {
         let headers = [("content-type", "application/json")];
         self.send(Method::POST, path, &headers, body.to_string()).await
     }
 
     /// One user message to a model.
-    pub async fn chat(&self, model: &str, text: &str) -> Got {
+    pub(crate) async fn chat(&self, model: &str, text: &str) -> Got {
         self.post("/v1/chat/completions", &chat(model, text, false)).await
     }
 
     /// The same, streamed.
-    pub async fn stream(&self, model: &str, text: &str) -> Got {
+    pub(crate) async fn stream(&self, model: &str, text: &str) -> Got {
         self.post("/v1/chat/completions", &chat(model, text, true)).await
     }
 
     /// Sends bytes as they are and reads until the proxy closes the connection.
-    pub async fn raw(&self, bytes: &str) -> String {
+    pub(crate) async fn raw(&self, bytes: &str) -> String {
         let mut stream = self.connect().await;
         stream.write_all(bytes.as_bytes()).await.unwrap();
         let mut all = Vec::new();
@@ -291,6 +291,6 @@ impl Proxy {
     }
 }
 
-pub fn chat(model: &str, text: &str, stream: bool) -> Value {
+pub(crate) fn chat(model: &str, text: &str, stream: bool) -> Value {
     json!({"model": model, "stream": stream, "messages": [{"role": "user", "content": text}]})
 }

@@ -1,0 +1,194 @@
+//! A client's socket, with better last words: what hyper refuses before any request exists gets OpenAI's shape and a request id
+//! here, and a client that is still sending when it is refused gets to read why.
+
+use std::cell::Cell;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use http::StatusCode;
+use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper_util::rt::TokioIo;
+use memchr::memmem;
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpStream;
+
+use super::error::{FAULT, Refusal, SHOULD_RETRY};
+use super::request_id::{self, RequestId};
+
+/// How long, and for how many bytes, a refused client is listened to before its connection is closed: closing at once would reset it, and
+/// the refusal be lost with it.
+const LINGER: (Duration, usize) = (Duration::from_secs(2), 64 << 20);
+/// No head that hyper writes by itself is longer.
+const LONGEST_OWN: usize = 256;
+
+/// A client's socket.
+pub(crate) struct Wire {
+    io: Option<TokioIo<TcpStream>>,
+    /// Set where the client was refused something and may still be sending.
+    refused: Rc<Cell<bool>>,
+    /// What is being written instead of hyper's own words, and how far it is.
+    instead: Option<(Vec<u8>, usize)>,
+}
+
+impl Wire {
+    pub(crate) fn new(stream: TcpStream, refused: Rc<Cell<bool>>) -> Self {
+        Self { io: Some(TokioIo::new(stream)), refused, instead: None }
+    }
+
+    fn io(&mut self) -> io::Result<Pin<&mut TokioIo<TcpStream>>> {
+        self.io.as_mut().map(Pin::new).ok_or_else(|| io::ErrorKind::NotConnected.into())
+    }
+
+    /// Writes our words if `written` are hyper's own; ready once they are out.
+    fn poll_instead(&mut self, cx: &mut Context<'_>, written: &[u8]) -> Poll<io::Result<bool>> {
+        if self.instead.is_none() {
+            let Some(words) = own_words(written).map(words) else { return Poll::Ready(Ok(false)) };
+            self.instead = Some((words, 0));
+            self.refused.set(true);
+        }
+        while let Some((words, at)) = &mut self.instead {
+            if *at == words.len() {
+                self.instead = None;
+                break;
+            }
+            let Some(io) = &mut self.io else { return Poll::Ready(Err(io::ErrorKind::NotConnected.into())) };
+            match ready!(Pin::new(io).poll_write(cx, &words[*at..]))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                count => *at += count,
+            }
+        }
+        Poll::Ready(Ok(true))
+    }
+}
+
+/// The status of a head that hyper wrote by itself: short, without content, and without the id that every answer of ours has.
+fn own_words(written: &[u8]) -> Option<StatusCode> {
+    let code = written.strip_prefix(b"HTTP/1.1 ")?.get(..3)?;
+    let own = code[0] == b'4'
+        && written.len() <= LONGEST_OWN
+        && memmem::find(written, b"content-length: 0\r\n").is_some()
+        && memmem::find(written, request_id::HEADER.as_str().as_bytes()).is_none();
+    if own { StatusCode::from_bytes(code).ok() } else { None }
+}
+
+fn words(status: StatusCode) -> Vec<u8> {
+    let (code, message) = match status {
+        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => (
+            "headers_too_large",
+            "The request's headers are more or larger than this proxy reads (spec.limits.headerBytes of the LLMProxy).",
+        ),
+        StatusCode::URI_TOO_LONG => ("uri_too_long", "The request's target is too long."),
+        _ => ("malformed_request", "What arrived is no well-formed HTTP request."),
+    };
+    let object = Refusal::client(status, code, message).object();
+    let mut words = format!(
+        "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n{}: {}\r\n{}: client\r\n{}: false\r\n\r\n",
+        object.len(),
+        request_id::HEADER.as_str(),
+        RequestId::new(),
+        FAULT.as_str(),
+        SHOULD_RETRY.as_str(),
+    )
+    .into_bytes();
+    words.extend_from_slice(&object);
+    words
+}
+
+impl Read for Wire {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.io()?.poll_read(cx, buffer)
+    }
+}
+
+impl Write for Wire {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        if ready!(self.poll_instead(cx, bytes))? {
+            return Poll::Ready(Ok(bytes.len()));
+        }
+        self.io()?.poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        if let [only] = slices
+            && ready!(self.poll_instead(cx, only))?
+        {
+            return Poll::Ready(Ok(only.len()));
+        }
+        self.io()?.poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.as_ref().is_some_and(Write::is_write_vectored)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.io()?.poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.io()?.poll_shutdown(cx)
+    }
+}
+
+impl Drop for Wire {
+    fn drop(&mut self) {
+        if self.refused.get()
+            && let Some(io) = self.io.take()
+        {
+            tokio::task::spawn_local(linger(io.into_inner()));
+        }
+    }
+}
+
+async fn linger(mut stream: TcpStream) {
+    use tokio::io::AsyncWriteExt;
+    let (patience, most) = LINGER;
+    let listen = async {
+        // hyper shuts down by itself where all went well, and a second time does no harm.
+        let _ = stream.shutdown().await;
+        let mut scrap = [0; 4096];
+        let mut read = 0;
+        while read < most {
+            match stream.read(&mut scrap).await {
+                Ok(count) if count > 0 => read += count,
+                _ => break,
+            }
+        }
+    };
+    let _ = tokio::time::timeout(patience, listen).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_hyper_says_by_itself_is_replaced() {
+        let own = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+        assert_eq!(own_words(own), Some(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE));
+        for ours in [
+            "HTTP/1.1 404 Not Found\r\nx-dragoman-request-id: 1\r\ncontent-length: 0\r\n\r\n",
+            "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n",
+            "HTTP/1.1 400 Bad Request\r\ncontent-length: 3\r\n\r\nabc",
+            "HTTP/1.1",
+            "",
+        ] {
+            assert_eq!(own_words(ours.as_bytes()), None, "{ours}");
+        }
+    }
+}
