@@ -1,5 +1,11 @@
 //! The manifests of `crds/tests`, which the API server judges in the whole-system tests, get the same judgement offline.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test fails by panicking"
+)]
+
 use std::path::{Path, PathBuf};
 
 use dragoman_config::manifest::{Fault, Schemas};

@@ -3,6 +3,11 @@
 //! Nothing here reads a file or talks to an API server. The types say what a manifest may hold, the schema
 //! generated from them is what the API server enforces, and [`generate`] turns one into the other.
 
+#![allow(
+    clippy::duplicated_attributes,
+    reason = "the print columns of a kind each have a type and a path"
+)]
+
 mod allowed_routes;
 mod byte_size;
 mod credential;

@@ -2,6 +2,12 @@
 //!
 //! The same manifests are tried on an API server by the whole-system tests.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
 mod case;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -149,7 +149,7 @@ impl Compiling<'_, '_> {
     }
 
     fn headers(&mut self, spec: &LLMBackendSpec) -> Vec<(String, Secret)> {
-        let mut headers = Vec::with_capacity(spec.headers.len());
+        let mut headers: Vec<(String, Secret)> = Vec::with_capacity(spec.headers.len());
         for header in &spec.headers {
             let field = format!("headers[{}]", header.name);
             let value = match (&header.value, &header.value_from) {
@@ -169,7 +169,14 @@ impl Compiling<'_, '_> {
             {
                 self.invalid(&field, "a header's value holds no control characters");
             }
-            headers.push((header.name.to_ascii_lowercase(), Secret::new(value)));
+            let name = header.name.to_ascii_lowercase();
+            if headers.iter().any(|(known, _)| *known == name) {
+                self.invalid(
+                    &field,
+                    "is set twice; upper and lower case are the same here",
+                );
+            }
+            headers.push((name, Secret::new(value)));
         }
         headers
     }

@@ -1,6 +1,8 @@
 //! The compiler: one resource and what it refers to in, one item and its conditions out.
 
 mod backend;
+mod grant;
+mod held;
 mod map;
 mod proxy;
 mod route;
@@ -11,9 +13,10 @@ use std::sync::Arc;
 use dragoman_crds::condition;
 
 pub(crate) use backend::backend;
+pub(crate) use held::{admitted, malformed};
 pub(crate) use map::map;
 pub(crate) use proxy::proxy;
-pub(crate) use route::route;
+pub(crate) use route::{claims, route};
 
 use crate::{Item, Key, ObjectKey, Verdict, hash, reason};
 
@@ -43,6 +46,12 @@ impl Outcome {
     #[must_use]
     pub fn holds(&self) -> bool {
         self.verdicts.iter().all(|verdict| verdict.status)
+    }
+
+    /// Why the resource is not fit for use: what it says of itself, or of what it refers to.
+    pub(crate) fn fault(&self) -> Option<&str> {
+        let refused = self.verdicts.iter().find(|verdict| !verdict.status);
+        refused.map(|verdict| verdict.message.as_str())
     }
 
     /// Whether anything that others see is different: the generation alone is not.

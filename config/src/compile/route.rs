@@ -1,23 +1,21 @@
 //! LLMRoute → item.
 
-use dragoman_crds::{
-    AllowedRoutes, InlineBackends, LLMProxy, LLMRoute, Reference, RouteBackend, RouteNamespaces,
-    RoutesFrom,
-};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use std::collections::BTreeSet;
 
+use dragoman_crds::{InlineBackends, LLMProxy, LLMRoute, Reference, RouteBackend};
+
+use super::grant::{admits, permits, resolve};
+use super::held::hold;
 use super::{Findings, Outcome, backend};
 use crate::names::Filter;
 use crate::world::Lookup;
 use crate::{Item, Key, Kind, ObjectKey, RouteBackendItem, RouteItem, Target, reason};
 
-pub(crate) fn route(resource: &LLMRoute, world: &Lookup<'_>) -> Outcome {
+/// Compiles a route, whose last version that compiled uses the items `held`.
+pub(crate) fn route(resource: &LLMRoute, held: &[Key], world: &Lookup<'_>) -> Outcome {
     let mut findings = Findings::new();
     findings.has_references();
-    let own = ObjectKey::new(
-        resource.metadata.namespace.clone().unwrap_or_default(),
-        resource.metadata.name.clone().unwrap_or_default(),
-    );
+    let own = name_of(resource);
     let proxies = attach(resource, &own, world, &mut findings);
     let hostnames = hostnames(resource, &own, &proxies, world, &mut findings);
     let model_map = resource
@@ -40,12 +38,59 @@ pub(crate) fn route(resource: &LLMRoute, world: &Lookup<'_>) -> Outcome {
         backends,
         thinking: resource.spec.thinking.clone(),
     };
-    let item = if broken {
+    // An inline backend's key that is about to be read would come an instant after a version without it.
+    let pending = findings
+        .references
+        .iter()
+        .any(|(reason, _)| *reason == reason::PENDING);
+    let item = if broken || pending {
+        hold(held, &own, world, &mut findings);
         Err(findings.summary())
     } else {
         Ok(Item::Route(item))
     };
     findings.finish(resource.metadata.generation.unwrap_or_default(), item)
+}
+
+/// The hostnames that a route claims and may have, at each LLMProxy that serves it.
+pub(crate) fn claims(resource: &LLMRoute, world: &Lookup<'_>) -> BTreeSet<(ObjectKey, String)> {
+    let proxies = attach(resource, &name_of(resource), world, &mut Findings::new());
+    let domain = &world.settings().cluster_domain;
+    let mut claims = BTreeSet::new();
+    for hostname in &resource.spec.hostnames {
+        let hostname = hostname.to_ascii_lowercase();
+        if !is_clusters(&hostname, domain) && refusing(&proxies, &hostname).is_none() {
+            claims.extend(
+                proxies
+                    .iter()
+                    .map(|(proxy, _)| (proxy.clone(), hostname.clone())),
+            );
+        }
+    }
+    claims
+}
+
+fn name_of(resource: &LLMRoute) -> ObjectKey {
+    ObjectKey::new(
+        resource.metadata.namespace.clone().unwrap_or_default(),
+        resource.metadata.name.clone().unwrap_or_default(),
+    )
+}
+
+/// Whether a hostname belongs to the cluster's Services.
+fn is_clusters(hostname: &str, domain: &str) -> bool {
+    hostname.ends_with(".svc")
+        || hostname
+            .strip_suffix(domain)
+            .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+}
+
+/// The first LLMProxy that does not admit the hostname.
+fn refusing<'p>(proxies: &'p [(ObjectKey, &LLMProxy)], hostname: &str) -> Option<&'p ObjectKey> {
+    let found = proxies
+        .iter()
+        .find(|(_, proxy)| !allows_hostname(proxy, hostname));
+    found.map(|(key, _)| key)
 }
 
 /// Attaches the route to every LLMProxy that it names and that admits it.
@@ -79,10 +124,8 @@ fn attach<'w>(
         .position(|backend| backend.inline.is_some());
     for (field, key) in wanted {
         let Some(proxy) = world.proxy(&key) else {
-            findings.refuse(
-                reason::NO_PROXY,
-                format!("{field}: LLMProxy {key} does not exist; create it, or name another"),
-            );
+            let fault = missing(Kind::Proxy, &key, world);
+            findings.refuse(reason::NO_PROXY, format!("{field}: {fault}"));
             continue;
         };
         let allowed = &proxy.spec.allowed_routes;
@@ -119,30 +162,28 @@ fn hostnames(
     for (at, hostname) in resource.spec.hostnames.iter().enumerate() {
         let field = format!("spec.hostnames[{at}]");
         let hostname = hostname.to_ascii_lowercase();
-        let domain = &world.settings().cluster_domain;
-        if hostname.ends_with(".svc")
-            || hostname == *domain
-            || hostname.ends_with(&format!(".{domain}"))
-        {
+        if is_clusters(&hostname, &world.settings().cluster_domain) {
             findings.invalid(&field, format_args!(
                 "{hostname} belongs to the cluster's Services; leave it out, the route answers to its own names already"
             ));
             continue;
         }
-        if let Some((key, _)) = proxies
-            .iter()
-            .find(|(_, proxy)| !allows_hostname(proxy, &hostname))
-        {
+        if let Some(key) = refusing(proxies, &hostname) {
             findings.refuse(reason::NOT_ALLOWED_BY_PROXY, format!(
                 "{field}: LLMProxy {key} does not admit {hostname}; extend its spec.allowedRoutes.hostnames"
             ));
             continue;
         }
-        match world.hostname_owner(&hostname) {
-            Some(owner) if owner != *own => findings.refuse(reason::HOSTNAME_TAKEN, format!(
+        // All of them are looked at, so that each handing over is noticed.
+        let owners: Vec<_> = proxies
+            .iter()
+            .filter_map(|(proxy, _)| world.hostname_owner(proxy, &hostname))
+            .collect();
+        match owners.into_iter().find(|owner| *owner != own) {
+            Some(owner) => findings.refuse(reason::HOSTNAME_TAKEN, format!(
                 "{field}: {hostname} belongs to the older LLMRoute {owner}; remove it here or there"
             )),
-            _ => won.push(hostname),
+            None => won.push(hostname),
         }
     }
     won
@@ -174,7 +215,7 @@ fn model_map(
     let fault = match world.map(&key) {
         None => (
             reason::NOT_FOUND,
-            format!("spec.modelMapRef: ModelMap {key} does not exist; create it"),
+            format!("spec.modelMapRef: {}", missing(Kind::Map, &key, world)),
         ),
         Some(map) if !permits(&map.spec.allowed_routes, &key, own, world) => (
             reason::NOT_PERMITTED,
@@ -272,7 +313,7 @@ fn backend_ref(
     let fault = match world.backend(&key) {
         None => (
             reason::NOT_FOUND,
-            format!("{at}.backendRef: LLMBackend {key} does not exist; create it"),
+            format!("{at}.backendRef: {}", missing(Kind::Backend, &key, world)),
         ),
         Some(backend) if !permits(&backend.spec.allowed_routes, &key, own, world) => (
             reason::NOT_PERMITTED,
@@ -297,68 +338,15 @@ fn backend_ref(
     Target::Unresolved(fault.1)
 }
 
-fn resolve(reference: &Reference, own: &ObjectKey) -> ObjectKey {
-    ObjectKey::new(
-        reference.namespace.as_ref().unwrap_or(&own.namespace),
-        &reference.name,
-    )
-}
-
-fn permits(
-    allowed: &AllowedRoutes,
-    target: &ObjectKey,
-    own: &ObjectKey,
-    world: &Lookup<'_>,
-) -> bool {
-    admits(
-        &allowed.namespaces,
-        &target.namespace,
-        &own.namespace,
-        world,
-    )
-}
-
-fn admits(allowed: &RouteNamespaces, home: &str, from: &str, world: &Lookup<'_>) -> bool {
-    match allowed.from {
-        RoutesFrom::All => true,
-        RoutesFrom::Same => home == from,
-        RoutesFrom::Selector => allowed
-            .selector
-            .as_ref()
-            .is_some_and(|selector| selects(selector, from, world)),
-    }
-}
-
-/// Whether the labels of `namespace` satisfy `selector`. An operator that is not known selects nothing.
-fn selects(selector: &LabelSelector, namespace: &str, world: &Lookup<'_>) -> bool {
-    let Some(labels) = world.namespace(namespace) else {
-        return false;
+/// Why a resource cannot be had, and the cure.
+fn missing(kind: Kind, key: &ObjectKey, world: &Lookup<'_>) -> String {
+    let kind_name = kind.as_str();
+    let item = Key {
+        kind,
+        object: key.clone(),
     };
-    let equal = selector
-        .match_labels
-        .iter()
-        .flatten()
-        .all(|(name, value)| labels.get(name) == Some(value));
-    equal
-        && selector
-            .match_expressions
-            .iter()
-            .flatten()
-            .all(|expression| {
-                let label = labels.get(&expression.key);
-                let listed = label.is_some_and(|label| {
-                    expression
-                        .values
-                        .iter()
-                        .flatten()
-                        .any(|value| value == label)
-                });
-                match expression.operator.as_str() {
-                    "In" => listed,
-                    "NotIn" => !listed,
-                    "Exists" => label.is_some(),
-                    "DoesNotExist" => label.is_none(),
-                    _ => false,
-                }
-            })
+    if world.unreadable(&item) {
+        return format!("{kind_name} {key} does not parse; correct it");
+    }
+    format!("{kind_name} {key} does not exist; create it, or name another")
 }

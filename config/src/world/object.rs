@@ -1,0 +1,162 @@
+//! What goes into a world and what comes out of an edit.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use dragoman_crds::{
+    AllowedRoutes, InlineBackends, LLMBackend, LLMProxy, LLMRoute, ModelMap, ProxyAllowedRoutes,
+};
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+use crate::{Key, Kind, ObjectKey};
+
+/// What holds for a whole installation.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The LLMProxy of routes that name none; absent: the only one that there is.
+    pub default_proxy: Option<ObjectKey>,
+    /// The domain of the cluster's Services.
+    pub cluster_domain: String,
+    /// Outside a cluster, upstreams may be on loopback.
+    pub standalone: bool,
+}
+
+/// A resource, or something that resources refer to.
+#[derive(Clone, Debug)]
+pub enum Object {
+    /// An LLMProxy.
+    Proxy(Arc<LLMProxy>),
+    /// An LLMBackend.
+    Backend(Arc<LLMBackend>),
+    /// A ModelMap.
+    Map(Arc<ModelMap>),
+    /// An LLMRoute.
+    Route(Arc<LLMRoute>),
+    /// A resource that does not parse.
+    Malformed {
+        /// Which one.
+        key: Key,
+        /// Its generation.
+        generation: i64,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// A Namespace.
+    Namespace {
+        /// Its name.
+        name: String,
+        /// Its labels.
+        labels: BTreeMap<String, String>,
+    },
+    /// A Secret. One that was never applied counts as not read yet, and what needs it waits.
+    Secret(ObjectKey, SecretData),
+}
+
+/// What is known of a Secret.
+#[derive(Clone, PartialEq, Eq)]
+pub enum SecretData {
+    /// It does not exist.
+    Missing,
+    /// Its keys.
+    Data(BTreeMap<String, Vec<u8>>),
+}
+
+impl std::fmt::Debug for SecretData {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Missing => "Missing",
+            Self::Data(_) => "Data([secret])",
+        })
+    }
+}
+
+/// What an edit changed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// Resources whose outcome is different, new or gone.
+    pub outcomes: BTreeSet<Key>,
+    /// For each LLMProxy, items that its proxies must be given anew or told to forget.
+    pub pushes: BTreeMap<ObjectKey, BTreeSet<Key>>,
+    /// Whether [`World::wanted_secrets`] changed.
+    pub secrets: bool,
+}
+
+/// A resource as a world keeps it.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Resource {
+    Proxy(Arc<LLMProxy>),
+    Backend(Arc<LLMBackend>),
+    Map(Arc<ModelMap>),
+    Route(Arc<LLMRoute>),
+    Malformed {
+        generation: i64,
+        message: String,
+        /// The last version that parsed, which proxies still run.
+        last: Option<Box<Resource>>,
+    },
+}
+
+/// What those who refer to a resource see of it; an edit of anything else does not concern them.
+#[derive(PartialEq)]
+pub(super) enum View<'r> {
+    Proxy(&'r ProxyAllowedRoutes, InlineBackends),
+    Target(&'r AllowedRoutes),
+    Route,
+    Unreadable,
+}
+
+impl Resource {
+    /// The version that counts: the last one that parsed.
+    pub(super) fn readable(&self) -> Option<&Self> {
+        match self {
+            Self::Malformed { last, .. } => last.as_deref(),
+            other => Some(other),
+        }
+    }
+
+    pub(super) fn view(&self) -> View<'_> {
+        match self.readable() {
+            Some(Self::Proxy(proxy)) => {
+                View::Proxy(&proxy.spec.allowed_routes, proxy.spec.backends.inline)
+            }
+            Some(Self::Backend(backend)) => View::Target(&backend.spec.allowed_routes),
+            Some(Self::Map(map)) => View::Target(&map.spec.allowed_routes),
+            Some(Self::Route(_)) => View::Route,
+            Some(Self::Malformed { .. }) | None => View::Unreadable,
+        }
+    }
+
+    /// Whether compiling `other` gives what compiling this gave: only status or metadata that nothing reads may differ.
+    pub(super) fn compiles_like(&self, other: &Self) -> bool {
+        let meta = |a: &ObjectMeta, b: &ObjectMeta| {
+            a.generation == b.generation && a.creation_timestamp == b.creation_timestamp
+        };
+        match (self, other) {
+            (Self::Proxy(a), Self::Proxy(b)) => meta(&a.metadata, &b.metadata) && a.spec == b.spec,
+            (Self::Backend(a), Self::Backend(b)) => {
+                meta(&a.metadata, &b.metadata) && a.spec == b.spec
+            }
+            (Self::Map(a), Self::Map(b)) => meta(&a.metadata, &b.metadata) && a.spec == b.spec,
+            (Self::Route(a), Self::Route(b)) => meta(&a.metadata, &b.metadata) && a.spec == b.spec,
+            (Self::Malformed { .. }, Self::Malformed { .. }) => self == other,
+            _ => false,
+        }
+    }
+}
+
+pub(super) fn key_of(kind: Kind, metadata: &ObjectMeta) -> Key {
+    Key::new(
+        kind,
+        metadata.namespace.clone().unwrap_or_default(),
+        metadata.name.clone().unwrap_or_default(),
+    )
+}
+
+pub(super) fn created(route: &LLMRoute) -> Option<Timestamp> {
+    route
+        .metadata
+        .creation_timestamp
+        .as_ref()
+        .map(|time| time.0)
+}

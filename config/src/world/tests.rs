@@ -1,0 +1,8 @@
+mod hostnames;
+mod malformed;
+mod minimal;
+mod objects;
+mod order;
+mod proxies;
+mod references;
+mod secrets;
