@@ -22,9 +22,6 @@ use crate::push::{Keyring, Server};
 use crate::watch::backoff::Backoff;
 use crate::{core, push, watch};
 
-/// How long streams get to say goodbye.
-const GOODBYE: Duration = Duration::from_millis(500);
-
 /// Why the operator could not start. Its installation's fault; a restart helps when that is cured.
 #[derive(Debug, thiserror::Error)]
 pub enum Fault {
@@ -125,11 +122,11 @@ pub async fn operate(args: Args, stop: CancellationToken) -> Result<(), Fault> {
     };
     let server = tokio::spawn(push::serve(listener, Arc::new(server)));
 
-    // The lease goes first, so that a standby takes over while we still say goodbye.
+    // Streams say goodbye and a standby takes over, while the candidate still tells who that is.
     candidate.run(stop).await;
-    tokio::time::sleep(GOODBYE).await;
     stopped.cancel();
     let _ = core.await;
+    tracing::info!("stopped");
     server.abort();
     drop(watches);
     Ok(())

@@ -114,7 +114,7 @@ pub async fn run(
     let mut jobs: JoinSet<Done> = JoinSet::new();
     loop {
         let now = Instant::now();
-        for job in core.jobs(now, Timestamp::now()) {
+        for job in core.jobs(now, to_the_second(Timestamp::now())) {
             let (client, recorder, metrics) = (
                 client.clone(),
                 recorder.clone(),
@@ -158,4 +158,9 @@ pub async fn run(
             inputs.ready.store(true, Ordering::Release);
         }
     }
+}
+
+/// Conditions carry seconds; with more, what we wrote would differ from what we read.
+fn to_the_second(clock: Timestamp) -> Timestamp {
+    Timestamp::from_second(clock.as_second()).unwrap_or(clock)
 }

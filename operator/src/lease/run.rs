@@ -19,6 +19,8 @@ use crate::children::labels::FIELD_MANAGER;
 
 /// The Lease's name, in the operator's namespace.
 const LEASE: &str = "dragoman-operator";
+/// How long a replica that stops tells proxies who leads instead.
+const LINGER: Duration = Duration::from_millis(1200);
 /// How long one write may take.
 const PATIENCE: Duration = Duration::from_secs(4);
 
@@ -75,16 +77,27 @@ impl Candidate {
             tokio::select! {
                 () = stop.cancelled() => {}
                 () = tokio::time::sleep_until(wake.into()) => {}
-                Some(event) = events.next() => match event {
-                    Ok(watcher::Event::Apply(lease) | watcher::Event::InitApply(lease)) => self.observe(Some(lease)),
-                    Ok(watcher::Event::Delete(_)) => self.observe(None),
-                    Ok(_) => {}
-                    Err(fault) => tracing::debug!(%fault, "the watch on the lease failed"),
-                },
+                Some(event) = events.next() => self.event(event),
             }
             self.settle();
         }
         self.release().await;
+        // Proxies that dial before they hear that this Pod goes are sent on to the successor.
+        let until = tokio::time::Instant::now() + LINGER;
+        while let Ok(Some(event)) = tokio::time::timeout_at(until, events.next()).await {
+            self.event(event);
+        }
+    }
+
+    fn event(&mut self, event: Result<watcher::Event<Lease>, watcher::Error>) {
+        match event {
+            Ok(watcher::Event::Apply(lease) | watcher::Event::InitApply(lease)) => {
+                self.observe(Some(lease));
+            }
+            Ok(watcher::Event::Delete(_)) => self.observe(None),
+            Ok(_) => {}
+            Err(fault) => tracing::debug!(%fault, "the watch on the lease failed"),
+        }
     }
 
     /// Reads the Lease as it stands.

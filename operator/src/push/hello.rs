@@ -7,7 +7,7 @@ use http_body_util::BodyExt;
 
 /// Why no line came. The proxy's fault, or the network's; it dials again.
 #[derive(Debug, thiserror::Error)]
-pub enum NoLine {
+pub(super) enum NoLine {
     /// The body ended or broke off.
     #[error("the stream ended")]
     Ended,
