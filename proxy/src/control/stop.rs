@@ -106,7 +106,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn requests_are_accepted_until_endpoints_are_gone_and_then_finish() {
-        assert_eq!(seconds(sleep(Duration::from_secs(3)), pending()).await, 8);
+        assert_eq!(seconds(async { sleep(Duration::from_secs(3)).await }, pending()).await, 8);
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,14 +1,14 @@
 //! The push client: config from the operator, over one stream that is dialled again whenever it ends.
 //!
 //! The wire is described in [`dragoman_config::wire`]. While no operator answers, the proxy serves what it has; a
-//! restarted container begins with the [`snapshot`].
+//! restarted container begins with the snapshot of its last config.
 
 mod backoff;
 mod dial;
 mod lines;
 mod reports;
 mod session;
-pub mod snapshot;
+mod snapshot;
 mod store;
 mod trust;
 mod url;

@@ -30,7 +30,7 @@ struct Contents<S> {
 
 /// Why there is no config in a snapshot. Nothing is lost: the operator sends everything.
 #[derive(Debug, thiserror::Error)]
-pub enum SnapshotFault {
+pub(super) enum SnapshotFault {
     /// It cannot be read or written.
     #[error("{0}")]
     Io(#[from] io::Error),
@@ -44,7 +44,7 @@ pub enum SnapshotFault {
 
 /// Where an LLMProxy's snapshot is.
 #[derive(Clone, Debug)]
-pub struct Snapshot {
+pub(super) struct Snapshot {
     directory: PathBuf,
     proxy: ObjectKey,
 }
@@ -52,7 +52,7 @@ pub struct Snapshot {
 impl Snapshot {
     /// The snapshot of `proxy` in `directory`.
     #[must_use]
-    pub fn new(directory: &Path, proxy: ObjectKey) -> Self {
+    pub(super) fn new(directory: &Path, proxy: ObjectKey) -> Self {
         Self { directory: directory.to_owned(), proxy }
     }
 
@@ -60,7 +60,7 @@ impl Snapshot {
     ///
     /// # Errors
     /// [`SnapshotFault`] when there is one that cannot be used.
-    pub fn read(&self) -> Result<Option<Store>, SnapshotFault> {
+    pub(super) fn read(&self) -> Result<Option<Store>, SnapshotFault> {
         let text = match fs::read(self.directory.join(NAME)) {
             Ok(text) => text,
             Err(fault) if fault.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -84,7 +84,7 @@ impl Snapshot {
     ///
     /// # Errors
     /// [`SnapshotFault::Io`] when the directory cannot be written; the previous one is still there.
-    pub fn write(&self, store: &Store) -> Result<(), SnapshotFault> {
+    pub(super) fn write(&self, store: &Store) -> Result<(), SnapshotFault> {
         let contents = Contents {
             format: FORMAT,
             version: env!("CARGO_PKG_VERSION").to_owned(),

