@@ -139,13 +139,15 @@ impl Refusal {
             upstream::Blame::Config => Blame::Proxy,
         };
         let saturated = matches!(fault, Fault::Saturated { .. });
+        // Whatever an upstream did wrong may pass. What failed too late for us to send again, the client may.
+        let retry = blame == Blame::Upstream || saturated;
         Self {
             status,
             blame,
             code,
             message: format!("Backend {backend:?} {what}.").into(),
             param: None,
-            retry: fault.retryable(),
+            retry,
             retry_after: saturated.then_some(1),
         }
     }

@@ -4,7 +4,7 @@ use http::Method;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-use super::manifests::{backend, route, route_to, secret, simple, simulator};
+use super::manifests::{backend, posts, route, route_to, secret, simple, simulator};
 use super::proxy::{Answer, Proxy, answer, chat, streamed};
 
 const KEY: &str = "sk-ours-0123456789abcdef";
@@ -74,8 +74,8 @@ async fn a_passed_key_never_reaches_a_backend_that_has_its_own() {
     let proxy = Proxy::start(&manifest).await;
     // The first fails, so that both are asked.
     assert_eq!(call_with_four(&proxy, "status-503").await.status, 503);
-    assert_eq!(first.requests()[0].header("authorization"), Some(FOUR[0].1));
-    let seen = &second.requests()[0];
+    assert_eq!(posts(&first)[0].header("authorization"), Some(FOUR[0].1));
+    let seen = &posts(&second)[0];
     assert_eq!(seen.header("authorization"), Some(format!("Bearer {KEY}").as_str()));
     assert!(!format!("{:?}", seen.headers).contains("sk-clients-own"), "{:?}", seen.headers);
 }
@@ -143,16 +143,11 @@ async fn parrot(body_of: fn(&str) -> String) -> String {
 
 #[tokio::test]
 async fn an_upstream_that_repeats_the_key_in_its_error_is_masked() {
-    let key_of = |request: &str| {
-        let line = request.lines().find(|line| line.to_ascii_lowercase().starts_with("authorization:"));
-        line.unwrap().rsplit(' ').next().unwrap().to_owned()
-    };
     fn openais(request: &str) -> String {
         let line = request.lines().find(|line| line.to_ascii_lowercase().starts_with("authorization:"));
         let key = line.unwrap().rsplit(' ').next().unwrap();
         format!(r#"{{"error":{{"message":"Incorrect API key provided: {key}.","type":"x","param":null,"code":"invalid_api_key"}}}}"#)
     }
-    assert_eq!(key_of("authorization: Bearer x"), "x");
     for url in [parrot(openais).await, parrot(str::to_owned).await] {
         let proxy = Proxy::start(&with_key(&url)).await;
         let reply = proxy.chat("echo").await;

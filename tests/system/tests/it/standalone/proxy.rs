@@ -17,22 +17,22 @@ use tempfile::TempDir;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A proxy that runs.
-pub struct Proxy {
+pub(super) struct Proxy {
     program: Program,
     folder: TempDir,
-    pub address: SocketAddr,
-    pub admin: SocketAddr,
+    pub(super) address: SocketAddr,
+    pub(super) admin: SocketAddr,
     http: reqwest::Client,
 }
 
 impl Proxy {
     /// A proxy that serves `manifest`.
-    pub async fn start(manifest: &str) -> Self {
+    pub(super) async fn start(manifest: &str) -> Self {
         Self::start_with(manifest, &[]).await
     }
 
     /// The same with further options of `run`.
-    pub async fn start_with(manifest: &str, options: &[&str]) -> Self {
+    pub(super) async fn start_with(manifest: &str, options: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("main.yaml"), manifest).unwrap();
         let config = folder.path().to_path_buf();
@@ -40,7 +40,7 @@ impl Proxy {
     }
 
     /// A proxy that serves `config`, which may lie within `folder` or be a link there.
-    pub async fn run(folder: TempDir, config: &Path, options: &[&str]) -> Self {
+    pub(super) async fn run(folder: TempDir, config: &Path, options: &[&str]) -> Self {
         let config = config.to_str().unwrap();
         let mut arguments = vec!["run", "--config", config];
         arguments.extend(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--threads", "2"]);
@@ -67,61 +67,61 @@ impl Proxy {
     }
 
     /// Replaces the manifests, as one edit.
-    pub fn edit(&self, manifest: &str) {
+    pub(super) fn edit(&self, manifest: &str) {
         let new = self.folder.path().join(".new");
         fs::write(&new, manifest).unwrap();
         fs::rename(new, self.folder.path().join("main.yaml")).unwrap();
     }
 
     /// The folder that is served.
-    pub fn folder(&self) -> &Path {
+    pub(super) fn folder(&self) -> &Path {
         self.folder.path()
     }
 
     /// A request to a path of the route `chat`.
-    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+    pub(super) fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.http.request(method, format!("http://{}{path}", self.address)).header("host", "chat")
     }
 
     /// A GET of the route `chat`.
-    pub async fn get(&self, path: &str) -> Answer {
+    pub(super) async fn get(&self, path: &str) -> Answer {
         answer(self.request(Method::GET, path)).await
     }
 
     /// A POST of a JSON body to the route `chat`.
-    pub async fn post(&self, path: &str, body: &Value) -> Answer {
+    pub(super) async fn post(&self, path: &str, body: &Value) -> Answer {
         answer(self.request(Method::POST, path).json(body)).await
     }
 
     /// A chat call of the route `chat`.
-    pub async fn chat(&self, model: &str) -> Answer {
+    pub(super) async fn chat(&self, model: &str) -> Answer {
         self.post("/v1/chat/completions", &chat(model, "hello")).await
     }
 
     /// The same, streamed.
-    pub async fn stream(&self, model: &str) -> Answer {
+    pub(super) async fn stream(&self, model: &str) -> Answer {
         self.post("/v1/chat/completions", &streamed(model, "hello")).await
     }
 
     /// The ids that the route `chat` lists.
-    pub async fn models(&self) -> Vec<String> {
+    pub(super) async fn models(&self) -> Vec<String> {
         let answer = self.get("/v1/models").await;
         assert_eq!(answer.status, 200, "{}", answer.text());
         answer.ids()
     }
 
     /// A GET of the admin server.
-    pub async fn admin_get(&self, path: &str) -> Answer {
+    pub(super) async fn admin_get(&self, path: &str) -> Answer {
         answer(self.http.get(format!("http://{}{path}", self.admin))).await
     }
 
     /// Everything that the process wrote so far.
-    pub fn log(&self) -> String {
+    pub(super) fn log(&self) -> String {
         self.program.lines().join("\n")
     }
 
     /// Waits until the process has written `text`.
-    pub async fn logged(&self, text: &str) {
+    pub(super) async fn logged(&self, text: &str) {
         eventually(&format!("{text:?} is logged"), || async {
             let log = self.log();
             if log.contains(text) { Ok(()) } else { Err(log) }
@@ -130,32 +130,32 @@ impl Proxy {
     }
 
     /// Sends a signal, such as `HUP`.
-    pub fn signal(&self, name: &str) {
+    pub(super) fn signal(&self, name: &str) {
         let id = self.program.id().to_string();
         let sent = std::process::Command::new("kill").args([format!("-{name}"), id]).status();
         assert!(sent.unwrap().success());
     }
 
     /// Waits until the process has ended.
-    pub async fn ended(&mut self) -> ExitStatus {
+    pub(super) async fn ended(&mut self) -> ExitStatus {
         self.program.ended(PATIENCE).await
     }
 }
 
 /// A client that follows nothing and goes through no proxy of the environment.
-pub fn client() -> reqwest::Client {
+pub(super) fn client() -> reqwest::Client {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let builder = reqwest::Client::builder().no_proxy();
     builder.redirect(reqwest::redirect::Policy::none()).build().unwrap()
 }
 
 /// A chat body.
-pub fn chat(model: &str, text: &str) -> Value {
+pub(super) fn chat(model: &str, text: &str) -> Value {
     json!({"model": model, "messages": [{"role": "user", "content": text}]})
 }
 
 /// A chat body that asks for a stream.
-pub fn streamed(model: &str, text: &str) -> Value {
+pub(super) fn streamed(model: &str, text: &str) -> Value {
     let mut body = chat(model, text);
     body["stream"] = true.into();
     body
@@ -163,27 +163,27 @@ pub fn streamed(model: &str, text: &str) -> Value {
 
 /// A reply, read to its end.
 #[derive(Clone, Debug)]
-pub struct Answer {
-    pub status: u16,
-    pub headers: HeaderMap,
-    pub body: Bytes,
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
 }
 
 impl Answer {
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(|value| value.to_str().unwrap())
     }
 
-    pub fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
-    pub fn json(&self) -> Value {
+    pub(super) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("no JSON: {}", self.text()))
     }
 
     /// `error.code` of an error in OpenAI's shape, which must be whole.
-    pub fn code(&self) -> String {
+    pub(super) fn code(&self) -> String {
         assert_eq!(self.header("content-type"), Some("application/json"), "{}", self.text());
         let body = self.json();
         assert!(body["error"]["message"].is_string() && body["error"]["type"].is_string(), "{body}");
@@ -191,12 +191,12 @@ impl Answer {
     }
 
     /// `error.message` of an error in OpenAI's shape.
-    pub fn message(&self) -> String {
+    pub(super) fn message(&self) -> String {
         self.json()["error"]["message"].as_str().unwrap_or_default().to_owned()
     }
 
     /// The ids of a list.
-    pub fn ids(&self) -> Vec<String> {
+    pub(super) fn ids(&self) -> Vec<String> {
         let list = self.json();
         assert_eq!(list["object"], "list", "{list}");
         let entries = list["data"].as_array().unwrap().iter();
@@ -204,12 +204,12 @@ impl Answer {
     }
 
     /// The text of a plain chat reply, or of a stream's choice 0.
-    pub fn content(&self) -> String {
+    pub(super) fn content(&self) -> String {
         self.content_of(0, "content")
     }
 
     /// A text field of one choice of a chat reply, plain or streamed.
-    pub fn content_of(&self, choice: usize, field: &str) -> String {
+    pub(super) fn content_of(&self, choice: usize, field: &str) -> String {
         if !self.header("content-type").unwrap_or_default().starts_with("text/event-stream") {
             let body = self.json();
             return body["choices"][choice]["message"][field].as_str().unwrap_or_default().to_owned();
@@ -221,30 +221,30 @@ impl Answer {
     }
 
     /// The chunks of a stream, `[DONE]` and comments apart.
-    pub fn chunks(&self) -> Vec<Value> {
+    pub(super) fn chunks(&self) -> Vec<Value> {
         let events = self.events().into_iter().filter(|event| event != "[DONE]");
         events.map(|event| serde_json::from_str(&event).unwrap_or_else(|_| panic!("{event}"))).collect()
     }
 
     /// The data of a stream's events.
-    pub fn events(&self) -> Vec<String> {
+    pub(super) fn events(&self) -> Vec<String> {
         let text = self.text().replace("\r\n", "\n");
         text.split("\n\n").filter_map(|event| event.trim_start().strip_prefix("data: ").map(str::to_owned)).collect()
     }
 
     /// Whether a stream ended as it should.
-    pub fn is_done(&self) -> bool {
+    pub(super) fn is_done(&self) -> bool {
         self.events().last().is_some_and(|last| last == "[DONE]")
     }
 }
 
 /// Sends a request and reads the reply to its end.
-pub async fn answer(request: RequestBuilder) -> Answer {
+pub(super) async fn answer(request: RequestBuilder) -> Answer {
     try_answer(request).await.unwrap_or_else(|fault| panic!("{fault:?}"))
 }
 
 /// The same, for one that may break.
-pub async fn try_answer(request: RequestBuilder) -> reqwest::Result<Answer> {
+pub(super) async fn try_answer(request: RequestBuilder) -> reqwest::Result<Answer> {
     let reply = request.send().await?;
     let (status, headers) = (reply.status().as_u16(), reply.headers().clone());
     Ok(Answer { status, headers, body: reply.bytes().await? })

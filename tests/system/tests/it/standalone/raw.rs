@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Writes `bytes` on a new connection, and gives everything that comes until the other side closes it.
-pub async fn exchange(address: SocketAddr, bytes: impl AsRef<[u8]>) -> String {
+pub(super) async fn exchange(address: SocketAddr, bytes: impl AsRef<[u8]>) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
     // The other side may close before it has read everything: what it said then counts.
     let _ = stream.write_all(bytes.as_ref()).await;
@@ -18,7 +18,7 @@ pub async fn exchange(address: SocketAddr, bytes: impl AsRef<[u8]>) -> String {
 }
 
 /// Everything that still comes until the other side closes.
-pub async fn to_its_end(stream: &mut TcpStream) -> String {
+pub(super) async fn to_its_end(stream: &mut TcpStream) -> String {
     let mut said = Vec::new();
     let mut piece = [0; 4096];
     loop {
@@ -31,7 +31,7 @@ pub async fn to_its_end(stream: &mut TcpStream) -> String {
 }
 
 /// The statuses of the replies in what was read.
-pub fn statuses(said: &str) -> Vec<u16> {
+pub(super) fn statuses(said: &str) -> Vec<u16> {
     let heads = said.split("HTTP/1.1 ").skip(1);
     heads.map(|head| head[..3].parse().unwrap()).collect()
 }
