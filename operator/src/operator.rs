@@ -150,7 +150,7 @@ async fn load_keeper(client: &Client, args: &Args, stop: &CancellationToken) -> 
                 Err(fault) => fault,
             },
         };
-        let wait = backoff.next();
+        let wait = backoff.wait();
         tracing::error!(%fault, ?wait, "the push server has no certificate yet; it is tried again");
         tokio::select! {
             () = stop.cancelled() => return None,

@@ -62,7 +62,6 @@ impl Term {
     }
 
     /// Waits for the term's end.
-    #[must_use]
     pub fn ended(&self) -> WaitForCancellationFuture<'_> {
         self.over.cancelled()
     }

@@ -170,7 +170,12 @@ async fn write(
                 Err(_) => return,
             },
         };
-        tokio::time::sleep_until(pace.next(Instant::now()).into()).await;
+        let now = Instant::now();
+        let due = pace.next(now);
+        // The timer's tick is a millisecond: what may go at once does not ask it.
+        if due > now {
+            tokio::time::sleep_until(due.into()).await;
+        }
         // A place in the body first, the content then: what changes while a slow proxy reads is still caught.
         let Ok(place) = out.reserve().await else {
             return;

@@ -48,7 +48,7 @@ pub fn route(
     let (status, reason, message) = judge(&backends);
     draft.set(condition::BACKENDS_HEALTHY, status, reason, &message);
     let url = match facts.route {
-        Some(route) => url(route, facts.proxy),
+        Some(route) => url(route, facts),
         None => previous.url.clone(),
     };
     let message = match &url {
@@ -64,9 +64,13 @@ pub fn route(
     }
 }
 
-/// The base URL that applications set.
-fn url(route: &LLMRoute, proxy: Option<(&ObjectKey, i32)>) -> Option<String> {
-    let (proxy, port) = proxy?;
+/// The base URL that applications set: one that answers, even while somebody else's Service has the route's name.
+fn url(route: &LLMRoute, facts: &RouteFacts<'_>) -> Option<String> {
+    let (proxy, port) = facts.proxy?;
+    let service = match facts.standing {
+        Standing::ServiceConflict(_) => RouteService::None,
+        _ => route.spec.service,
+    };
     let name = route.metadata.name.as_deref().unwrap_or_default();
     let namespace = route.metadata.namespace.as_deref().unwrap_or_default();
     let with_port = |port: i32| {
@@ -76,7 +80,7 @@ fn url(route: &LLMRoute, proxy: Option<(&ObjectKey, i32)>) -> Option<String> {
             format!(":{port}")
         }
     };
-    Some(match route.spec.service {
+    Some(match service {
         // Beside the proxy the Service is on 80; a name for the proxy's Service is on that one's port.
         RouteService::Auto if namespace == proxy.namespace => {
             format!("http://{name}.{namespace}.svc/v1")
@@ -200,6 +204,25 @@ mod tests {
         assert_eq!(
             url("None", &there, 80),
             "http://dragoman-edge.gateways.svc/routes/team-a/chat/v1"
+        );
+    }
+
+    #[test]
+    fn the_url_never_leads_to_somebody_elses_service() {
+        let here = ObjectKey::new("team-a", "edge");
+        let route = made("Auto");
+        let standing = Standing::ServiceConflict("rename".into());
+        let facts = RouteFacts {
+            route: Some(&route),
+            proxy: Some((&here, 80)),
+            backends: Vec::new(),
+            standing,
+        };
+        let outcome = outcome(&[("Accepted", true, "Accepted")]);
+        let status = super::route(&outcome, &facts, &LLMRouteStatus::default(), at(1));
+        assert_eq!(
+            status.url.as_deref(),
+            Some("http://dragoman-edge.team-a.svc/routes/team-a/chat/v1")
         );
     }
 

@@ -24,7 +24,7 @@ impl Backoff {
     }
 
     /// The next wait: between half of the step and all of it.
-    pub fn next(&mut self) -> Duration {
+    pub fn wait(&mut self) -> Duration {
         let step = self
             .first
             .saturating_mul(1 << self.failures.min(16))
@@ -46,13 +46,13 @@ mod tests {
     #[test]
     fn waits_grow_to_the_longest_and_begin_anew_after_a_success() {
         let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
-        assert!(backoff.next() <= Duration::from_millis(100));
+        assert!(backoff.wait() <= Duration::from_millis(100));
         for _ in 0..40 {
-            backoff.next();
+            backoff.wait();
         }
-        let longest = backoff.next();
+        let longest = backoff.wait();
         assert!(longest >= Duration::from_millis(2500) && longest <= Duration::from_secs(5));
         backoff.reset();
-        assert!(backoff.next() <= Duration::from_millis(100));
+        assert!(backoff.wait() <= Duration::from_millis(100));
     }
 }

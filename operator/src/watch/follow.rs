@@ -66,7 +66,7 @@ pub(super) async fn follow<K, F>(
                     break;
                 }
                 Err(fault) => {
-                    let wait = backoff.next();
+                    let wait = backoff.wait();
                     tracing::warn!(kind = source.as_str(), %fault, ?wait, "a watch failed and is begun again");
                     tokio::time::sleep(wait).await;
                     Vec::new()

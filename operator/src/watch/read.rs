@@ -45,7 +45,7 @@ pub fn resource(kind: Kind, object: DynamicObject) -> Resource {
     let object = parse(kind, metadata, data).unwrap_or_else(|fault| Object::Malformed {
         key: key.clone(),
         generation,
-        message: format!("{key} does not parse: {fault}"),
+        message: fault.to_string(),
     });
     Resource {
         key,

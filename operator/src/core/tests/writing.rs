@@ -1,0 +1,220 @@
+//! What is written, and when.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use dragoman_config::wire::{BackendReport, Report};
+use dragoman_config::{Key, Kind};
+use dragoman_crds::BackendHealth;
+use serde_json::json;
+
+use super::stage::Stage;
+
+fn backend() -> Key {
+    Key::new(Kind::Backend, "team-a", "vllm")
+}
+
+fn health(health: BackendHealth) -> Report {
+    let report = BackendReport {
+        item: backend(),
+        backend: None,
+        health,
+        models: Some(3),
+        message: (health == BackendHealth::Unhealthy).then(|| "refused".to_owned()),
+    };
+    Report {
+        backends: vec![report],
+        ..Report::default()
+    }
+}
+
+#[test]
+fn without_proxies_a_route_is_not_ready_and_says_why() {
+    let mut stage = Stage::leading();
+    let route = stage.chat();
+    stage.soon();
+    assert_eq!(
+        stage.condition(&route, "Programmed"),
+        ("False".into(), "NoProxies".into())
+    );
+    assert_eq!(stage.condition(&route, "Accepted").0, "True");
+}
+
+#[test]
+fn a_route_is_ready_once_every_connected_proxy_runs_it() {
+    let (mut stage, route, mut proxy) = Stage::served();
+    assert_eq!(stage.condition(&route, "Ready").0, "True");
+    stage.route(2, json!({"hostnames": ["chat.example"]}));
+    stage.soon();
+    assert_eq!(
+        stage.condition(&route, "Ready"),
+        ("False".into(), "Pending".into())
+    );
+    proxy.receive();
+    stage.report(&proxy, Report::default());
+    stage.soon();
+    assert_eq!(stage.condition(&route, "Ready").0, "True");
+}
+
+#[test]
+fn an_edit_that_proxies_take_at_once_makes_one_write() {
+    let (mut stage, route, mut proxy) = Stage::served();
+    stage.writes.clear();
+    stage.route(2, json!({"hostnames": ["chat.example"]}));
+    proxy.receive();
+    stage.report(&proxy, Report::default());
+    stage.soon();
+    assert_eq!(stage.writes.iter().filter(|key| **key == route).count(), 1);
+    assert_eq!(stage.statuses[&route]["observedGeneration"], 2);
+}
+
+#[test]
+fn the_same_facts_are_not_written_twice() {
+    let (mut stage, _, proxy) = Stage::served();
+    stage.pass(Duration::from_secs(30));
+    stage.writes.clear();
+    stage.report(&proxy, Report::default());
+    stage.pass(Duration::from_secs(60));
+    assert!(stage.writes.is_empty(), "{:?}", stage.writes);
+}
+
+#[test]
+fn a_backend_that_flaps_is_written_once_in_ten_seconds_at_most() {
+    let (mut stage, _, proxy) = Stage::served();
+    stage.pass(Duration::from_secs(30));
+    stage.writes.clear();
+    for turn in 0..100 {
+        let said = if turn % 2 == 0 {
+            BackendHealth::Unhealthy
+        } else {
+            BackendHealth::Healthy
+        };
+        stage.report(&proxy, health(said));
+        stage.pass(Duration::from_millis(500));
+    }
+    let writes = stage.writes.iter().filter(|key| **key == backend()).count();
+    assert!((2..=6).contains(&writes), "{writes} writes in 50 s");
+}
+
+#[test]
+fn a_backend_that_goes_down_is_told_at_once_after_a_quiet_time() {
+    let (mut stage, route, proxy) = Stage::served();
+    stage.pass(Duration::from_secs(30));
+    stage.report(&proxy, health(BackendHealth::Unhealthy));
+    stage.soon();
+    assert_eq!(stage.condition(&backend(), "Healthy").0, "False");
+    assert_eq!(
+        stage.condition(&route, "BackendsHealthy").1,
+        "SomeUnhealthy"
+    );
+    assert_eq!(stage.condition(&route, "Ready").0, "True");
+    assert_eq!(stage.statuses[&backend()]["models"], 3);
+}
+
+#[test]
+fn what_a_proxy_refuses_is_told_with_its_words() {
+    let (mut stage, route, proxy) = Stage::served();
+    let refused = BTreeMap::from([(backend(), "bad certificate".to_owned())]);
+    stage.report(
+        &proxy,
+        Report {
+            refused,
+            ..Report::default()
+        },
+    );
+    stage.soon();
+    assert_eq!(stage.condition(&route, "Programmed").1, "RefusedByProxy");
+    stage.report(&proxy, Report::default());
+    stage.soon();
+    assert_eq!(stage.condition(&route, "Ready").0, "True");
+}
+
+#[test]
+fn proxies_that_leave_do_not_make_a_route_unready() {
+    let (mut stage, route, proxy) = Stage::served();
+    proxy.admitted.shelf.end(proxy.admitted.stream);
+    let ended = crate::push::FromStream::Ended(proxy.admitted.stream);
+    stage.core.from_stream(ended, stage.now);
+    stage.pass(Duration::from_secs(30));
+    assert_eq!(stage.condition(&route, "Ready").0, "True");
+    let proxy = Key::new(Kind::Proxy, "dragoman-system", "default");
+    assert_eq!(stage.statuses[&proxy]["proxies"]["connected"], 0);
+}
+
+#[test]
+fn a_new_leader_that_no_proxy_has_found_yet_leaves_good_statuses_alone() {
+    let (mut before, route, _) = Stage::served();
+    before.pass(Duration::from_secs(30));
+    let mut after = Stage::new();
+    after.statuses = before.statuses.clone();
+    after.chat();
+    after.list();
+    after.lead();
+    after.pass(Duration::from_secs(30));
+    assert!(!after.writes.contains(&route), "{:?}", after.writes);
+    assert_eq!(after.condition(&route, "Ready").0, "True");
+}
+
+#[test]
+fn a_replica_that_follows_writes_nothing() {
+    let mut stage = Stage::new();
+    stage.chat();
+    stage.list();
+    stage.pass(Duration::from_secs(60));
+    assert!(stage.writes.is_empty() && stage.services == 0);
+    stage.lead();
+    stage.soon();
+    assert!(!stage.writes.is_empty() && stage.services == 1);
+    stage.core.follow();
+    stage.writes.clear();
+    stage.route(2, json!({"hostnames": ["chat.example"]}));
+    stage.pass(Duration::from_secs(60));
+    assert!(stage.writes.is_empty());
+}
+
+#[test]
+fn a_service_in_the_way_is_told_and_looked_at_again() {
+    let mut stage = Stage::leading();
+    stage.conflict = true;
+    let route = stage.chat();
+    stage.soon();
+    assert_eq!(stage.condition(&route, "Programmed").1, "ServiceConflict");
+    assert_eq!(stage.condition(&route, "Accepted").0, "True");
+    stage.conflict = false;
+    stage.pass(Duration::from_secs(15));
+    assert_eq!(stage.condition(&route, "Programmed").1, "NoProxies");
+}
+
+#[test]
+fn somebody_who_edits_a_status_is_corrected() {
+    let (mut stage, route, _) = Stage::served();
+    stage.pass(Duration::from_secs(30));
+    let good = stage.statuses[&route].clone();
+    stage.statuses.insert(
+        route.clone(),
+        json!({"observedGeneration": 1, "conditions": []}),
+    );
+    stage.route(1, json!({}));
+    stage.soon();
+    assert_eq!(stage.statuses[&route]["url"], good["url"]);
+    assert_eq!(stage.condition(&route, "Accepted").0, "True");
+}
+
+#[test]
+fn a_backend_that_no_route_uses_any_more_says_so() {
+    let (mut stage, _, _) = Stage::served();
+    stage.pass(Duration::from_secs(30));
+    stage.apply(
+        Kind::Backend,
+        "team-a/other",
+        1,
+        json!({"url": "http://other:8000/v1"}),
+    );
+    stage.route(
+        2,
+        json!({"backends": [{"name": "main", "backendRef": {"name": "other"}}]}),
+    );
+    stage.soon();
+    assert_eq!(stage.condition(&backend(), "Healthy").1, "NotUsed");
+    assert_eq!(stage.condition(&backend(), "Ready").0, "True");
+}
