@@ -15,7 +15,9 @@ fn main() -> ExitCode {
     // The one crypto provider of the process. It fails only where one is installed already.
     let _installed = rustls::crypto::ring::default_provider().install_default();
     let done = match Cli::parse().command {
-        Command::Run(args) => run(&args).map(|()| cli::OK).map_err(|fault| fault.to_string()),
+        Command::Run(args) => run(&args)
+            .map(|()| cli::OK)
+            .map_err(|fault| fault.to_string()),
         Command::Check(args) => check(&args.config, args.output, &mut io::stdout().lock())
             .map_err(|fault| format!("cannot print: {fault}")),
     };

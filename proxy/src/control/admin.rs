@@ -44,7 +44,11 @@ impl Admin {
         shared: Arc<Shared>,
         readiness: Arc<Readiness>,
     ) -> io::Result<Self> {
-        Ok(Self { listener: TcpListener::bind(address).await?, shared, readiness })
+        Ok(Self {
+            listener: TcpListener::bind(address).await?,
+            shared,
+            readiness,
+        })
     }
 
     /// Where it listens.
@@ -86,19 +90,32 @@ impl Admin {
 
     fn answer(&self, method: &Method, path: &str) -> Response<Full<Bytes>> {
         if !["/healthz", "/readyz", "/metrics"].contains(&path) {
-            return reply(StatusCode::NOT_FOUND, TEXT, "try /healthz, /readyz or /metrics\n");
+            return reply(
+                StatusCode::NOT_FOUND,
+                TEXT,
+                "try /healthz, /readyz or /metrics\n",
+            );
         }
         if method != Method::GET && method != Method::HEAD {
             let mut refused = reply(StatusCode::METHOD_NOT_ALLOWED, TEXT, "only GET and HEAD\n");
-            refused.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+            refused
+                .headers_mut()
+                .insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
             return refused;
         }
         match path {
             "/readyz" => {
                 let answer = self.readiness.answer();
-                let status =
-                    if answer.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-                reply(status, JSON, serde_json::to_vec(&answer).unwrap_or_default())
+                let status = if answer.ready {
+                    StatusCode::OK
+                } else {
+                    StatusCode::SERVICE_UNAVAILABLE
+                };
+                reply(
+                    status,
+                    JSON,
+                    serde_json::to_vec(&answer).unwrap_or_default(),
+                )
             }
             "/metrics" => reply(StatusCode::OK, METRICS, self.shared.metrics_text()),
             _ => reply(StatusCode::OK, TEXT, "ok\n"),
@@ -106,14 +123,12 @@ impl Admin {
     }
 }
 
-fn reply(
-    status: StatusCode,
-    kind: &'static str,
-    body: impl Into<Bytes>,
-) -> Response<Full<Bytes>> {
+fn reply(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
     let mut reply = Response::new(Full::new(body.into()));
     *reply.status_mut() = status;
-    reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    reply
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     reply
 }
 
@@ -127,7 +142,9 @@ mod tests {
         let shared = Shared::new(1);
         shared.set_ready(ready);
         let readiness = Arc::new(Readiness::new(Arc::clone(&shared), "config"));
-        let admin = Admin::bind(([127, 0, 0, 1], 0).into(), shared, readiness).await.unwrap();
+        let admin = Admin::bind(([127, 0, 0, 1], 0).into(), shared, readiness)
+            .await
+            .unwrap();
         let reply = admin.answer(&method, path);
         let status = reply.status().as_u16();
         let body = reply.into_body().collect().await.unwrap().to_bytes();
@@ -137,13 +154,19 @@ mod tests {
     #[tokio::test]
     async fn readiness_says_what_is_missing() {
         let (status, body) = get(false, Method::GET, "/readyz").await;
-        assert_eq!((status, body.as_str()), (503, r#"{"ready":false,"missing":["config"]}"#));
+        assert_eq!(
+            (status, body.as_str()),
+            (503, r#"{"ready":false,"missing":["config"]}"#)
+        );
         assert_eq!(get(true, Method::GET, "/readyz").await.0, 200);
     }
 
     #[tokio::test]
     async fn a_process_is_alive_whether_ready_or_not() {
-        assert_eq!(get(false, Method::GET, "/healthz").await, (200, "ok\n".into()));
+        assert_eq!(
+            get(false, Method::GET, "/healthz").await,
+            (200, "ok\n".into())
+        );
     }
 
     #[tokio::test]

@@ -32,7 +32,12 @@ pub fn check(directory: &Path, format: OutputFormat, out: &mut impl Write) -> io
             if format == OutputFormat::Text {
                 let (objects, files) = (loaded.objects, loaded.files);
                 let verb = if objects == 1 { "is" } else { "are" };
-                writeln!(out, "{} in {} {verb} fine", count(objects, "object"), count(files, "file"))?;
+                writeln!(
+                    out,
+                    "{} in {} {verb} fine",
+                    count(objects, "object"),
+                    count(files, "file")
+                )?;
             }
             Ok(cli::OK)
         }

@@ -19,7 +19,10 @@ fn checked(text: &str, format: OutputFormat) -> (u8, String) {
     let mut out = Vec::new();
     let code = check(directory.path(), format, &mut out).unwrap();
     let out = String::from_utf8(out).unwrap();
-    (code, out.replace(&directory.path().display().to_string(), "DIR"))
+    (
+        code,
+        out.replace(&directory.path().display().to_string(), "DIR"),
+    )
 }
 
 #[test]

@@ -21,7 +21,13 @@ pub const FAULT: u8 = 1;
 /// It answers the APIs that applications already speak, and leads each request to the upstream that the config
 /// names. Exit codes: 0 for success, 1 for a fault in config or machine, 2 for a wrong command line.
 #[derive(Debug, Parser)]
-#[command(name = "dragoman-proxy", version, about, long_about, max_term_width = 100)]
+#[command(
+    name = "dragoman-proxy",
+    version,
+    about,
+    long_about,
+    max_term_width = 100
+)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -51,19 +57,39 @@ pub struct RunArgs {
     #[arg(long, value_name = "NS/NAME", env = "DRAGOMAN_PROXY", requires = "operator", value_parser = object_key)]
     pub proxy: Option<ObjectKey>,
     /// File with the ServiceAccount token for the operator; read again for each connection.
-    #[arg(long, value_name = "FILE", env = "DRAGOMAN_TOKEN_FILE", requires = "operator")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "DRAGOMAN_TOKEN_FILE",
+        requires = "operator"
+    )]
     pub token_file: Option<PathBuf>,
     /// File with the authorities (PEM) that sign the operator's certificate; read again for each connection.
-    #[arg(long, value_name = "FILE", env = "DRAGOMAN_CA_FILE", requires = "operator")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "DRAGOMAN_CA_FILE",
+        requires = "operator"
+    )]
     pub ca_file: Option<PathBuf>,
     /// Directory on a memory-backed volume for the last config, from which a restarted container serves while the operator is away. It holds keys: never a disk.
-    #[arg(long, value_name = "DIR", env = "DRAGOMAN_SNAPSHOT", requires = "operator")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "DRAGOMAN_SNAPSHOT",
+        requires = "operator"
+    )]
     pub snapshot: Option<PathBuf>,
     /// This pod's name, which the token must bear out.
     #[arg(long, value_name = "NAME", env = "POD_NAME")]
     pub pod_name: Option<String>,
     /// Address for requests.
-    #[arg(long, value_name = "ADDR", env = "DRAGOMAN_LISTEN", default_value = "0.0.0.0:8080")]
+    #[arg(
+        long,
+        value_name = "ADDR",
+        env = "DRAGOMAN_LISTEN",
+        default_value = "0.0.0.0:8080"
+    )]
     pub listen: SocketAddr,
     /// Address for /healthz, /readyz and /metrics [default: 127.0.0.1:9090, with --operator 0.0.0.0:9090].
     #[arg(long, value_name = "ADDR", env = "DRAGOMAN_ADMIN")]
@@ -86,10 +112,20 @@ pub struct RunArgs {
 #[derive(Debug, Args)]
 pub struct LogArgs {
     /// Least severe level that is logged; an LLMProxy's `logging.level` overrides it live.
-    #[arg(long, value_name = "LEVEL", env = "DRAGOMAN_LOG_LEVEL", default_value = "info")]
+    #[arg(
+        long,
+        value_name = "LEVEL",
+        env = "DRAGOMAN_LOG_LEVEL",
+        default_value = "info"
+    )]
     pub log_level: StartLevel,
     /// How log lines are written.
-    #[arg(long, value_name = "FORMAT", env = "DRAGOMAN_LOG_FORMAT", default_value = "text")]
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        env = "DRAGOMAN_LOG_FORMAT",
+        default_value = "text"
+    )]
     pub log_format: LogFormat,
     /// File that log lines are appended to [default: standard error].
     #[arg(long, value_name = "FILE", env = "DRAGOMAN_LOG_FILE")]
@@ -100,7 +136,11 @@ impl LogArgs {
     /// The same, for [`super::logging::start`].
     #[must_use]
     pub fn options(&self) -> LogOptions {
-        LogOptions { level: self.log_level, format: self.log_format, file: self.log_file.clone() }
+        LogOptions {
+            level: self.log_level,
+            format: self.log_format,
+            file: self.log_file.clone(),
+        }
     }
 }
 
@@ -153,7 +193,11 @@ impl RunArgs {
     /// Where the admin server listens. A cluster's kubelet and Prometheus come from outside the pod.
     #[must_use]
     pub fn admin(&self) -> SocketAddr {
-        let host = if self.operator.is_some() { [0, 0, 0, 0] } else { [127, 0, 0, 1] };
+        let host = if self.operator.is_some() {
+            [0, 0, 0, 0]
+        } else {
+            [127, 0, 0, 1]
+        };
         self.admin.unwrap_or_else(|| (host, 9090).into())
     }
 
@@ -185,7 +229,9 @@ fn object_key(text: &str) -> Result<ObjectKey, String> {
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
-    dragoman_crds::Duration::from(text).parse().map_err(|fault| fault.to_string())
+    dragoman_crds::Duration::from(text)
+        .parse()
+        .map_err(|fault| fault.to_string())
 }
 
 #[cfg(test)]

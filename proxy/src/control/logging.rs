@@ -91,7 +91,10 @@ impl LevelSwitch {
     /// Logs from `level` up; `None` goes back to the level of the start.
     pub fn set(&self, level: Option<LogLevel>) {
         let wanted = targets(level.unwrap_or(self.start));
-        let same = self.targets.with_current(|now| *now == wanted).unwrap_or(true);
+        let same = self
+            .targets
+            .with_current(|now| *now == wanted)
+            .unwrap_or(true);
         if !same && self.targets.reload(wanted).is_ok() {
             tracing::info!(level = ?level.unwrap_or(self.start), "log level changed");
         }
@@ -115,11 +118,21 @@ fn subscriber(
     let start = options.level.into();
     let (filter, handle) = reload::Layer::new(targets(start));
     let lines = match &options.file {
-        None => lines(options.format, io::stderr, io::IsTerminal::is_terminal(&io::stderr())),
+        None => lines(
+            options.format,
+            io::stderr,
+            io::IsTerminal::is_terminal(&io::stderr()),
+        ),
         Some(path) => lines(options.format, Mutex::new(open(path)?), false),
     };
     let subscriber = Registry::default().with(lines.with_filter(filter));
-    Ok((subscriber, LevelSwitch { start, targets: handle }))
+    Ok((
+        subscriber,
+        LevelSwitch {
+            start,
+            targets: handle,
+        },
+    ))
 }
 
 fn lines<W>(format: LogFormat, to: W, colour: bool) -> Box<dyn Layer<Registry> + Send + Sync>
@@ -135,7 +148,10 @@ where
 
 fn open(path: &PathBuf) -> Result<File, LogFault> {
     let opened = OpenOptions::new().create(true).append(true).open(path);
-    opened.map_err(|source| LogFault::File { path: path.clone(), source })
+    opened.map_err(|source| LogFault::File {
+        path: path.clone(),
+        source,
+    })
 }
 
 fn targets(level: LogLevel) -> Targets {
@@ -146,7 +162,9 @@ fn targets(level: LogLevel) -> Targets {
         LogLevel::Debug => LevelFilter::DEBUG,
         LogLevel::Trace => LevelFilter::TRACE,
     };
-    Targets::new().with_default(ours.min(LevelFilter::WARN)).with_target(OURS, ours)
+    Targets::new()
+        .with_default(ours.min(LevelFilter::WARN))
+        .with_target(OURS, ours)
 }
 
 #[cfg(test)]
@@ -157,7 +175,11 @@ mod tests {
     fn logged(format: LogFormat, level: StartLevel, act: impl FnOnce(&LevelSwitch)) -> String {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log");
-        let options = LogOptions { level, format, file: Some(path.clone()) };
+        let options = LogOptions {
+            level,
+            format,
+            file: Some(path.clone()),
+        };
         let (subscriber, switch) = subscriber(&options).unwrap();
         tracing::subscriber::with_default(subscriber, || act(&switch));
         std::fs::read_to_string(path).unwrap()
@@ -177,7 +199,9 @@ mod tests {
 
     #[test]
     fn json_lines_are_objects_with_the_fields_on_top() {
-        let log = logged(LogFormat::Json, StartLevel::Info, |_| tracing::info!(n = 1, "one"));
+        let log = logged(LogFormat::Json, StartLevel::Info, |_| {
+            tracing::info!(n = 1, "one")
+        });
         let line: serde_json::Value = serde_json::from_str(log.trim()).unwrap();
         assert_eq!((&line["message"], &line["n"]), (&"one".into(), &1.into()));
     }

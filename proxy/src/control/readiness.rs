@@ -28,7 +28,11 @@ impl Readiness {
     /// Readiness of a process whose config comes from `source`, as in "config from the operator".
     #[must_use]
     pub fn new(shared: Arc<Shared>, source: &'static str) -> Self {
-        Self { shared, source, terminating: AtomicBool::new(false) }
+        Self {
+            shared,
+            source,
+            terminating: AtomicBool::new(false),
+        }
     }
 
     /// The process was told to stop: traffic should go elsewhere from now on, although it is still served.
@@ -45,7 +49,10 @@ impl Readiness {
             true => Vec::new(),
             false => vec![self.source],
         };
-        Answer { ready: missing.is_empty(), missing }
+        Answer {
+            ready: missing.is_empty(),
+            missing,
+        }
     }
 }
 
@@ -59,7 +66,13 @@ mod tests {
         let readiness = Readiness::new(Arc::clone(&shared), "config from the operator");
         assert_eq!(readiness.answer().missing, ["config from the operator"]);
         shared.set_ready(true);
-        assert_eq!(readiness.answer(), Answer { ready: true, missing: Vec::new() });
+        assert_eq!(
+            readiness.answer(),
+            Answer {
+                ready: true,
+                missing: Vec::new()
+            }
+        );
         readiness.terminate();
         assert!(!readiness.answer().ready);
     }

@@ -50,7 +50,9 @@ pub enum RunFault {
 /// [`RunFault`] when it cannot begin.
 pub fn run(args: &RunArgs) -> Result<(), RunFault> {
     let level = logging::start(&args.log.options())?;
-    let control = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let control = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     let threads = args.threads().get();
     let done = control.block_on(async {
         let shared = Shared::new(threads);
@@ -75,7 +77,11 @@ async fn process(
         ConfigSource::Directory(_) => "config from the files",
         ConfigSource::Operator(_) => "config from the operator",
     };
-    tracing::info!(version = env!("CARGO_PKG_VERSION"), threads, "dragoman-proxy starts");
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        threads,
+        "dragoman-proxy starts"
+    );
     let readiness = Arc::new(Readiness::new(Arc::clone(shared), missing));
     match source {
         ConfigSource::Directory(directory) => {
@@ -88,19 +94,35 @@ async fn process(
     }
     let address = args.admin();
     let admin = Admin::bind(address, Arc::clone(shared), Arc::clone(&readiness)).await;
-    let admin =
-        admin.map_err(|source| RunFault::Listen { address, option: "--admin", source })?;
+    let admin = admin.map_err(|source| RunFault::Listen {
+        address,
+        option: "--admin",
+        source,
+    })?;
     let admin_address = admin.local_addr()?;
     tokio::spawn(admin.run());
     let address = args.listen;
-    let running = serve::start(shared, address, threads)
-        .map_err(|source| RunFault::Listen { address, option: "--listen", source })?;
+    let running = serve::start(shared, address, threads).map_err(|source| RunFault::Listen {
+        address,
+        option: "--listen",
+        source,
+    })?;
     tracing::info!(listen = %running.local_addr(), admin = %admin_address, "listening");
 
     signals.stop(&reload).await;
-    let patience = Patience { delay: args.drain_delay(), timeout: args.drain_timeout };
+    let patience = Patience {
+        delay: args.drain_delay(),
+        timeout: args.drain_timeout,
+    };
     let again = Notify::new();
-    drain(shared, &readiness, patience, running.drained(), signals.stop(&again)).await;
+    drain(
+        shared,
+        &readiness,
+        patience,
+        running.drained(),
+        signals.stop(&again),
+    )
+    .await;
     tracing::info!("stopped");
     Ok(())
 }

@@ -64,14 +64,27 @@ pub(super) async fn drain(
 ) {
     readiness.terminate();
     let delay = patience.delay;
-    tracing::info!(?delay, in_flight = shared.in_flight(), "stopping; requests are still accepted");
+    tracing::info!(
+        ?delay,
+        in_flight = shared.in_flight(),
+        "stopping; requests are still accepted"
+    );
     let calm = async {
         sleep(delay).await;
         shared.drain();
-        tracing::info!(in_flight = shared.in_flight(), "closed; requests may finish");
-        if tokio::time::timeout(patience.timeout, drained).await.is_err() {
+        tracing::info!(
+            in_flight = shared.in_flight(),
+            "closed; requests may finish"
+        );
+        if tokio::time::timeout(patience.timeout, drained)
+            .await
+            .is_err()
+        {
             let in_flight = shared.in_flight();
-            tracing::warn!(in_flight, "time is up; requests are cut off (--drain-timeout)");
+            tracing::warn!(
+                in_flight,
+                "time is up; requests are cut off (--drain-timeout)"
+            );
         }
     };
     tokio::select! {
@@ -91,8 +104,10 @@ mod tests {
 
     use super::*;
 
-    const PATIENCE: Patience =
-        Patience { delay: Duration::from_secs(5), timeout: Duration::from_secs(45) };
+    const PATIENCE: Patience = Patience {
+        delay: Duration::from_secs(5),
+        timeout: Duration::from_secs(45),
+    };
 
     async fn seconds(drained: impl Future<Output = ()>, hurry: impl Future<Output = ()>) -> u64 {
         let shared = Shared::new(1);
@@ -106,7 +121,10 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn requests_are_accepted_until_endpoints_are_gone_and_then_finish() {
-        assert_eq!(seconds(async { sleep(Duration::from_secs(3)).await }, pending()).await, 8);
+        assert_eq!(
+            seconds(async { sleep(Duration::from_secs(3)).await }, pending()).await,
+            8
+        );
     }
 
     #[tokio::test(start_paused = true)]

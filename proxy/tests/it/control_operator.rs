@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bytes::Bytes;
 use dragoman_config::wire::{Content, Down, Hello, Put as Sent, Report, Transaction, Up};
@@ -62,7 +63,7 @@ impl Served {
     }
 
     pub async fn report(&mut self) -> Report {
-        match self.up.recv().await.expect("the stream ended") {
+        match soon(self.up.recv()).await.expect("the stream ended") {
             Up::Report(report) => report,
             Up::Hello(_) => panic!("a second hello"),
         }
@@ -79,13 +80,23 @@ impl Served {
     }
 }
 
+/// What comes, unless it never does: then the test fails rather than hangs.
+async fn soon<T>(coming: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(60), coming)
+        .await
+        .expect("it never came")
+}
+
 /// What the operator calls a version.
 pub fn version(item: &dragoman_config::Item) -> String {
     hash::item_hash(&[7; 32], &serde_json::to_vec(item).unwrap())
 }
 
 pub fn digest(held: &Items) -> String {
-    let held: Vec<_> = held.iter().map(|(key, item)| (key, version(item))).collect();
+    let held: Vec<_> = held
+        .iter()
+        .map(|(key, item)| (key, version(item)))
+        .collect();
     hash::digest(held.iter().map(|(key, hash)| (*key, hash.as_str())))
 }
 
@@ -95,7 +106,11 @@ pub fn transaction(items: &Items, held: &Items) -> Transaction {
         hash: version(item),
         content: Content::Item(Arc::clone(item)),
     });
-    Transaction { put: put.collect(), digest: digest(held), ..Transaction::default() }
+    Transaction {
+        put: put.collect(),
+        digest: digest(held),
+        ..Transaction::default()
+    }
 }
 
 /// A certificate authority.
@@ -174,7 +189,12 @@ impl Operator {
                 });
             }
         });
-        Self { address, inner, streams, listening }
+        Self {
+            address,
+            inner,
+            streams,
+            listening,
+        }
     }
 
     /// The next request is answered like this; without a script each gets a stream.
@@ -187,15 +207,19 @@ impl Operator {
     }
 
     pub async fn stream(&mut self) -> Served {
-        self.streams.recv().await.unwrap()
+        soon(self.streams.recv()).await.unwrap()
     }
 
     pub async fn until_distrusted(&self) {
-        self.inner.distrusted.subscribe().wait_for(|count| *count > 0).await.unwrap();
+        let mut distrusted = self.inner.distrusted.subscribe();
+        soon(distrusted.wait_for(|count| *count > 0)).await.unwrap();
     }
 
     pub async fn until_refused(&self, times: usize) {
-        self.inner.refused.subscribe().wait_for(|count| *count >= times).await.unwrap();
+        let mut refused = self.inner.refused.subscribe();
+        soon(refused.wait_for(|count| *count >= times))
+            .await
+            .unwrap();
     }
 }
 
@@ -207,7 +231,10 @@ impl Drop for Operator {
 
 type Body = UnsyncBoxBody<Bytes, Infallible>;
 
-async fn answer(inner: Arc<Inner>, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+async fn answer(
+    inner: Arc<Inner>,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, Infallible> {
     assert_eq!(request.uri().path(), dragoman_config::wire::STREAM_PATH);
     let scripted = inner.answers.lock().unwrap().pop_front();
     let mut reply = Response::new(Full::default().boxed_unsync());
@@ -234,7 +261,10 @@ async fn answer(inner: Arc<Inner>, request: Request<Incoming>) -> Result<Respons
 }
 
 async fn listen(inner: Arc<Inner>, request: Request<Incoming>, down: mpsc::UnboundedSender<Bytes>) {
-    let authorization = request.headers()["authorization"].to_str().unwrap().to_owned();
+    let authorization = request.headers()["authorization"]
+        .to_str()
+        .unwrap()
+        .to_owned();
     let mut body = request.into_body();
     let (sender, up) = mpsc::unbounded_channel();
     let mut first = Some((authorization, up, down));
@@ -245,7 +275,12 @@ async fn listen(inner: Arc<Inner>, request: Request<Incoming>, down: mpsc::Unbou
             let line: Vec<u8> = buffer.drain(..=end).collect();
             match (first.take(), serde_json::from_slice(&line).unwrap()) {
                 (Some((authorization, up, down)), Up::Hello(hello)) => {
-                    let _gone = inner.streams.send(Served { authorization, hello, up, down });
+                    let _gone = inner.streams.send(Served {
+                        authorization,
+                        hello,
+                        up,
+                        down,
+                    });
                 }
                 (None, line) => drop(sender.send(line)),
                 (Some(_), line) => panic!("no hello first: {line:?}"),
@@ -267,7 +302,11 @@ impl Pod {
         std::fs::write(directory.path().join("ca"), authority.pem()).unwrap();
         std::fs::write(directory.path().join("token"), "token-1\n").unwrap();
         std::fs::create_dir(directory.path().join("snapshot")).unwrap();
-        Self { directory, shared: Shared::new(1), client: None }
+        Self {
+            directory,
+            shared: Shared::new(1),
+            client: None,
+        }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -281,7 +320,9 @@ impl Pod {
             self.shared = Shared::new(1);
         }
         let source = Source {
-            url: format!("https://localhost:{}", operator.port()).parse().unwrap(),
+            url: format!("https://localhost:{}", operator.port())
+                .parse()
+                .unwrap(),
             proxy: ObjectKey::new("dragoman", "default"),
             pod: "pod-1".into(),
             token_file: self.path("token"),
@@ -294,7 +335,12 @@ impl Pod {
 
     /// The routes that are served.
     pub fn routes(&self) -> Vec<String> {
-        self.shared.state().routes.iter().map(|route| route.key.to_string()).collect()
+        self.shared
+            .state()
+            .routes
+            .iter()
+            .map(|route| route.key.to_string())
+            .collect()
     }
 }
 
@@ -308,7 +354,10 @@ impl Drop for Pod {
 
 /// The names in `items`, with their versions.
 pub fn hashes(items: &Items) -> std::collections::BTreeMap<Key, String> {
-    items.iter().map(|(key, item)| (key.clone(), version(item))).collect()
+    items
+        .iter()
+        .map(|(key, item)| (key.clone(), version(item)))
+        .collect()
 }
 
 /// Waits until `path` exists.

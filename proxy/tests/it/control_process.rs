@@ -4,9 +4,13 @@ use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 
+use dragoman_config::wire::Down;
 use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::control_files::{manifest, until};
+use crate::control_operator::{Authority, Operator, Pod};
+use crate::harness::{Put, backend_at, entry, items, route, with_key};
 
 fn program() -> Command {
     let mut program = Command::new(env!("CARGO_BIN_EXE_dragoman-proxy"));
@@ -32,7 +36,12 @@ impl Running {
     fn start(directory: &Path, more: &[&str]) -> Self {
         let log = directory.join("log");
         let child = program()
-            .args(["run", "--listen=127.0.0.1:0", "--admin=127.0.0.1:0", "--threads=1"])
+            .args([
+                "run",
+                "--listen=127.0.0.1:0",
+                "--admin=127.0.0.1:0",
+                "--threads=1",
+            ])
             .args(["--log-format=json", "--config"])
             .arg(directory)
             .arg("--log-file")
@@ -47,12 +56,16 @@ impl Running {
     fn lines(&self) -> Vec<Value> {
         let log = fs::read_to_string(&self.log).unwrap_or_default();
         // The last line may be half written.
-        log.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+        log.lines()
+            .filter_map(|line| serde_json::from_str(line).ok())
+            .collect()
     }
 
     fn said(&self, message: &str) -> Option<Value> {
         self.lines().into_iter().find(|line| {
-            line["message"].as_str().is_some_and(|said| said.contains(message))
+            line["message"]
+                .as_str()
+                .is_some_and(|said| said.contains(message))
         })
     }
 
@@ -63,7 +76,13 @@ impl Running {
 
     fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
+        assert!(
+            Command::new("kill")
+                .args(["-s", name, &pid])
+                .status()
+                .unwrap()
+                .success()
+        );
     }
 
     async fn end(&mut self) -> ExitStatus {
@@ -87,8 +106,9 @@ impl Drop for Running {
 }
 
 async fn get(address: &Value, path: &str) -> (u16, String) {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    let mut tcp = tokio::net::TcpStream::connect(address.as_str().unwrap()).await.unwrap();
+    let mut tcp = tokio::net::TcpStream::connect(address.as_str().unwrap())
+        .await
+        .unwrap();
     let request = format!("GET {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
     tcp.write_all(request.as_bytes()).await.unwrap();
     let mut reply = String::new();
@@ -103,7 +123,10 @@ fn help_and_version_are_what_people_expect() {
     assert_eq!(help.status.code(), Some(0));
     assert!(text(&help.stdout).contains("check") && help.stderr.is_empty());
     let version = output(&["--version"]);
-    assert_eq!(text(&version.stdout), concat!("dragoman-proxy ", env!("CARGO_PKG_VERSION"), "\n"));
+    assert_eq!(
+        text(&version.stdout),
+        concat!("dragoman-proxy ", env!("CARGO_PKG_VERSION"), "\n")
+    );
     assert_eq!(output(&["run"]).status.code(), Some(2));
     assert_eq!(output(&[]).status.code(), Some(2));
 }
@@ -114,25 +137,47 @@ fn check_prints_every_fault_and_exits_1() {
     let config = directory.path().to_str().unwrap();
     fs::write(directory.path().join("a.yaml"), manifest("a")).unwrap();
     let fine = output(&["check", "--config", config]);
-    assert_eq!((fine.status.code(), text(&fine.stdout)), (Some(0), "1 object in 1 file is fine\n".into()));
-    fs::write(directory.path().join("b.yaml"), manifest("b").replace("url:", "urll:")).unwrap();
+    assert_eq!(
+        (fine.status.code(), text(&fine.stdout)),
+        (Some(0), "1 object in 1 file is fine\n".into())
+    );
+    fs::write(
+        directory.path().join("b.yaml"),
+        manifest("b").replace("url:", "urll:"),
+    )
+    .unwrap();
     fs::write(directory.path().join("c.yaml"), manifest("a")).unwrap();
     let faults = output(&["check", "--config", config]);
     assert_eq!(faults.status.code(), Some(1));
-    assert_eq!(text(&faults.stdout).lines().count(), 3, "{}", text(&faults.stdout));
+    assert_eq!(
+        text(&faults.stdout).lines().count(),
+        3,
+        "{}",
+        text(&faults.stdout)
+    );
     let json = output(&["check", "--output=json", "--config", config]);
     let faults: Value = serde_json::from_slice(&json.stdout).unwrap();
-    assert_eq!((json.status.code(), faults.as_array().unwrap().len()), (Some(1), 3));
+    assert_eq!(
+        (json.status.code(), faults.as_array().unwrap().len()),
+        (Some(1), 3)
+    );
 }
 
 #[test]
 fn a_first_load_with_faults_names_them_and_exits_1() {
     let directory = tempfile::tempdir().unwrap();
-    fs::write(directory.path().join("a.yaml"), manifest("a").replace("url:", "urll:")).unwrap();
+    fs::write(
+        directory.path().join("a.yaml"),
+        manifest("a").replace("url:", "urll:"),
+    )
+    .unwrap();
     let run = output(&["run", "--config", directory.path().to_str().unwrap()]);
     let told = text(&run.stderr);
     assert_eq!(run.status.code(), Some(1));
-    assert!(told.contains("a.yaml:4: LLMRoute default/a: spec.backends[0].inline.url: "), "{told}");
+    assert!(
+        told.contains("a.yaml:4: LLMRoute default/a: spec.backends[0].inline.url: "),
+        "{told}"
+    );
     assert!(told.ends_with("has 2 faults\n"), "{told}");
 }
 
@@ -144,10 +189,23 @@ async fn it_serves_until_sigterm_and_exits_0() {
     let listening = process.until_said("listening").await;
     assert_eq!(get(&listening["admin"], "/healthz").await.0, 200);
     let (status, body) = get(&listening["admin"], "/readyz").await;
-    assert_eq!((status, body.as_str()), (200, r#"{"ready":true,"missing":[]}"#));
-    assert!(get(&listening["admin"], "/metrics").await.1.contains("# TYPE"));
+    assert_eq!(
+        (status, body.as_str()),
+        (200, r#"{"ready":true,"missing":[]}"#)
+    );
+    assert!(
+        get(&listening["admin"], "/metrics")
+            .await
+            .1
+            .contains("# TYPE")
+    );
     // The route's backend is nowhere, so the answer is the proxy's own.
-    assert_eq!(get(&listening["listen"], "/routes/default/a/v1/models").await.0, 502);
+    assert_eq!(
+        get(&listening["listen"], "/routes/default/a/v1/models")
+            .await
+            .0,
+        502
+    );
     process.signal("TERM");
     assert_eq!(process.end().await.code(), Some(0));
     assert!(process.said("stopped").is_some());
@@ -164,27 +222,139 @@ async fn while_others_learn_that_it_stops_it_is_unready_and_serves() {
     let (status, body) = get(&listening["admin"], "/readyz").await;
     assert_eq!(status, 503);
     assert!(body.contains("stopping"), "{body}");
-    assert_eq!(get(&listening["listen"], "/routes/default/a/v1/models").await.0, 502);
+    assert_eq!(
+        get(&listening["listen"], "/routes/default/a/v1/models")
+            .await
+            .0,
+        502
+    );
     process.signal("INT");
     assert_eq!(process.end().await.code(), Some(0));
 }
 
 #[tokio::test]
-async fn a_bad_edit_is_told_once_and_mended_by_the_next() {
+async fn a_stream_that_runs_may_finish() {
+    let simulator = crate::harness::simulator().await;
     let directory = tempfile::tempdir().unwrap();
-    let file = directory.path().join("a.yaml");
-    fs::write(&file, manifest("a")).unwrap();
+    let route = manifest("a").replace("http://127.0.0.1:1/v1", &simulator.url());
+    fs::write(directory.path().join("a.yaml"), route).unwrap();
+    let mut process = Running::start(directory.path(), &[]);
+    let listening = process.until_said("listening").await;
+    let address = listening["listen"].as_str().unwrap();
+    let mut tcp = tokio::net::TcpStream::connect(address).await.unwrap();
+    let body = r#"{"model":"token-50ms","stream":true,"messages":[{"role":"user","content":"a b c d e f g h i j"}]}"#;
+    let request = format!(
+        "POST /routes/default/a/v1/chat/completions HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    tcp.write_all(request.as_bytes()).await.unwrap();
+    let mut reply = vec![0; 1];
+    tcp.read_exact(&mut reply).await.unwrap();
+    process.signal("TERM");
+    process.until_said("requests may finish").await;
+    tcp.read_to_end(&mut reply).await.unwrap();
+    let reply = text(&reply);
+    assert!(
+        reply.starts_with("HTTP/1.1 200") && reply.contains("data: [DONE]"),
+        "{reply}"
+    );
+    assert_eq!(process.end().await.code(), Some(0));
+}
+
+#[tokio::test]
+async fn in_a_cluster_the_operator_makes_it_ready_and_no_log_holds_a_secret() {
+    let authority = Authority::new();
+    let mut operator = Operator::start(&authority).await;
+    let pod = Pod::new(&authority);
+    let log = pod.path("log");
+    let mut program = program();
+    program
+        .args([
+            "run",
+            "--listen=127.0.0.1:0",
+            "--admin=127.0.0.1:0",
+            "--threads=1",
+        ])
+        .args([
+            "--log-format=json",
+            "--log-level=trace",
+            "--proxy=dragoman/default",
+        ])
+        .arg(format!(
+            "--operator=https://localhost:{}",
+            operator.address.port()
+        ))
+        .args(["--drain-delay=0s", "--snapshot"])
+        .arg(pod.path("snapshot"))
+        .args(["--token-file".as_ref(), pod.path("token").as_os_str()])
+        .args(["--ca-file".as_ref(), pod.path("ca").as_os_str()])
+        .args(["--log-file".as_ref(), log.as_os_str()])
+        .env("POD_NAME", "pod-1");
+    let mut process = Running {
+        child: program.spawn().unwrap(),
+        log,
+    };
+    let mut stream = operator.stream().await;
+    let admin = process.until_said("listening").await["admin"].clone();
+    let (status, body) = get(&admin, "/readyz").await;
+    assert_eq!(status, 503);
+    assert!(body.contains("config from the operator"), "{body}");
+    let simulator = crate::harness::simulator().await;
+    let backend = with_key(backend_at(&simulator), "sk-secret");
+    let held = items().put_route("chat", route(vec![entry("a", backend)]));
+    stream.put(&held, &held);
+    stream.send(&Down::Synced);
+    stream.report().await;
+    assert_eq!(get(&admin, "/readyz").await.0, 200);
+    process.signal("TERM");
+    assert_eq!(process.end().await.code(), Some(0));
+    let log = fs::read_to_string(&process.log).unwrap();
+    assert!(
+        !log.contains("sk-secret") && !log.contains("token-1"),
+        "{log}"
+    );
+}
+
+#[tokio::test]
+async fn a_bad_edit_changes_nothing_is_told_once_and_mended_by_the_next() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    fs::write(at("a.yaml"), manifest("a")).unwrap();
     let process = Running::start(directory.path(), &[]);
-    process.until_said("listening").await;
-    fs::write(&file, manifest("a").replace("url:", "urll:")).unwrap();
-    process.signal("HUP");
+    let listen = process.until_said("listening").await["listen"].clone();
+    fs::write(at("a.yaml"), manifest("a").replace("url:", "urll:")).unwrap();
     process.until_said("the previous config stays").await;
-    fs::write(&file, manifest("b")).unwrap();
-    until(|| process.lines().iter().any(|line| {
-        line["changed"].as_str().is_some_and(|it| it.contains("LLMRoute/default/b"))
-    }))
+    // What is fine waits for what is not.
+    fs::write(at("b.yaml"), manifest("b")).unwrap();
+    process.signal("HUP");
+    let kept = |line: &Value| {
+        line["message"]
+            .as_str()
+            .is_some_and(|it| it.contains("the previous config stays"))
+    };
+    until(|| process.lines().iter().filter(|line| kept(line)).count() == 2).await;
+    let served = async |route: &str| {
+        get(&listen, &format!("/routes/default/{route}/v1/models"))
+            .await
+            .0
+    };
+    assert_eq!((served("a").await, served("b").await), (502, 404));
+    fs::write(at("a.yaml"), manifest("c")).unwrap();
+    until(|| {
+        process.lines().iter().any(|line| {
+            line["changed"] == "LLMRoute/default/a, LLMRoute/default/b, LLMRoute/default/c"
+        })
+    })
     .await;
-    let told: Vec<_> = process.lines().into_iter().filter(|line| line["level"] == "ERROR").collect();
+    assert_eq!(
+        (served("a").await, served("b").await, served("c").await),
+        (404, 502, 502)
+    );
+    let told: Vec<_> = process
+        .lines()
+        .into_iter()
+        .filter(|line| line["level"] == "ERROR")
+        .collect();
     assert_eq!(told.len(), 2, "{told:?}");
 }
 

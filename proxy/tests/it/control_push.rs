@@ -36,7 +36,10 @@ async fn a_proxy_is_ready_when_the_first_sync_ends_and_not_before() {
     pod.start(operator.address);
     let mut stream = operator.stream().await;
     assert_eq!(stream.authorization, "Bearer token-1");
-    assert_eq!((stream.hello.proxy.as_str(), stream.hello.pod.as_str()), ("dragoman/default", "pod-1"));
+    assert_eq!(
+        (stream.hello.proxy.as_str(), stream.hello.pod.as_str()),
+        ("dragoman/default", "pod-1")
+    );
     assert!(stream.hello.items.is_empty());
     let (first, all) = (items(), with_route("chat"));
     stream.put(&first, &first);
@@ -66,12 +69,21 @@ async fn an_item_that_no_longer_compiles_goes_on_as_it_was() {
     let (_operator, _, pod, mut stream) = in_sync(&held).await;
     let name = Key::new(Kind::Route, "team-a", "chat");
     let content = Content::Invalid("spec.backends[0]: bad regex".into());
-    let put = vec![Sent { name, hash: "x".into(), content }];
+    let put = vec![Sent {
+        name,
+        hash: "x".into(),
+        content,
+    }];
     // A digest of anything else than what is held ends the stream, so it is taken from what was put.
     let mut versions = hashes(&held);
     versions.insert(put[0].name.clone(), "x".into());
-    let digest = dragoman_config::hash::digest(versions.iter().map(|(key, hash)| (key, hash.as_str())));
-    stream.send(&Down::Transaction(Transaction { put, digest: digest.clone(), ..Transaction::default() }));
+    let digest =
+        dragoman_config::hash::digest(versions.iter().map(|(key, hash)| (key, hash.as_str())));
+    stream.send(&Down::Transaction(Transaction {
+        put,
+        digest: digest.clone(),
+        ..Transaction::default()
+    }));
     assert_eq!(stream.report().await.digest, digest);
     assert_eq!(pod.routes(), ["team-a/chat"]);
 }
@@ -112,17 +124,38 @@ async fn a_standby_leads_to_the_leader() {
     let standby = Operator::start(&authority).await;
     let mut leader = Operator::start(&authority).await;
     // An address, as pods have it; what is proven is the name that we were told of.
-    standby.next_answer(Answer::Redirect(format!("https://{}/v1/stream", leader.address)));
+    standby.next_answer(Answer::Redirect(format!(
+        "https://{}/v1/stream",
+        leader.address
+    )));
     let mut pod = Pod::new(&authority);
     pod.start(standby.address);
     assert_eq!(leader.stream().await.hello.pod, "pod-1");
 }
 
 #[tokio::test]
+async fn a_standby_that_takes_over_from_a_lost_leader_is_found() {
+    let authority = Authority::new();
+    let mut standby = Operator::start(&authority).await;
+    // Port 1 is reserved, and no test machine serves it.
+    standby.next_answer(Answer::Redirect("https://127.0.0.1:1/v1/stream".into()));
+    standby.next_answer(Answer::Refuse(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "nobody leads",
+    ));
+    let mut pod = Pod::new(&authority);
+    pod.start(standby.address);
+    assert_eq!(standby.stream().await.hello.pod, "pod-1");
+}
+
+#[tokio::test]
 async fn a_refused_proxy_tries_again_with_the_token_of_that_moment() {
     let authority = Authority::new();
     let mut operator = Operator::start(&authority).await;
-    operator.next_answer(Answer::Refuse(StatusCode::UNAUTHORIZED, "the token has expired"));
+    operator.next_answer(Answer::Refuse(
+        StatusCode::UNAUTHORIZED,
+        "the token has expired",
+    ));
     let mut pod = Pod::new(&authority);
     pod.start(operator.address);
     operator.until_refused(1).await;
@@ -205,21 +238,43 @@ async fn the_snapshot_follows_edits() {
     until_exists(&snapshot).await;
     let both = with_route("chat").put_route("talk", route(Vec::new()));
     stream.put(&both, &both);
-    until(|| std::fs::read_to_string(&snapshot).unwrap().contains("LLMRoute/team-a/talk")).await;
+    until(|| {
+        std::fs::read_to_string(&snapshot)
+            .unwrap()
+            .contains("LLMRoute/team-a/talk")
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_backend_that_falls_ill_is_reported() {
     let simulator = crate::harness::simulator().await;
     let mut nowhere = backend_nowhere(&simulator);
-    nowhere.health = Some(HealthItem { path: "/health".into(), interval_ms: 20, unhealthy_after: 1 });
+    nowhere.health = Some(HealthItem {
+        path: "/health".into(),
+        interval_ms: 20,
+        unhealthy_after: 1,
+    });
     let held = items().put_route("chat", route(vec![entry("gone", nowhere)]));
-    let (_operator, _, _pod, mut stream) = in_sync(&held).await;
+    let authority = Authority::new();
+    let mut operator = Operator::start(&authority).await;
+    let mut pod = Pod::new(&authority);
+    pod.start(operator.address);
+    let mut stream = operator.stream().await;
+    stream.put(&held, &held);
+    stream.send(&Down::Synced);
+    // The first report may know already.
     let report = stream
         .report_that(|report| {
-            report.backends.iter().any(|backend| backend.health == BackendHealth::Unhealthy)
+            report
+                .backends
+                .iter()
+                .any(|backend| backend.health == BackendHealth::Unhealthy)
         })
         .await;
-    assert_eq!(report.backends[0].item, Key::new(Kind::Route, "team-a", "chat"));
+    assert_eq!(
+        report.backends[0].item,
+        Key::new(Kind::Route, "team-a", "chat")
+    );
     assert_eq!(report.backends[0].backend.as_deref(), Some("gone"));
 }

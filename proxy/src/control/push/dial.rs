@@ -26,9 +26,11 @@ use super::trust::{Trust, TrustFault};
 use super::url::OperatorUrl;
 
 /// How long each step may take: name, connection, TLS, the answer's head.
-const STEP: Duration = Duration::from_secs(5);
-/// How often we ask whether the other side is there, and how long the answer may take.
+const STEP: Duration = Duration::from_secs(3);
+/// How often we ask whether the other side is there.
 const PING: Duration = Duration::from_secs(10);
+/// How long its answer may take. A leader that froze is given up before its successor has been there for long.
+const PONG: Duration = Duration::from_secs(5);
 /// How often we follow to another replica before we wait.
 const REDIRECTS: usize = 4;
 /// Lines that wait for the network.
@@ -70,9 +72,23 @@ pub(super) enum DialFault {
         /// What it said.
         why: String,
     },
+    /// A standby sent us to a leader that does not answer: another will lead.
+    #[error("the leader is away: {0}")]
+    LeaderAway(#[source] Box<DialFault>),
     /// Replicas sent us in a circle: there is no leader yet.
     #[error("{0}: no replica of the operator leads")]
     NoLeader(OperatorUrl),
+}
+
+impl DialFault {
+    /// Whether an operator answered that does not lead, or not yet.
+    pub(super) fn is_leaderless(&self) -> bool {
+        match self {
+            Self::Refused { status, .. } => *status == StatusCode::SERVICE_UNAVAILABLE,
+            Self::NoLeader(_) | Self::LeaderAway(_) => true,
+            _ => false,
+        }
+    }
 }
 
 /// An open stream.
@@ -100,25 +116,51 @@ pub(super) async fn dial(
     hello: &Bytes,
 ) -> Result<Stream, DialFault> {
     let tls = trust.client(ca_file)?;
-    let token = std::fs::read_to_string(token_file)
-        .map_err(|source| DialFault::Token { path: token_file.to_owned(), source })?;
+    let token = std::fs::read_to_string(token_file).map_err(|source| DialFault::Token {
+        path: token_file.to_owned(),
+        source,
+    })?;
     let mut at = operator.clone();
     for _ in 0..=REDIRECTS {
         // Whichever replica it is, it must prove to be the operator that we were told of.
-        let attempt = open(&at, &operator.host, token.trim(), Arc::clone(&tls), hello.clone());
-        let (up, answer, connection) = attempt.await?;
+        let attempt = open(
+            &at,
+            &operator.host,
+            token.trim(),
+            Arc::clone(&tls),
+            hello.clone(),
+        );
+        let (up, answer, connection) = attempt.await.map_err(|fault| match at == *operator {
+            true => fault,
+            false => DialFault::LeaderAway(Box::new(fault)),
+        })?;
         match answer.status() {
             StatusCode::OK => {
-                return Ok(Stream { up, down: answer.into_body(), at, _connection: connection });
+                return Ok(Stream {
+                    up,
+                    down: answer.into_body(),
+                    at,
+                    _connection: connection,
+                });
             }
             StatusCode::TEMPORARY_REDIRECT => at = leader(&at, &answer)?,
-            status => return Err(DialFault::Refused { at, status, why: reason(answer).await }),
+            status => {
+                return Err(DialFault::Refused {
+                    at,
+                    status,
+                    why: reason(answer).await,
+                });
+            }
         }
     }
     Err(DialFault::NoLeader(at))
 }
 
-type Opened = (mpsc::Sender<Bytes>, Response<Incoming>, AbortOnDropHandle<()>);
+type Opened = (
+    mpsc::Sender<Bytes>,
+    Response<Incoming>,
+    AbortOnDropHandle<()>,
+);
 
 async fn open(
     at: &OperatorUrl,
@@ -129,7 +171,8 @@ async fn open(
 ) -> Result<Opened, DialFault> {
     let address = (at.host.as_str(), at.port);
     let tcp = step(at, "cannot connect", TcpStream::connect(address)).await?;
-    tcp.set_nodelay(true).map_err(|fault| unreachable(at, "cannot connect", fault))?;
+    tcp.set_nodelay(true)
+        .map_err(|fault| unreachable(at, "cannot connect", fault))?;
     let name = ServerName::try_from(name.to_owned())
         .map_err(|fault| unreachable(at, "no name to verify", fault))?;
     let tls = step(at, "TLS failed", TlsConnector::from(tls).connect(name, tcp)).await?;
@@ -137,7 +180,7 @@ async fn open(
     protocol
         .timer(TokioTimer::new())
         .keep_alive_interval(PING)
-        .keep_alive_timeout(PING)
+        .keep_alive_timeout(PONG)
         .keep_alive_while_idle(true);
     let handshake = step(at, "HTTP/2 failed", protocol.handshake(TokioIo::new(tls)));
     let (mut requests, connection) = handshake.await?;
@@ -174,16 +217,27 @@ async fn step<T, E: std::fmt::Display>(
 ) -> Result<T, DialFault> {
     match tokio::time::timeout(STEP, work).await {
         Ok(done) => done.map_err(|fault| unreachable(at, name, fault)),
-        Err(_) => Err(unreachable(at, name, format!("nothing happened for {} s", STEP.as_secs()))),
+        Err(_) => Err(unreachable(
+            at,
+            name,
+            format!("nothing happened for {} s", STEP.as_secs()),
+        )),
     }
 }
 
 fn unreachable(at: &OperatorUrl, step: &'static str, why: impl std::fmt::Display) -> DialFault {
-    DialFault::Unreachable { at: at.clone(), step, why: why.to_string() }
+    DialFault::Unreachable {
+        at: at.clone(),
+        step,
+        why: why.to_string(),
+    }
 }
 
 fn leader(at: &OperatorUrl, answer: &Response<Incoming>) -> Result<OperatorUrl, DialFault> {
-    let location = answer.headers().get(header::LOCATION).and_then(|it| it.to_str().ok());
+    let location = answer
+        .headers()
+        .get(header::LOCATION)
+        .and_then(|it| it.to_str().ok());
     location
         .ok_or_else(|| unreachable(at, "redirect", "it names no leader"))?
         .parse()

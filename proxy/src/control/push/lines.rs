@@ -35,7 +35,11 @@ where
 {
     /// Reads `body` from its start.
     pub(super) fn new(body: B) -> Self {
-        Self { body, buffer: BytesMut::new(), searched: 0 }
+        Self {
+            body,
+            buffer: BytesMut::new(),
+            searched: 0,
+        }
     }
 
     /// The next line, or `None` when the body ended. May be dropped at any point and called again: nothing is lost.
@@ -49,7 +53,9 @@ where
                 self.buffer.advance(1);
                 self.searched = 0;
                 if !line.trim_ascii().is_empty() {
-                    return serde_json::from_slice(&line).map(Some).map_err(LineFault::Unknown);
+                    return serde_json::from_slice(&line)
+                        .map(Some)
+                        .map_err(LineFault::Unknown);
                 }
             }
             self.searched = self.buffer.len();
@@ -90,7 +96,9 @@ mod tests {
 
     async fn read(pieces: Vec<&[u8]>) -> Result<Vec<Down>, LineFault> {
         let pieces: Vec<_> = pieces.into_iter().map(Bytes::copy_from_slice).collect();
-        let frames = pieces.into_iter().map(|piece| Ok::<_, Infallible>(Frame::data(piece)));
+        let frames = pieces
+            .into_iter()
+            .map(|piece| Ok::<_, Infallible>(Frame::data(piece)));
         let mut lines = Lines::new(StreamBody::new(stream::iter(frames)));
         let mut all = Vec::new();
         while let Some(line) = lines.next().await? {
@@ -101,12 +109,18 @@ mod tests {
 
     #[tokio::test]
     async fn lines_are_the_same_wherever_the_network_cuts_them() {
-        let transaction = Transaction { digest: "d".into(), ..Transaction::default() };
+        let transaction = Transaction {
+            digest: "d".into(),
+            ..Transaction::default()
+        };
         let whole = b"{\"type\":\"transaction\",\"digest\":\"d\"}\r\n\n{\"type\":\"synced\"}\n";
         for cut in 0..whole.len() {
             let (one, two) = whole.split_at(cut);
             let lines = read(vec![one, two]).await.unwrap();
-            assert_eq!(lines, [Down::Transaction(transaction.clone()), Down::Synced]);
+            assert_eq!(
+                lines,
+                [Down::Transaction(transaction.clone()), Down::Synced]
+            );
         }
     }
 

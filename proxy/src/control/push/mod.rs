@@ -114,8 +114,13 @@ impl Client {
         {
             Ok(stream) => stream,
             Err(fault) => {
+                let leaderless = fault.is_leaderless();
                 self.tell(format!("no config from the operator: {fault}"));
-                return self.backoff.after_failure(rand::random());
+                return if leaderless {
+                    self.backoff.without_leader(rand::random())
+                } else {
+                    self.backoff.after_failure(rand::random())
+                };
             }
         };
         tracing::info!(operator = %stream.at, "connected to the operator");

@@ -72,7 +72,11 @@ impl Reports {
             return None;
         }
         self.last = Some(now);
-        Some(Report { digest: digest.to_owned(), refused: refused.clone(), backends })
+        Some(Report {
+            digest: digest.to_owned(),
+            refused: refused.clone(),
+            backends,
+        })
     }
 }
 

@@ -5,7 +5,13 @@ use super::*;
 
 fn backend(name: &str, health: BackendHealth) -> BackendReport {
     let item = Key::new(Kind::Backend, "n", name);
-    BackendReport { item, backend: None, health, models: None, message: None }
+    BackendReport {
+        item,
+        backend: None,
+        health,
+        models: None,
+        message: None,
+    }
 }
 
 fn told(report: Option<Report>) -> Vec<BackendReport> {
@@ -16,15 +22,24 @@ fn told(report: Option<Report>) -> Vec<BackendReport> {
 fn the_first_report_tells_of_all_backends_and_later_ones_of_changes() {
     let mut reports = Reports::default();
     let now = Instant::now();
-    let (a, b) = (backend("a", BackendHealth::Healthy), backend("b", BackendHealth::Unknown));
+    let (a, b) = (
+        backend("a", BackendHealth::Healthy),
+        backend("b", BackendHealth::Unknown),
+    );
     reports.applied(now);
     assert_eq!(reports.due(), Some(now));
     let all = vec![a.clone(), b];
-    assert_eq!(told(reports.take(now, "d", &BTreeMap::new(), all.clone())), all);
+    assert_eq!(
+        told(reports.take(now, "d", &BTreeMap::new(), all.clone())),
+        all
+    );
     let changed = backend("b", BackendHealth::Unhealthy);
     reports.applied(now);
     let health = vec![a, changed.clone()];
-    assert_eq!(told(reports.take(now, "d", &BTreeMap::new(), health)), [changed]);
+    assert_eq!(
+        told(reports.take(now, "d", &BTreeMap::new(), health)),
+        [changed]
+    );
 }
 
 #[test]

@@ -62,8 +62,14 @@ pub(super) async fn follow(
 ) -> (End, bool) {
     let incoming = progress.all.then(Store::default);
     let reports = Reports::default();
-    let mut session =
-        Session { progress, publisher, reports, incoming, synced: false, heard: false };
+    let mut session = Session {
+        progress,
+        publisher,
+        reports,
+        incoming,
+        synced: false,
+        heard: false,
+    };
     let end = session.run(stream).await;
     (end, session.heard)
 }
@@ -71,7 +77,12 @@ pub(super) async fn follow(
 impl Session<'_> {
     async fn run(&mut self, stream: Stream) -> End {
         // Held to the end: dropping it closes the connection.
-        let Stream { up, down, at: _, _connection } = stream;
+        let Stream {
+            up,
+            down,
+            at: _,
+            _connection,
+        } = stream;
         let mut lines = Lines::new(down);
         let mut health = self.publisher.shared().health_changed();
         loop {
@@ -115,7 +126,9 @@ impl Session<'_> {
         let applied = self.progress.store.apply(transaction);
         tracing::debug!(changes = applied.changes, "transaction applied");
         tell(applied.invalid);
-        self.publish();
+        if applied.changes > 0 {
+            self.publish();
+        }
         if applied.diverged {
             self.progress.all = true;
             return Some(End::Diverged);
@@ -139,7 +152,10 @@ impl Session<'_> {
         self.reports.synced(Instant::now());
         self.publisher.shared().set_ready(true);
         self.snapshot();
-        tracing::info!(digest = self.progress.store.digest(), "in sync with the operator");
+        tracing::info!(
+            digest = self.progress.store.digest(),
+            "in sync with the operator"
+        );
     }
 
     fn publish(&mut self) {
@@ -155,7 +171,9 @@ impl Session<'_> {
     fn report(&mut self, permit: mpsc::Permit<'_, bytes::Bytes>) {
         let digest = self.progress.store.digest();
         let health = self.publisher.shared().health();
-        let report = self.reports.take(Instant::now(), digest, &self.progress.refused, health);
+        let report = self
+            .reports
+            .take(Instant::now(), digest, &self.progress.refused, health);
         if let Some(report) = report {
             permit.send(line(&Up::Report(report)));
         }
@@ -170,7 +188,12 @@ impl Session<'_> {
 
 /// Logs items that do not compile.
 fn tell(invalid: Vec<Invalid>) {
-    for Invalid { name: item, reason: why, previous } in invalid {
+    for Invalid {
+        name: item,
+        reason: why,
+        previous,
+    } in invalid
+    {
         if previous {
             tracing::warn!(%item, why, "this item does not compile; its previous version stays");
         } else {

@@ -53,7 +53,10 @@ impl Snapshot {
     /// The snapshot of `proxy` in `directory`.
     #[must_use]
     pub(super) fn new(directory: &Path, proxy: ObjectKey) -> Self {
-        Self { directory: directory.to_owned(), proxy }
+        Self {
+            directory: directory.to_owned(),
+            proxy,
+        }
     }
 
     /// What was written last; `None` when nothing was.
@@ -74,7 +77,10 @@ impl Snapshot {
             return Err(SnapshotFault::Foreign(text));
         }
         if found.proxy != proxy {
-            return Err(SnapshotFault::Foreign(format!("of LLMProxy {}", found.proxy)));
+            return Err(SnapshotFault::Foreign(format!(
+                "of LLMProxy {}",
+                found.proxy
+            )));
         }
         let contents: Contents<Store> = serde_json::from_slice(&text)?;
         Ok(Some(contents.store))
@@ -98,7 +104,11 @@ impl Snapshot {
             Err(fault) if fault.kind() != io::ErrorKind::NotFound => return Err(fault.into()),
             _ => {}
         }
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&next)?;
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&next)?;
         file.write_all(&text)?;
         drop(file);
         fs::rename(&next, self.directory.join(NAME))?;

@@ -19,7 +19,11 @@ fn store() -> Store {
     let content = Content::Item(Arc::new(item));
     let mut store = Store::default();
     store.apply(Transaction {
-        put: vec![Put { name, hash: "h".into(), content }],
+        put: vec![Put {
+            name,
+            hash: "h".into(),
+            content,
+        }],
         digest: "d".into(),
         ..Transaction::default()
     });
@@ -46,7 +50,10 @@ fn only_the_owner_may_read_it() {
     let next = directory.path().join(NEXT);
     fs::write(&next, "left by a crash, for all to read").unwrap();
     snapshot(directory.path()).write(&store()).unwrap();
-    let mode = fs::metadata(directory.path().join(NAME)).unwrap().permissions().mode();
+    let mode = fs::metadata(directory.path().join(NAME))
+        .unwrap()
+        .permissions()
+        .mode();
     assert_eq!((mode & 0o777, next.exists()), (0o600, false));
 }
 

@@ -58,7 +58,11 @@ impl Store {
         }
         for put in transaction.put {
             let held = match put.content {
-                Content::Item(item) => Held { hash: put.hash, item: Some(item), invalid: None },
+                Content::Item(item) => Held {
+                    hash: put.hash,
+                    item: Some(item),
+                    invalid: None,
+                },
                 Content::Invalid(reason) => {
                     let before = self.held.remove(&put.name);
                     let known = before.as_ref().and_then(|held| held.invalid.as_deref());
@@ -71,12 +75,20 @@ impl Store {
                             previous: item.is_some(),
                         });
                     }
-                    Held { hash: put.hash, item, invalid: Some(reason) }
+                    Held {
+                        hash: put.hash,
+                        item,
+                        invalid: Some(reason),
+                    }
                 }
             };
             self.held.insert(put.name, held);
         }
-        let own = hash::digest(self.held.iter().map(|(name, held)| (name, held.hash.as_str())));
+        let own = hash::digest(
+            self.held
+                .iter()
+                .map(|(name, held)| (name, held.hash.as_str())),
+        );
         applied.diverged = own != transaction.digest;
         self.digest = transaction.digest;
         applied
@@ -94,7 +106,11 @@ impl Store {
     pub(super) fn invalid(&self) -> Vec<Invalid> {
         let invalid = |(name, held): (&Key, &Held)| {
             let (name, reason) = (name.clone(), held.invalid.clone()?);
-            Some(Invalid { name, reason, previous: held.item.is_some() })
+            Some(Invalid {
+                name,
+                reason,
+                previous: held.item.is_some(),
+            })
         };
         self.held.iter().filter_map(invalid).collect()
     }
@@ -102,7 +118,10 @@ impl Store {
     /// The hash of every item, for the next hello. One that does not compile counts too: it need not be sent again.
     #[must_use]
     pub(super) fn hashes(&self) -> BTreeMap<Key, String> {
-        self.held.iter().map(|(name, held)| (name.clone(), held.hash.clone())).collect()
+        self.held
+            .iter()
+            .map(|(name, held)| (name.clone(), held.hash.clone()))
+            .collect()
     }
 
     /// Takes from `older` the versions that go on where this store, sent as a whole, has none that compiles.

@@ -20,11 +20,19 @@ fn item(body_bytes: u64) -> Arc<Item> {
 
 fn valid(name: &str, body_bytes: u64) -> Put {
     let content = Content::Item(item(body_bytes));
-    Put { name: key(name), hash: body_bytes.to_string(), content }
+    Put {
+        name: key(name),
+        hash: body_bytes.to_string(),
+        content,
+    }
 }
 
 fn invalid(name: &str, hash: &str, reason: &str) -> Put {
-    Put { name: key(name), hash: hash.into(), content: Content::Invalid(reason.into()) }
+    Put {
+        name: key(name),
+        hash: hash.into(),
+        content: Content::Invalid(reason.into()),
+    }
 }
 
 /// A transaction whose digest says what the store will hold.
@@ -32,13 +40,22 @@ fn transaction(put: Vec<Put>, delete: &[&str], then: &[(&str, &str)]) -> Transac
     let names: Vec<_> = then.iter().map(|(name, hash)| (key(name), *hash)).collect();
     let digest = hash::digest(names.iter().map(|(name, hash)| (name, *hash)));
     let delete = delete.iter().copied().map(key).collect();
-    Transaction { put, delete, digest, ca_pem: None }
+    Transaction {
+        put,
+        delete,
+        digest,
+        ca_pem: None,
+    }
 }
 
 #[test]
 fn a_transaction_puts_and_deletes() {
     let mut store = Store::default();
-    let first = transaction(vec![valid("a", 1), valid("b", 2)], &[], &[("a", "1"), ("b", "2")]);
+    let first = transaction(
+        vec![valid("a", 1), valid("b", 2)],
+        &[],
+        &[("a", "1"), ("b", "2")],
+    );
     assert!(!store.apply(first).diverged);
     let second = transaction(vec![valid("a", 3)], &["b"], &[("a", "3")]);
     assert!(!store.apply(second.clone()).diverged);
@@ -53,7 +70,11 @@ fn an_item_that_no_longer_compiles_keeps_its_previous_version() {
     store.apply(transaction(vec![valid("a", 1)], &[], &[("a", "1")]));
     let broken = transaction(vec![invalid("a", "x", "bad regex")], &[], &[("a", "x")]);
     let applied = store.apply(broken.clone());
-    let told = Invalid { name: key("a"), reason: "bad regex".into(), previous: true };
+    let told = Invalid {
+        name: key("a"),
+        reason: "bad regex".into(),
+        previous: true,
+    };
     assert_eq!((applied.invalid, applied.diverged), (vec![told], false));
     assert_eq!(store.items(), BTreeMap::from([(key("a"), item(1))]));
     assert_eq!(store.apply(broken).invalid, [], "told once");
@@ -64,7 +85,11 @@ fn an_item_that_no_longer_compiles_keeps_its_previous_version() {
 #[test]
 fn an_item_that_never_compiled_is_not_run_but_known() {
     let mut store = Store::default();
-    let applied = store.apply(transaction(vec![invalid("a", "x", "why")], &[], &[("a", "x")]));
+    let applied = store.apply(transaction(
+        vec![invalid("a", "x", "why")],
+        &[],
+        &[("a", "x")],
+    ));
     assert!(!applied.invalid[0].previous);
     assert_eq!(store.items(), BTreeMap::new());
     assert_eq!(store.hashes(), BTreeMap::from([(key("a"), "x".into())]));
@@ -73,7 +98,11 @@ fn an_item_that_never_compiled_is_not_run_but_known() {
 #[test]
 fn a_digest_of_something_else_is_noticed() {
     let mut store = Store::default();
-    assert!(store.apply(transaction(vec![valid("a", 1)], &[], &[("b", "1")])).diverged);
+    assert!(
+        store
+            .apply(transaction(vec![valid("a", 1)], &[], &[("b", "1")]))
+            .diverged
+    );
 }
 
 #[test]

@@ -44,8 +44,10 @@ impl Trust {
     /// # Errors
     /// [`TrustFault`].
     pub(super) fn client(&self, ca_file: &Path) -> Result<Arc<ClientConfig>, TrustFault> {
-        let file = std::fs::read(ca_file)
-            .map_err(|source| TrustFault::File { path: ca_file.to_owned(), source })?;
+        let file = std::fs::read(ca_file).map_err(|source| TrustFault::File {
+            path: ca_file.to_owned(),
+            source,
+        })?;
         let mut roots = RootCertStore::empty();
         let announced = self.successors.as_deref().unwrap_or_default();
         for pem in [file.as_slice(), announced.as_bytes()] {

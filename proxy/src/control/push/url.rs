@@ -30,12 +30,22 @@ impl FromStr for OperatorUrl {
     fn from_str(text: &str) -> Result<Self, BadUrl> {
         let bad = || BadUrl(text.to_owned());
         let uri: Uri = text.parse().map_err(|_| bad())?;
-        let authority = uri.authority().filter(|it| !it.as_str().contains('@')).ok_or_else(bad)?;
+        let authority = uri
+            .authority()
+            .filter(|it| !it.as_str().contains('@'))
+            .ok_or_else(bad)?;
         if uri.scheme() != Some(&Scheme::HTTPS) {
             return Err(bad());
         }
-        let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
-        Ok(Self { host, port: authority.port_u16().unwrap_or(HTTPS) })
+        let host = authority
+            .host()
+            .trim_start_matches('[')
+            .trim_end_matches(']')
+            .to_owned();
+        Ok(Self {
+            host,
+            port: authority.port_u16().unwrap_or(HTTPS),
+        })
     }
 }
 
@@ -55,7 +65,10 @@ mod tests {
     #[test]
     fn host_and_port_are_what_counts() {
         for (text, whole) in [
-            ("https://operator.ns.svc:9443", "https://operator.ns.svc:9443"),
+            (
+                "https://operator.ns.svc:9443",
+                "https://operator.ns.svc:9443",
+            ),
             ("https://10.0.0.7:9443/v1/stream", "https://10.0.0.7:9443"),
             ("https://[fd00::7]:9443/", "https://[fd00::7]:9443"),
             ("https://operator", "https://operator:443"),
@@ -66,7 +79,13 @@ mod tests {
 
     #[test]
     fn plaintext_and_nonsense_are_refused() {
-        for text in ["http://operator", "operator:9443", "/v1/stream", "", "https://u:p@operator"] {
+        for text in [
+            "http://operator",
+            "operator:9443",
+            "/v1/stream",
+            "",
+            "https://u:p@operator",
+        ] {
             assert_eq!(text.parse::<OperatorUrl>(), Err(BadUrl(text.into())));
         }
     }

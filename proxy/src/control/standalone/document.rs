@@ -36,7 +36,9 @@ impl Document {
         let options = serde_saphyr::options! { strict_booleans: true, with_snippet: false };
         let nodes: Vec<Spanned<Node>> = serde_saphyr::from_multiple_with_options(text, options)
             .map_err(|fault| Unreadable {
-                line: fault.location().and_then(|at| u32::try_from(at.line()).ok()),
+                line: fault
+                    .location()
+                    .and_then(|at| u32::try_from(at.line()).ok()),
                 message: UserMessageFormatter.format_message(&fault).into_owned(),
             })?;
         Ok(nodes.into_iter().map(Self::new).collect())
@@ -51,22 +53,36 @@ impl Document {
             line: u32::try_from(fault.line()).ok(),
             message: fault.to_string(),
         })?;
-        Ok(vec![Self { value, within: String::new(), lines: Arc::default() }])
+        Ok(vec![Self {
+            value,
+            within: String::new(),
+            lines: Arc::default(),
+        }])
     }
 
     fn new(node: Spanned<Node>) -> Self {
         let mut lines = BTreeMap::new();
         let value = flatten(node, &mut String::new(), &mut lines);
-        Self { value, within: String::new(), lines: Arc::new(lines) }
+        Self {
+            value,
+            within: String::new(),
+            lines: Arc::new(lines),
+        }
     }
 
     /// The objects in it: itself, or the entries of a `List`.
     #[must_use]
     pub(super) fn objects(self) -> Vec<Self> {
-        let is_list = self.value["kind"].as_str().is_some_and(|kind| kind.ends_with("List"));
+        let is_list = self.value["kind"]
+            .as_str()
+            .is_some_and(|kind| kind.ends_with("List"));
         match self.value {
-            Value::Object(mut list) if is_list && list.get("items").is_some_and(Value::is_array) => {
-                let Some(Value::Array(items)) = list.remove("items") else { return Vec::new() };
+            Value::Object(mut list)
+                if is_list && list.get("items").is_some_and(Value::is_array) =>
+            {
+                let Some(Value::Array(items)) = list.remove("items") else {
+                    return Vec::new();
+                };
                 let entries = items.into_iter().enumerate().map(|(index, value)| Self {
                     value,
                     within: format!("items[{index}]"),
@@ -120,7 +136,9 @@ fn flatten(node: Spanned<Node>, path: &mut String, lines: &mut BTreeMap<String, 
         Node::Leaf(value) => value,
         Node::List(nodes) => {
             let entries = nodes.into_iter().enumerate();
-            entries.map(|(index, node)| child(format_args!("[{index}]"), node)).collect()
+            entries
+                .map(|(index, node)| child(format_args!("[{index}]"), node))
+                .collect()
         }
         Node::Map(nodes) => {
             let dot = if end == 0 { "" } else { "." };
@@ -223,7 +241,8 @@ mod tests {
 
     #[test]
     fn yaml_is_version_1_2() {
-        let value = &yaml("{a: yes, b: on, c: 10, d: 0o10, e: 1.5, f: ~, g: '1', h: true}")[0].value;
+        let value =
+            &yaml("{a: yes, b: on, c: 10, d: 0o10, e: 1.5, f: ~, g: '1', h: true}")[0].value;
         assert_eq!(
             *value,
             json!({"a": "yes", "b": "on", "c": 10, "d": 8, "e": 1.5, "f": null, "g": "1", "h": true})
@@ -233,15 +252,19 @@ mod tests {
     #[test]
     fn empty_documents_are_passed_over_and_lines_count_on() {
         let documents = yaml("---\n# nothing\n---\nkind: A\n---\nkind: B\n");
-        let found: Vec<_> = documents.iter().map(|it| (it.value["kind"].as_str(), it.line("kind"))).collect();
+        let found: Vec<_> = documents
+            .iter()
+            .map(|it| (it.value["kind"].as_str(), it.line("kind")))
+            .collect();
         assert_eq!(found, [(Some("A"), Some(4)), (Some("B"), Some(6))]);
     }
 
     #[test]
     fn a_list_is_its_entries() {
-        let objects = yaml("kind: List\nitems:\n- kind: A\n- kind: LLMRouteList\n  items:\n  - kind: B\n")
-            .remove(0)
-            .objects();
+        let objects =
+            yaml("kind: List\nitems:\n- kind: A\n- kind: LLMRouteList\n  items:\n  - kind: B\n")
+                .remove(0)
+                .objects();
         let kinds: Vec<_> = objects.iter().map(|it| it.value["kind"].as_str()).collect();
         assert_eq!(kinds, [Some("A"), Some("B")]);
         assert_eq!(objects[0].line("kind"), Some(3));
@@ -250,15 +273,24 @@ mod tests {
     #[test]
     fn a_fault_names_its_line_and_quotes_nothing() {
         let fault = Document::from_yaml("kind: Secret\ndata:\n  key: \"sk-123\n").unwrap_err();
-        assert!(fault.line.is_some() && !fault.message.contains("sk-123"), "{fault:?}");
+        assert!(
+            fault.line.is_some() && !fault.message.contains("sk-123"),
+            "{fault:?}"
+        );
         let fault = Document::from_yaml("a: 1\na: 2\n").unwrap_err();
         assert_eq!(fault.line, Some(2));
-        assert_eq!(Document::from_json("{\n\"a\": }").unwrap_err().line, Some(2));
+        assert_eq!(
+            Document::from_json("{\n\"a\": }").unwrap_err().line,
+            Some(2)
+        );
     }
 
     #[test]
     fn anchors_and_merges_work() {
         let value = &yaml("a: &x {b: 1}\nc: *x\nd: {<<: *x, e: 2}\n")[0].value;
-        assert_eq!(*value, json!({"a": {"b": 1}, "c": {"b": 1}, "d": {"b": 1, "e": 2}}));
+        assert_eq!(
+            *value,
+            json!({"a": {"b": 1}, "c": {"b": 1}, "d": {"b": 1, "e": 2}})
+        );
     }
 }

@@ -93,12 +93,15 @@ impl Files {
 
 fn is_manifest(path: &Path) -> bool {
     path.extension().is_some_and(|extension| {
-        ["yaml", "yml", "json"].iter().any(|known| extension.eq_ignore_ascii_case(known))
+        ["yaml", "yml", "json"]
+            .iter()
+            .any(|known| extension.eq_ignore_ascii_case(known))
     })
 }
 
 fn is_link(path: &Path) -> bool {
-    path.symlink_metadata().is_ok_and(|entry| entry.is_symlink())
+    path.symlink_metadata()
+        .is_ok_and(|entry| entry.is_symlink())
 }
 
 fn text(path: &Path) -> io::Result<String> {
@@ -112,10 +115,16 @@ fn text(path: &Path) -> io::Result<String> {
 
 fn cure(fault: &io::Error) -> String {
     match fault.kind() {
-        io::ErrorKind::NotFound => "it does not exist; check the path, or where the link leads".into(),
-        io::ErrorKind::PermissionDenied => "this process may not read it; check its mode and owner".into(),
+        io::ErrorKind::NotFound => {
+            "it does not exist; check the path, or where the link leads".into()
+        }
+        io::ErrorKind::PermissionDenied => {
+            "this process may not read it; check its mode and owner".into()
+        }
         io::ErrorKind::InvalidData => "it is not UTF-8 text; save it as UTF-8".into(),
-        io::ErrorKind::NotADirectory => "it is no directory; name the directory that holds it".into(),
+        io::ErrorKind::NotADirectory => {
+            "it is no directory; name the directory that holds it".into()
+        }
         _ => format!("it cannot be read: {fault}"),
     }
 }
@@ -148,7 +157,14 @@ mod tests {
     fn manifests_are_found_below_and_sorted_and_nothing_else_is() {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir_all(folder.path().join("b/c")).unwrap();
-        for name in ["z.json", "b/c/d.yml", "a.YAML", "README.md", ".a.yaml.swp", ".hidden.yaml"] {
+        for name in [
+            "z.json",
+            "b/c/d.yml",
+            "a.YAML",
+            "README.md",
+            ".a.yaml.swp",
+            ".hidden.yaml",
+        ] {
             fs::write(folder.path().join(name), "").unwrap();
         }
         // An editor's lock leads nowhere; a link up is a circle.
@@ -164,7 +180,10 @@ mod tests {
         symlink("nowhere", folder.path().join("b.yaml")).unwrap();
         let faults = Files::read(folder.path()).faults;
         assert!(faults[0].message.contains("UTF-8"), "{faults:?}");
-        assert!(faults[1].message.contains("where the link leads"), "{faults:?}");
+        assert!(
+            faults[1].message.contains("where the link leads"),
+            "{faults:?}"
+        );
         let faults = Files::read(&folder.path().join("no")).faults;
         assert!(faults[0].message.contains("does not exist"), "{faults:?}");
     }

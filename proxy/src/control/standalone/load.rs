@@ -19,8 +19,12 @@ const NAMESPACE_NAME: &str = "kubernetes.io/metadata.name";
 /// What a route says of something that is at fault itself, and so speaks for itself.
 const CASCADES: [&str; 2] = [" cannot be used: ", " does not parse; correct it"];
 /// The fields in which an LLMRoute refers to others.
-const REFERRING: [&str; 4] =
-    ["spec.backends", "spec.hostnames", "spec.modelMapRef", "spec.proxyRefs"];
+const REFERRING: [&str; 4] = [
+    "spec.backends",
+    "spec.hostnames",
+    "spec.modelMapRef",
+    "spec.proxyRefs",
+];
 
 /// A directory without a fault.
 #[derive(Debug)]
@@ -50,7 +54,9 @@ impl Loader {
     /// # Errors
     /// [`Unprepared`].
     pub fn new() -> Result<Self, Unprepared> {
-        Schemas::new().map(|schemas| Self { schemas }).map_err(|fault| Unprepared(fault.to_string()))
+        Schemas::new()
+            .map(|schemas| Self { schemas })
+            .map_err(|fault| Unprepared(fault.to_string()))
     }
 
     /// Makes items of `files`.
@@ -92,7 +98,11 @@ impl Loader {
         }
         let item = |key: &Key| Some((key.clone(), world.outcome(key)?.item.clone().ok()?));
         let items = world.members(&proxy).filter_map(item).collect();
-        Ok(Loaded { items, objects: objects.count, files: count })
+        Ok(Loaded {
+            items,
+            objects: objects.count,
+            files: count,
+        })
     }
 }
 
@@ -121,8 +131,15 @@ fn default_proxy() -> LLMProxy {
 }
 
 fn blame_verdicts(objects: &mut Objects, world: &World) {
-    for key in world.keys().filter(|key| !objects.malformed.contains(key)).cloned().collect::<Vec<_>>() {
-        let verdicts = world.outcome(&key).map_or(&[][..], |outcome| &outcome.verdicts);
+    for key in world
+        .keys()
+        .filter(|key| !objects.malformed.contains(key))
+        .cloned()
+        .collect::<Vec<_>>()
+    {
+        let verdicts = world
+            .outcome(&key)
+            .map_or(&[][..], |outcome| &outcome.verdicts);
         let object = format!("{} {}", key.kind.as_str(), key.object);
         for Verdict { message, .. } in verdicts.iter().filter(|verdict| !verdict.status) {
             for (field, message) in fields(message, key.kind) {
@@ -151,7 +168,8 @@ fn fields(message: &str, kind: Kind) -> Vec<(&str, &str)> {
         };
         let referring = REFERRING.iter().any(|name| field.starts_with(name));
         if kind == Kind::Route {
-            in_cascade = CASCADES.iter().any(|cascade| told.contains(cascade)) || (in_cascade && !referring);
+            in_cascade =
+                CASCADES.iter().any(|cascade| told.contains(cascade)) || (in_cascade && !referring);
         }
         if !in_cascade {
             found.push((field, told));

@@ -4,8 +4,14 @@ const BACKEND: &str = "{apiVersion: dragoman.dev/v1alpha1, kind: LLMBackend, met
 const ROUTE: &str = "{apiVersion: dragoman.dev/v1alpha1, kind: LLMRoute, metadata: {name: chat}, spec: {backends: [{name: a, backendRef: {name: vllm}}]}}";
 
 fn load(texts: &[(&str, &str)]) -> Result<Loaded, Vec<String>> {
-    let texts = texts.iter().map(|(name, text)| ((*name).into(), (*text).into())).collect();
-    let loaded = Loader::new().unwrap().load(Files { texts, faults: Vec::new() });
+    let texts = texts
+        .iter()
+        .map(|(name, text)| ((*name).into(), (*text).into()))
+        .collect();
+    let loaded = Loader::new().unwrap().load(Files {
+        texts,
+        faults: Vec::new(),
+    });
     loaded.map_err(|faults| faults.iter().map(Fault::to_string).collect())
 }
 
@@ -19,7 +25,11 @@ fn a_namespace_and_an_llmproxy_may_be_left_out() {
     assert_eq!((loaded.objects, loaded.files), (2, 2));
     assert_eq!(
         names(&loaded),
-        ["LLMProxy/default/default", "LLMBackend/default/vllm", "LLMRoute/default/chat"]
+        [
+            "LLMProxy/default/default",
+            "LLMBackend/default/vllm",
+            "LLMRoute/default/chat"
+        ]
     );
 }
 
@@ -27,7 +37,10 @@ fn a_namespace_and_an_llmproxy_may_be_left_out() {
 fn routes_of_any_namespace_attach_to_the_default_llmproxy() {
     let inline = "{apiVersion: dragoman.dev/v1alpha1, kind: LLMRoute, metadata: {name: chat, namespace: team-a}, spec: {backends: [{name: a, inline: {url: 'http://[::1]:8000'}}]}}";
     let loaded = load(&[("a.yaml", inline)]).unwrap();
-    assert_eq!(names(&loaded), ["LLMProxy/default/default", "LLMRoute/team-a/chat"]);
+    assert_eq!(
+        names(&loaded),
+        ["LLMProxy/default/default", "LLMRoute/team-a/chat"]
+    );
 }
 
 #[test]
@@ -42,8 +55,10 @@ spec:
     for secret in ["stringData: {k: sk-1}", "data: {k: c2stMQ==}"] {
         let secret = format!("{{apiVersion: v1, kind: Secret, metadata: {{name: key}}, {secret}}}");
         let loaded = load(&[("a.yaml", backend), ("b.yaml", &secret), ("c.yaml", ROUTE)]).unwrap();
-        let Some(Item::Backend(item)) =
-            loaded.items.get(&"LLMBackend/default/vllm".parse().unwrap()).map(|item| &**item)
+        let Some(Item::Backend(item)) = loaded
+            .items
+            .get(&"LLMBackend/default/vllm".parse().unwrap())
+            .map(|item| &**item)
         else {
             panic!("no backend");
         };
@@ -68,11 +83,15 @@ metadata: {name: p, namespace: infra}
 spec: {allowedRoutes: {namespaces: {from: Selector, selector: {matchLabels: {llm: 'yes'}}}}}
 ";
     let route = "{apiVersion: dragoman.dev/v1alpha1, kind: LLMRoute, metadata: {name: chat, namespace: team-a}, spec: {backends: [{name: a, inline: {url: 'http://h'}}]}}";
-    let labelled = "{apiVersion: v1, kind: Namespace, metadata: {name: team-a, labels: {llm: 'yes'}}}";
+    let labelled =
+        "{apiVersion: v1, kind: Namespace, metadata: {name: team-a, labels: {llm: 'yes'}}}";
     let loaded = load(&[("a.yaml", proxy), ("b.yaml", route), ("n.yaml", labelled)]).unwrap();
     assert_eq!(names(&loaded), ["LLMProxy/infra/p", "LLMRoute/team-a/chat"]);
     let faults = load(&[("a.yaml", proxy), ("b.yaml", route)]).unwrap_err();
-    assert!(faults[0].contains("admits no routes from namespace team-a"), "{faults:?}");
+    assert!(
+        faults[0].contains("admits no routes from namespace team-a"),
+        "{faults:?}"
+    );
 }
 
 #[test]
@@ -92,7 +111,10 @@ fn one_process_is_one_llmproxy() {
 ";
     let faults = load(&[("a.yaml", two)]).unwrap_err();
     assert_eq!(faults.len(), 1, "{faults:?}");
-    assert!(faults[0].starts_with("a.yaml:3: LLMProxy default/b: "), "{faults:?}");
+    assert!(
+        faults[0].starts_with("a.yaml:3: LLMProxy default/b: "),
+        "{faults:?}"
+    );
 }
 
 #[test]
@@ -100,7 +122,10 @@ fn a_fault_is_told_where_it_is_and_not_where_it_leads() {
     let wrong = BACKEND.replace("url: '", "url: 'ftp");
     let faults = load(&[("a.yaml", &wrong), ("b.yaml", ROUTE)]).unwrap_err();
     assert_eq!(faults.len(), 1, "{faults:?}");
-    assert!(faults[0].starts_with("a.yaml:1: LLMBackend default/vllm: spec.url: "), "{faults:?}");
+    assert!(
+        faults[0].starts_with("a.yaml:1: LLMBackend default/vllm: spec.url: "),
+        "{faults:?}"
+    );
 }
 
 #[test]
@@ -108,25 +133,44 @@ fn every_fault_of_every_file_is_found() {
     let faults = load(&[
         ("a.yaml", "kind: [\n"),
         ("b.yaml", "{apiVersion: v1, kind: Pod, metadata: {name: x}}"),
-        ("c.yaml", "{apiVersion: v1, kind: ConfigMap, metadata: {name: ignored}}"),
+        (
+            "c.yaml",
+            "{apiVersion: v1, kind: ConfigMap, metadata: {name: ignored}}",
+        ),
         ("d.yaml", "spec: {}"),
         ("e.yaml", ROUTE),
         ("f.json", "{\"a\": \n}"),
     ])
     .unwrap_err();
-    let starts: Vec<_> = faults.iter().map(|fault| fault.split(' ').next().unwrap()).collect();
-    assert_eq!(starts[1..], ["b.yaml:1:", "d.yaml:1:", "e.yaml:1:", "f.json:2:"], "{faults:?}");
+    let starts: Vec<_> = faults
+        .iter()
+        .map(|fault| fault.split(' ').next().unwrap())
+        .collect();
+    assert_eq!(
+        starts[1..],
+        ["b.yaml:1:", "d.yaml:1:", "e.yaml:1:", "f.json:2:"],
+        "{faults:?}"
+    );
     assert!(faults[0].starts_with("a.yaml:"), "{faults:?}");
     assert!(faults[1].contains("Pod"), "{faults:?}");
-    assert!(faults[3].contains("LLMBackend default/vllm does not exist"), "{faults:?}");
+    assert!(
+        faults[3].contains("LLMBackend default/vllm does not exist"),
+        "{faults:?}"
+    );
 }
 
 #[test]
 fn a_condition_with_several_faults_is_several_faults() {
     let message = "spec.backends[0].backendRef: LLMBackend a/b cannot be used: spec.url: bad; spec.tls: bad; spec.hostnames[0]: taken; remove it";
-    assert_eq!(fields(message, Kind::Route), [("spec.hostnames[0]", "taken; remove it")]);
     assert_eq!(
-        fields("spec.proxyRefs (absent): none; spec.url: bad", Kind::Backend),
+        fields(message, Kind::Route),
+        [("spec.hostnames[0]", "taken; remove it")]
+    );
+    assert_eq!(
+        fields(
+            "spec.proxyRefs (absent): none; spec.url: bad",
+            Kind::Backend
+        ),
         [("spec.proxyRefs", "none"), ("spec.url", "bad")]
     );
     assert_eq!(fields("no field", Kind::Map), [("", "no field")]);

@@ -51,11 +51,19 @@ impl Objects {
     /// Reads the objects of `files`.
     #[must_use]
     pub(super) fn read(files: Files, schemas: &Schemas) -> Self {
-        let mut all = Self { faults: files.faults, ..Self::default() };
+        let mut all = Self {
+            faults: files.faults,
+            ..Self::default()
+        };
         for (file, text) in files.texts {
-            let json = file.extension().is_some_and(|it| it.eq_ignore_ascii_case("json"));
-            let documents =
-                if json { Document::from_json(&text) } else { Document::from_yaml(&text) };
+            let json = file
+                .extension()
+                .is_some_and(|it| it.eq_ignore_ascii_case("json"));
+            let documents = if json {
+                Document::from_json(&text)
+            } else {
+                Document::from_yaml(&text)
+            };
             match documents {
                 Ok(documents) => {
                     for document in documents.into_iter().flat_map(Document::objects) {
@@ -82,7 +90,12 @@ impl Objects {
     fn add(&mut self, file: &Path, document: Document, schemas: &Schemas) {
         self.count += 1;
         let value = &document.value;
-        let text = |path: &str| value.pointer(path).and_then(Value::as_str).unwrap_or_default();
+        let text = |path: &str| {
+            value
+                .pointer(path)
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+        };
         let (kind, name) = (text("/kind").to_owned(), text("/metadata/name").to_owned());
         let namespace = Some(text("/metadata/namespace")).filter(|it| !it.is_empty());
         let namespace = namespace.unwrap_or(DEFAULT_NAMESPACE).to_owned();
@@ -93,35 +106,60 @@ impl Objects {
             Some(_) => format!("{kind} {name}"),
             None => format!("{kind} {namespace}/{name}"),
         };
-        let parsed = if declared.is_some() { Ok(Vec::new()) } else { schemas.parse(value) };
-        let place = Place { file: file.to_owned(), document };
+        let parsed = if declared.is_some() {
+            Ok(Vec::new())
+        } else {
+            schemas.parse(value)
+        };
+        let place = Place {
+            file: file.to_owned(),
+            document,
+        };
         if let Some(earlier) = self.places.get(&object) {
             let first = earlier.file.display();
             let told = format!("it stands in {first} already; remove one of the two");
             return self.faults.push(place.fault(&object, "", told));
         }
-        let key = kind.parse().ok().map(|kind: Kind| Key::new(kind, &namespace, &name));
+        let key = kind
+            .parse()
+            .ok()
+            .map(|kind: Kind| Key::new(kind, &namespace, &name));
         let key = key.filter(|_| !name.is_empty());
-        if let Some(Key { kind: Kind::Proxy, object }) = &key {
+        if let Some(Key {
+            kind: Kind::Proxy,
+            object,
+        }) = &key
+        {
             self.proxies.push(object.clone());
         }
         match parsed {
-            Ok(manifests) => self.known.extend(manifests.into_iter().filter_map(|it| match it {
-                Manifest::Object(object) => Some(object),
-                Manifest::ConfigMap(_) => None,
-            })),
+            Ok(manifests) => self
+                .known
+                .extend(manifests.into_iter().filter_map(|it| match it {
+                    Manifest::Object(object) => Some(object),
+                    Manifest::ConfigMap(_) => None,
+                })),
             Err(faults) => {
-                let told = |fault: manifest::Fault| place.fault(&object, &fault.field, fault.message);
+                let told =
+                    |fault: manifest::Fault| place.fault(&object, &fault.field, fault.message);
                 self.faults.extend(faults.into_iter().map(told));
                 if let Some(key) = key {
                     let message = "its manifest has faults".to_owned();
                     self.malformed.insert(key.clone());
-                    self.known.push(Object::Malformed { key, generation: 0, message });
+                    self.known.push(Object::Malformed {
+                        key,
+                        generation: 0,
+                        message,
+                    });
                 }
             }
         }
         match declared {
-            Some(labels) => self.namespaces.entry(name.clone()).or_default().extend(labels),
+            Some(labels) => self
+                .namespaces
+                .entry(name.clone())
+                .or_default()
+                .extend(labels),
             None => drop(self.namespaces.entry(namespace).or_default()),
         }
         // Without a name nothing can be its double.
@@ -132,7 +170,11 @@ impl Objects {
 }
 
 fn labels(namespace: &Value) -> BTreeMap<String, String> {
-    let labels = namespace.pointer("/metadata/labels").and_then(Value::as_object);
+    let labels = namespace
+        .pointer("/metadata/labels")
+        .and_then(Value::as_object);
     let texts = labels.into_iter().flatten();
-    texts.filter_map(|(name, text)| Some((name.clone(), text.as_str()?.to_owned()))).collect()
+    texts
+        .filter_map(|(name, text)| Some((name.clone(), text.as_str()?.to_owned())))
+        .collect()
 }

@@ -66,7 +66,10 @@ impl Standalone {
             Err(faults) => {
                 let count = faults.len();
                 standalone.tell(faults);
-                return Err(StartFault::Files { directory: standalone.directory, faults: count });
+                return Err(StartFault::Files {
+                    directory: standalone.directory,
+                    faults: count,
+                });
             }
         }
         standalone.publisher.shared().set_ready(true);
@@ -92,7 +95,9 @@ impl Standalone {
             let hash = files.hash();
             (hash != before).then(|| (hash, loader.load(files)))
         });
-        let Ok(Some((hash, loaded))) = load.await else { return };
+        let Ok(Some((hash, loaded))) = load.await else {
+            return;
+        };
         self.hash = hash;
         match loaded {
             Ok(loaded) => {
@@ -114,13 +119,20 @@ impl Standalone {
                 _ => {}
             }
         }
-        let same = |key: &&Key| {
-            matches!((self.items.get(*key), items.get(*key)), (Some(a), Some(b)) if Arc::ptr_eq(a, b))
-        };
+        let same = |key: &&Key| matches!((self.items.get(*key), items.get(*key)), (Some(a), Some(b)) if Arc::ptr_eq(a, b));
         let either: BTreeSet<&Key> = self.items.keys().chain(items.keys()).collect();
-        let changed: Vec<_> = either.into_iter().filter(|key| !same(key)).map(Key::to_string).collect();
+        let changed: Vec<_> = either
+            .into_iter()
+            .filter(|key| !same(key))
+            .map(Key::to_string)
+            .collect();
         let (files, objects) = (loaded.files, loaded.objects);
-        tracing::info!(files, objects, changed = changed.join(", "), "config loaded");
+        tracing::info!(
+            files,
+            objects,
+            changed = changed.join(", "),
+            "config loaded"
+        );
         for (item, why) in self.publisher.publish(items.clone()) {
             tracing::error!(%item, why, "this item cannot be run; its previous version stays");
         }

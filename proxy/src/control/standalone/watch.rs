@@ -46,7 +46,11 @@ impl Watch {
         });
         let mut look = interval_at(Instant::now() + LOOK, LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Self { edits, look, _watcher: watcher.ok() }
+        Self {
+            edits,
+            look,
+            _watcher: watcher.ok(),
+        }
     }
 
     /// Waits until there may be something new to read.
