@@ -3,22 +3,15 @@
 use std::sync::Arc;
 
 use dragoman_crds::RetryOn;
-use http::uri::PathAndQuery;
-use http::{HeaderMap, Method, StatusCode};
+use http::StatusCode;
 
+use super::error::Refusal;
+use super::request_id::RequestId;
 use super::worker::Worker;
 use crate::state::backend::Backend;
 use crate::state::health::Severity;
 use crate::state::route::Route;
-use crate::upstream::{Fault, Phase, Reply, Request, RequestBody};
-
-/// What is sent, to be made for each attempt anew.
-pub(crate) struct Outgoing {
-    pub(crate) method: Method,
-    pub(crate) path: PathAndQuery,
-    pub(crate) headers: HeaderMap,
-    pub(crate) body: RequestBody,
-}
+use crate::upstream::{Fault, Phase, Reply, Request};
 
 /// What came of a backend, its retries included.
 pub(crate) type Outcome = Result<Reply, Fault>;
@@ -36,37 +29,51 @@ fn is_unavailable(status: StatusCode) -> bool {
     matches!(status.as_u16(), 429 | 502..=504)
 }
 
-/// Sends to one backend, and again as its `retries` say.
-pub(crate) async fn send(
-    worker: &Worker,
-    route: &Route,
-    backend: &Arc<Backend>,
-    outgoing: Outgoing,
-) -> Outcome {
-    let cluster = worker.cluster(backend).map_err(|fault| Fault::Closed(fault.to_string()))?;
-    let Outgoing { method, path, headers, mut body } = outgoing;
-    let mut left = if body.replayable() { backend.retries.attempts } else { 0 };
-    loop {
-        // The last attempt takes what the earlier ones only lend.
-        if left == 0 {
-            let request = Request { method, path, headers, body };
-            let outcome = cluster.send(request, None).await;
-            note(worker, route, backend, &outcome);
-            return outcome;
-        }
-        let again = body.replay().unwrap_or(RequestBody::Empty);
-        let request = Request {
-            method: method.clone(),
-            path: path.clone(),
-            headers: headers.clone(),
-            body: std::mem::replace(&mut body, again),
+/// Who sends, for whom: what is noted of a fault.
+pub(crate) struct Sender<'a> {
+    pub(crate) worker: &'a Worker,
+    pub(crate) route: &'a Route,
+    pub(crate) id: RequestId,
+}
+
+impl Sender<'_> {
+    /// Sends to one backend what `make` makes, and again as its `retries` say: each attempt makes its own request.
+    ///
+    /// # Errors
+    /// What `make` refuses.
+    pub(crate) async fn send(
+        &self,
+        backend: &Arc<Backend>,
+        make: impl Fn() -> Result<Request, Refusal>,
+    ) -> Result<Outcome, Refusal> {
+        let cluster = match self.worker.cluster(backend) {
+            Ok(cluster) => cluster,
+            Err(fault) => return Ok(Err(Fault::Closed(fault.to_string()))),
         };
-        let outcome = cluster.send(request, None).await;
-        note(worker, route, backend, &outcome);
-        if !retries(&backend.retries.on, &outcome) {
-            return outcome;
+        let mut left = backend.retries.attempts;
+        loop {
+            let request = make()?;
+            if !request.body.replayable() {
+                left = 0;
+            }
+            let outcome = cluster.send_following(request, &backend.secrets, None).await;
+            self.note(backend, &outcome);
+            if left == 0 || !retries(&backend.retries.on, &outcome) {
+                return Ok(outcome);
+            }
+            left -= 1;
         }
-        left -= 1;
+    }
+
+    fn note(&self, backend: &Backend, outcome: &Outcome) {
+        if let Err(fault) = outcome {
+            self.route.metrics.upstream_failed(self.worker.thread, fault.kind());
+            tracing::warn!(
+                request_id = %self.id, route = %self.route.key, backend = %backend.name,
+                kind = fault.kind(), "{fault}"
+            );
+        }
+        learn(backend, outcome);
     }
 }
 
@@ -80,13 +87,6 @@ fn retries(on: &[RetryOn], outcome: &Outcome) -> bool {
         Err(_) => return false,
     };
     on.contains(&kind)
-}
-
-fn note(worker: &Worker, route: &Route, backend: &Backend, outcome: &Outcome) {
-    if let Err(fault) = outcome {
-        route.metrics.upstream_failed(worker.thread, fault.kind());
-    }
-    learn(backend, outcome);
 }
 
 /// What a backend's health learns of an exchange.

@@ -11,7 +11,7 @@ use http::{HeaderMap, Response, StatusCode, header};
 use hyper::body::Incoming;
 use serde_json::Value;
 
-use super::attempt::{self, Outgoing};
+use super::attempt;
 use super::body::Body;
 use super::candidates::{self, Candidates, Nobody};
 use super::dispatch::Asked;
@@ -23,7 +23,7 @@ use crate::json::{self, Malformed, Members, Merge, ObjectEdit};
 use crate::state::backend::Backend;
 use crate::state::route::{Map, Route, RouteBackend};
 use crate::think::disable;
-use crate::upstream::{Reply, RequestBody};
+use crate::upstream::{Reply, Request, RequestBody};
 
 /// The members of a body that are looked at.
 const MEMBERS: [&str; 1] = ["model"];
@@ -76,7 +76,7 @@ async fn send(
     let looks_into = known && !edits.are_none();
     let call = Call { asked, operation, content, model };
     let (reply, entry, backend) = call.send(names, looks_into).await?;
-    reply::answer(reply, edits, backend, &entry.name).await
+    reply::answer(reply, edits, asked, backend, &entry.name).await
 }
 
 /// What names mean on a route.
@@ -109,7 +109,18 @@ pub(crate) enum Content<'a> {
     /// JSON, whose members were scanned for `model` at least.
     Json { body: &'a Bytes, members: &'a Members<'a, &'static str> },
     /// A multipart form: what was read of it, where its model stands, and the rest, which can be sent once.
-    Form { start: &'a Bytes, at: Range<usize>, rest: &'a Cell<Option<Incoming>> },
+    Form { start: &'a Bytes, at: Range<usize>, rest: Option<&'a Cell<Option<Incoming>>> },
+}
+
+impl Content<'_> {
+    /// Whether it was sent and cannot be sent again.
+    fn is_spent(&self) -> bool {
+        let Self::Form { rest: Some(rest), .. } = self else { return false };
+        let left = rest.take();
+        let spent = left.is_none();
+        rest.set(left);
+        spent
+    }
 }
 
 struct Call<'a> {
@@ -139,10 +150,9 @@ impl<'a> Call<'a> {
             for at in order.iter() {
                 let entry = &route.backends[at];
                 let Ok(backend) = &entry.backend else { continue };
-                let outgoing = self.outgoing(&step, entry, backend, looks_into)?;
-                let final_try = !outgoing.body.replayable();
-                let outcome = attempt::send(&self.asked.worker, route, backend, outgoing).await;
-                if final_try || !attempt::fails_over(&outcome) {
+                let make = || self.outgoing(&step, entry, backend, looks_into);
+                let outcome = self.asked.sender().send(backend, make).await?;
+                if self.content.is_spent() || !attempt::fails_over(&outcome) {
                     return outcome
                         .map(|reply| (reply, entry, &**backend))
                         .map_err(|fault| Refusal::upstream(&entry.name, &fault));
@@ -210,11 +220,11 @@ impl<'a> Call<'a> {
         entry: &RouteBackend,
         backend: &Backend,
         looks_into: bool,
-    ) -> Result<Outgoing, Refusal> {
+    ) -> Result<Request, Refusal> {
         let bare = entry.names.bare(&step.model).unwrap_or(&step.model);
         let name = entry.names.upstream(bare);
         let path = backend.settings.endpoint.join(&self.asked.path_and_query());
-        Ok(Outgoing {
+        Ok(Request {
             method: self.asked.method.clone(),
             path: path.map_err(|_| bad_path())?,
             headers: headers::upstream(&self.asked.headers, backend, looks_into),
@@ -234,7 +244,7 @@ impl<'a> Call<'a> {
             }
             Content::Form { start, at, rest } => {
                 let segments = form::renamed(start, at, name);
-                Ok(match rest.take() {
+                Ok(match rest.and_then(Cell::take) {
                     Some(rest) => relay::stream(Some(segments), rest),
                     None => RequestBody::Segments(segments),
                 })

@@ -128,10 +128,7 @@ fn leave_out_those_without(
             return false;
         };
         !entry.names.catalogued(bare)
-            && backend
-                .listings
-                .known(whose(backend))
-                .is_some_and(|listing| listing.lacks(entry.names.upstream(bare)))
+            && backend.listings.lack(whose(backend), entry.names.upstream(bare))
     };
     if candidates.iter().any(|at| !lacks(at)) {
         candidates.retain(|at| !lacks(at));

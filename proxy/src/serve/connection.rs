@@ -103,8 +103,6 @@ impl Drop for Entered {
 pub(crate) fn spawn(worker: &Rc<Worker>, connections: &Rc<Connections>, stream: TcpStream) {
     let (worker, entered) = (Rc::clone(worker), connections.enter());
     tokio::task::spawn_local(async move {
-        // Small replies and events must not wait for an acknowledgement. A socket that refuses it is about to fail anyway.
-        let _ = stream.set_nodelay(true);
         if speaks_http2(&stream).await {
             serve_http2(worker, entered, stream).await;
         } else {

@@ -6,8 +6,9 @@ use std::rc::Rc;
 use http::{HeaderMap, Method, Request, Response, StatusCode, Version, header};
 use hyper::body::Incoming;
 
+use super::attempt::Sender;
 use super::body::Body;
-use super::error::{Refusal, bounded};
+use super::error::{Blame, Refusal, bounded};
 use super::path::{self, Operation};
 use super::request_id::{self, RequestId};
 use super::tracked::Tracked;
@@ -18,6 +19,7 @@ use crate::state::table::Found;
 
 /// A request whose route is known.
 pub(crate) struct Asked {
+    pub(crate) id: RequestId,
     pub(crate) worker: Rc<Worker>,
     pub(crate) state: Pinned,
     /// The route's number.
@@ -32,6 +34,10 @@ pub(crate) struct Asked {
 impl Asked {
     pub(crate) fn route(&self) -> &Route {
         &self.state.routes[self.at]
+    }
+
+    pub(crate) fn sender(&self) -> Sender<'_> {
+        Sender { worker: &self.worker, route: self.route(), id: self.id }
     }
 
     /// What stands after the base URL, with the query.
@@ -50,8 +56,14 @@ pub(crate) async fn answer(
 ) -> Result<Response<Body>, Infallible> {
     let mut tracked = Tracked::begin(&worker);
     let id = RequestId::new();
-    let answered = route(worker, request, &mut tracked).await;
-    let mut response = answered.unwrap_or_else(|refusal| refusal.response());
+    let answered = route(worker, id, request, &mut tracked).await;
+    let mut response = answered.unwrap_or_else(|refusal| {
+        // A fault of an upstream was logged when it was met, and one of the client's is nobody's here.
+        if refusal.blame == Blame::Proxy {
+            tracing::warn!(request_id = %id, code = refusal.code, "{}", refusal.message);
+        }
+        refusal.response()
+    });
     response.headers_mut().insert(request_id::HEADER.clone(), id.header());
     tracked.status(response.status().as_u16());
     Ok(response.map(|body| body.tracked(tracked)))
@@ -59,6 +71,7 @@ pub(crate) async fn answer(
 
 async fn route(
     worker: Rc<Worker>,
+    id: RequestId,
     request: Request<Incoming>,
     tracked: &mut Tracked,
 ) -> Result<Response<Body>, Refusal> {
@@ -78,7 +91,8 @@ async fn route(
     path.push('/');
     path.push_str(below);
     let query = head.uri.query().map(str::to_owned);
-    let asked = Asked { worker, state: Rc::clone(&state), at, method: head.method, headers: head.headers, path, query };
+    let (method, headers) = (head.method, head.headers);
+    let asked = Asked { id, worker, state: Rc::clone(&state), at, method, headers, path, query };
     match path::classify(below) {
         operation @ (Operation::Chat | Operation::Completions | Operation::Embeddings)
             if asked.method == Method::POST =>

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::watch;
@@ -18,6 +18,11 @@ use crate::state::Shared;
 
 /// Connections that may wait to be accepted, per thread.
 const BACKLOG: i32 = 4096;
+/// After so long a silence the system asks whether a client is still there.
+const KEEPALIVE: Duration = Duration::from_mins(1);
+/// How long a client may leave what was sent to it unacknowledged.
+#[cfg(target_os = "linux")]
+const STUCK: Duration = Duration::from_mins(5);
 /// The pause after an accept that failed for want of descriptors or memory: trying at once would only burn the CPU.
 const PAUSE: Duration = Duration::from_millis(50);
 /// How often a thread looks for what it need not keep.
@@ -91,6 +96,12 @@ fn listener(address: SocketAddr) -> io::Result<std::net::TcpListener> {
     socket.set_reuse_address(true)?;
     socket.set_reuse_port(true)?;
     socket.set_nonblocking(true)?;
+    // Linux hands these on to each accepted connection: a client that is gone, or takes nothing any more, must not hold its upstream.
+    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE / 4))?;
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_user_timeout(Some(STUCK))?;
+    // Small replies and events must not wait for an acknowledgement.
+    socket.set_tcp_nodelay(true)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())

@@ -181,7 +181,8 @@ async fn ask(worker: &Worker, backend: &Arc<Backend>, client: &HeaderMap) -> Res
     let mut headers = headers::upstream(client, backend, true);
     headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
     let request = Request { method: Method::GET, path, headers, body: RequestBody::Empty };
-    let sent = cluster.send(request, Some(Instant::now() + PATIENCE)).await;
+    let end = Instant::now() + PATIENCE;
+    let sent = cluster.send_following(request, &backend.secrets, Some(end)).await;
     attempt::learn(backend, &sent);
     let reply = sent.map_err(|fault| unreachable(backend, &fault))?;
     match reply.status.as_u16() {

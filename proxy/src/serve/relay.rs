@@ -4,6 +4,7 @@
 //! for paths that stand for things that a key owns (files, batches, assistants, …), whether or not their body names a model: nobody
 //! reads another team's files with our key.
 
+use std::cell::Cell;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -12,7 +13,7 @@ use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
 
-use super::attempt::{self, Outgoing};
+use super::attempt;
 use super::body::Body;
 use super::call::{self, Content};
 use super::candidates::{self, Nobody};
@@ -22,7 +23,7 @@ use super::form::{self, Model};
 use super::path::{self, Operation};
 use super::{headers, intake, reply};
 use crate::json;
-use crate::upstream::{BoxError, RequestBody};
+use crate::upstream::{BoxError, Request, RequestBody};
 
 /// How much of a form is read ahead to find its model.
 const AHEAD: u64 = 64 << 10;
@@ -119,8 +120,8 @@ async fn form(asked: &Asked, boundary: &str, mut body: Incoming) -> Result<Respo
     };
     refuse_owned(asked)?;
     let model = String::from_utf8_lossy(&start[at.clone()]).into_owned();
-    let rest = std::cell::Cell::new(rest);
-    let content = Content::Form { start: &start, at, rest: &rest };
+    let rest = rest.map(|rest| Cell::new(Some(rest)));
+    let content = Content::Form { start: &start, at, rest: rest.as_ref() };
     call::named(asked, Operation::Other, content, &model).await
 }
 
@@ -165,17 +166,21 @@ async fn pass(asked: &Asked, mut body: RequestBody) -> Result<Response<Body>, Re
         let entry = &route.backends[at];
         let Ok(backend) = &entry.backend else { continue };
         let again = body.replay();
-        let path = backend.settings.endpoint.join(&asked.path_and_query());
-        let outgoing = Outgoing {
-            method: asked.method.clone(),
-            path: path.map_err(|_| call::bad_path())?,
-            headers: headers::upstream(&asked.headers, backend, false),
-            body,
+        let once = Cell::new(Some(body));
+        let make = || {
+            let path = backend.settings.endpoint.join(&asked.path_and_query());
+            let body = again.as_ref().and_then(RequestBody::replay).or_else(|| once.take());
+            Ok(Request {
+                method: asked.method.clone(),
+                path: path.map_err(|_| call::bad_path())?,
+                headers: headers::upstream(&asked.headers, backend, false),
+                body: body.unwrap_or(RequestBody::Empty),
+            })
         };
-        let outcome = attempt::send(&asked.worker, route, backend, outgoing).await;
+        let outcome = asked.sender().send(backend, make).await?;
         let fails_over = attempt::fails_over(&outcome);
         let answer = outcome
-            .map(|reply| reply::relay(reply, &asked.method, &entry.name))
+            .map(|reply| reply::relay(reply, asked, &entry.name))
             .map_err(|fault| Refusal::upstream(&entry.name, &fault));
         match again {
             Some(again) if fails_over => {

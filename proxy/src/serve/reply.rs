@@ -7,6 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::body::Body;
+use super::dispatch::Asked;
 use super::error::{Blame, Refusal};
 use super::reply_model::{self, Renamer};
 use super::stream::Stream;
@@ -39,6 +40,7 @@ impl Edits<'_> {
 pub(crate) async fn answer(
     reply: Reply,
     edits: Edits<'_>,
+    asked: &Asked,
     backend: &Backend,
     name: &str,
 ) -> Result<Response<Body>, Refusal> {
@@ -46,11 +48,11 @@ pub(crate) async fn answer(
         return Ok(mirror::error(reply, backend).await);
     }
     if edits.are_none() {
-        return Ok(relay(reply, &Method::POST, name));
+        return Ok(relay(reply, asked, name));
     }
     let streamed = is_event_stream(&reply.headers);
     if !streamed && !is_json(&reply.headers) {
-        return Ok(relay(reply, &Method::POST, name));
+        return Ok(relay(reply, asked, name));
     }
     let Reply { status, mut headers, body, .. } = reply;
     if headers.get(header::CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
@@ -60,7 +62,7 @@ pub(crate) async fn answer(
     headers.remove(header::CONTENT_LENGTH);
     if streamed {
         let think = edits.think.map(|rules| OpenAiStream::new(Arc::clone(rules)));
-        let stream = Stream::new(body, name).edited(think, edits.model.map(Renamer::new));
+        let stream = Stream::new(body, asked.id, name).edited(think, edits.model.map(Renamer::new));
         return Ok(respond(status, headers, Body::stream(stream)));
     }
     let whole = body.collect(LONGEST).await.map_err(|fault| Refusal::upstream(name, &fault))?;
@@ -101,10 +103,10 @@ fn has_type(headers: &HeaderMap, wanted: &str) -> bool {
 }
 
 /// Passes a reply on as it is. A stream that breaks gets an error event, anything else that breaks is cut off.
-pub(crate) fn relay(reply: Reply, method: &Method, backend: &str) -> Response<Body> {
+pub(crate) fn relay(reply: Reply, asked: &Asked, backend: &str) -> Response<Body> {
     let Reply { status, mut headers, body, .. } = reply;
     headers::downstream(&mut headers);
-    let empty = *method == Method::HEAD
+    let empty = asked.method == Method::HEAD
         || status == StatusCode::NO_CONTENT
         || status == StatusCode::NOT_MODIFIED;
     let body = if empty {
@@ -112,7 +114,7 @@ pub(crate) fn relay(reply: Reply, method: &Method, backend: &str) -> Response<Bo
     } else if is_event_stream(&headers) {
         // An error event at the end would exceed a length that the upstream has announced.
         headers.remove(header::CONTENT_LENGTH);
-        Body::stream(Stream::new(body, backend))
+        Body::stream(Stream::new(body, asked.id, backend))
     } else {
         Body::relay(body)
     };

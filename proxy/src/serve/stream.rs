@@ -8,6 +8,7 @@ use bytes::Bytes;
 
 use super::error::{Blame, Refusal};
 use super::reply_model::Renamer;
+use super::request_id::RequestId;
 use crate::think::OpenAiStream;
 use crate::upstream::ReplyBody;
 
@@ -21,13 +22,15 @@ pub(crate) struct Stream {
     ready: VecDeque<Bytes>,
     /// What the stages write to, kept for its memory.
     scratch: Vec<Bytes>,
+    id: RequestId,
     /// The backend's name within the route, for an error event.
     backend: Box<str>,
 }
 
 impl Stream {
-    pub(crate) fn new(body: ReplyBody, backend: &str) -> Self {
+    pub(crate) fn new(body: ReplyBody, id: RequestId, backend: &str) -> Self {
         Self {
+            id,
             body: Some(body),
             think: None,
             renamer: None,
@@ -60,6 +63,7 @@ impl Stream {
             let fault = match chunk {
                 Some(Ok(chunk)) => self.push(chunk).err(),
                 Some(Err(fault)) => {
+                    tracing::warn!(request_id = %self.id, backend = &*self.backend, kind = fault.kind(), "{fault}");
                     self.body = None;
                     // What was held back belongs to what had arrived.
                     let unreadable = self.finish().err();

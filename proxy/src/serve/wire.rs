@@ -147,7 +147,9 @@ impl Write for Wire {
 
 impl Drop for Wire {
     fn drop(&mut self) {
+        // Without a runtime the thread is ending, and there is nobody to listen.
         if self.refused.get()
+            && tokio::runtime::Handle::try_current().is_ok()
             && let Some(io) = self.io.take()
         {
             tokio::task::spawn_local(linger(io.into_inner()));

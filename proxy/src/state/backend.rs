@@ -74,6 +74,8 @@ pub struct Backend {
     pub credential: Credential,
     /// Headers that every request carries, besides the credential.
     pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// Names of headers that another origin must not be told, besides the usual ones.
+    pub secrets: Vec<HeaderName>,
     /// Models that complete or replace its own list.
     pub catalog: Vec<Catalogued>,
     /// Paths that may go upstream with our credential.
@@ -137,7 +139,7 @@ impl Backend {
                 Credential::Key(value)
             }
         };
-        let mut headers = Vec::with_capacity(item.headers.len());
+        let mut headers: Vec<(HeaderName, HeaderValue)> = Vec::with_capacity(item.headers.len());
         for (name, value) in &item.headers {
             let bad = || Unrunnable::Header(name.clone());
             let mut value = HeaderValue::from_str(value.expose()).map_err(|_| bad())?;
@@ -149,6 +151,7 @@ impl Backend {
             name,
             settings,
             credential,
+            secrets: headers.iter().map(|(name, _)| name.clone()).collect(),
             headers,
             catalog: item.catalog.clone(),
             relay: item.relay.clone(),

@@ -3,7 +3,8 @@
 //! Lists that a client's own credential opens are kept by its SHA-256, so that no client sees another's. A failed fetch is not kept.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
@@ -68,6 +69,12 @@ impl Failure {
     }
 }
 
+/// What times are counted from.
+fn epoch() -> Instant {
+    static EPOCH: OnceLock<Instant> = OnceLock::new();
+    *EPOCH.get_or_init(Instant::now)
+}
+
 /// What came of a fetch.
 pub type Outcome = Result<Arc<Listing>, Failure>;
 
@@ -77,8 +84,8 @@ pub struct Listings {
     own: ArcSwapOption<Listing>,
     clients: Mutex<HashMap<[u8; 32], Arc<Listing>>>,
     flights: Mutex<HashMap<Whose, watch::Receiver<Option<Outcome>>>>,
-    /// When a list was last looked after without anybody having asked for it.
-    looked: Mutex<Option<Instant>>,
+    /// When a list was last looked after without anybody having asked for it, in milliseconds of [`epoch`]; 0: never.
+    looked: AtomicU64,
 }
 
 /// What to do for a list.
@@ -113,22 +120,28 @@ impl Flight {
 }
 
 impl Listings {
-    /// The list that is known, whatever its age.
-    pub fn known(&self, whose: Whose) -> Option<Arc<Listing>> {
+    fn known(&self, whose: Whose) -> Option<Arc<Listing>> {
         match whose {
             None => self.own.load_full(),
             Some(client) => self.clients.lock().get(&client).cloned(),
         }
     }
 
+    /// Whether the list that is known, whatever its age, lacks a model.
+    pub fn lack(&self, whose: Whose, id: &str) -> bool {
+        match whose {
+            None => self.own.load().as_ref().is_some_and(|listing| listing.lacks(id)),
+            Some(client) => self.clients.lock().get(&client).is_some_and(|listing| listing.lacks(id)),
+        }
+    }
+
     /// Whether it is time to look after the list although nobody asks: at most once in `every`, whatever comes of it.
     pub fn is_due(&self, every: Duration) -> bool {
-        let mut looked = self.looked.lock();
-        let due = looked.is_none_or(|looked| looked.elapsed() >= every);
-        if due {
-            *looked = Some(Instant::now());
-        }
-        due
+        let now = u64::try_from(epoch().elapsed().as_millis()).unwrap_or(u64::MAX).max(1);
+        let looked = self.looked.load(Ordering::Relaxed);
+        let every = u64::try_from(every.as_millis()).unwrap_or(u64::MAX);
+        let due = looked == 0 || now.saturating_sub(looked) >= every;
+        due && self.looked.compare_exchange(looked, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 
     /// Whose turn it is to get a list that is no older than `ttl`.

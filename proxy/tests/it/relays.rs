@@ -204,11 +204,14 @@ async fn redirects_stay_posts_and_take_no_key_to_another_host() {
         assert_eq!(got.status, 200, "{status}: {}", got.text());
         let seen = simulator.requests();
         assert_eq!(seen.len(), 3);
-        assert!(seen.iter().all(|seen| seen.method == "POST" && seen.body == seen.body));
+        assert!(seen.iter().all(|each| each.method == "POST" && each.body == seen[0].body));
         assert!(seen.iter().all(|seen| seen.header("authorization") == Some("Bearer sk-ours")));
+        // The other one redirects to itself for ever, which ends at the bound on hops.
+        other.clear();
         let got = proxy.chat(&format!("redirect-{status}-to-{}", other.addr()), "hello").await;
-        assert_eq!(got.status, 200, "{status}: {}", got.text());
-        let seen = other.requests().pop().unwrap();
-        assert_eq!((seen.method.as_str(), seen.header("authorization")), ("POST", None));
+        assert_eq!((got.status.as_u16(), got.error_code().as_str()), (502, "upstream_failed"));
+        let seen = other.requests();
+        assert!((1..=10).contains(&seen.len()), "{}", seen.len());
+        assert!(seen.iter().all(|seen| seen.method == "POST" && seen.header("authorization").is_none()));
     }
 }
