@@ -13,8 +13,8 @@ use crate::wire::{self, Kind};
 
 /// Streams that run at the same time.
 const STREAMS: u32 = 32;
-/// Between two streams' beginnings, so that their events spread over the 20 ms.
-const STAGGER: Duration = Duration::from_micros(625);
+/// Between two streams' beginnings. With the runtime's timers, exact to a millisecond, their events then spread evenly over the 20 ms.
+const STAGGER: Duration = Duration::from_millis(3);
 
 /// Open streams; the clients leave when dropped.
 pub(crate) struct PacedStreams {
@@ -28,7 +28,10 @@ impl PacedStreams {
         let request = wire::request(address, Kind::Paced);
         let events = Arc::new(AtomicU64::new(0));
         let mut tasks = JoinSet::new();
+        let mut starts = tokio::time::interval(STAGGER);
+        starts.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
         for _ in 0..STREAMS {
+            starts.tick().await;
             let mut client = Client::connect(address).await?;
             client.open(&request).await?;
             client.first_event().await?;
@@ -38,7 +41,6 @@ impl PacedStreams {
                     events.fetch_add(client.events().await?, Ordering::Relaxed);
                 }
             });
-            tokio::time::sleep(STAGGER).await;
         }
         Ok(Self { events, tasks })
     }

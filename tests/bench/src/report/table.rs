@@ -7,14 +7,14 @@ use super::rows::{Comparison, Row};
 /// The rows, aligned, under a line that says what the columns are.
 pub(super) fn text(rows: &[Row], rounds: usize) -> String {
     let mut text = format!(
-        "{:<40} {:>10} {:>10}  {:<24} {:<12} {}\n",
+        "{:<44} {:>10} {:>10}  {:<24} {:<12} {}\n",
         "", "nginx", "dragoman", "compared (least–most)", "bound", "met"
     );
     for row in rows {
         // Writing to a string cannot fail.
         let _ = writeln!(
             text,
-            "{:<40} {:>10} {:>10}  {:<24} {:<12} {}",
+            "{:<44} {:>10} {:>10}  {:<24} {:<12} {}",
             format!("{}, {}", row.measure, row.unit),
             format!("{:.2}", row.nginx.median),
             row.dragoman

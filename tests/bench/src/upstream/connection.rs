@@ -70,7 +70,9 @@ async fn full_speed(stream: &mut TcpStream, replies: &Replies) -> io::Result<()>
 async fn paced(stream: &mut TcpStream, replies: &Replies) -> io::Result<()> {
     stream.write_all(&replies.stream_start).await?;
     let mut ticks = interval_at(Instant::now() + PACE, PACE);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    // A stream that was held up keeps its phase: otherwise every hiccup of the machine would bring
+    // more streams to the same moment, where a contender takes their events in one go.
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     loop {
         ticks.tick().await;
         stream.write_all(&replies.event).await?;
