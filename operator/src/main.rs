@@ -11,7 +11,11 @@ use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    let filter = EnvFilter::new(&args.log_level);
+    // The client reports every failed attempt; we report each outage once, in our own words.
+    let filter = EnvFilter::new(format!(
+        "{},kube_client::client::builder=off",
+        args.log_level
+    ));
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr);

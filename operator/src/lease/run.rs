@@ -32,6 +32,7 @@ pub struct Candidate {
     stored: Option<Lease>,
     role: watch::Sender<Role>,
     term: Option<Term>,
+    failing: bool,
 }
 
 impl Candidate {
@@ -44,6 +45,7 @@ impl Candidate {
             stored: None,
             role: watch::channel(Role::Following(None)).0,
             term: None,
+            failing: false,
         }
     }
 
@@ -104,8 +106,8 @@ impl Candidate {
     async fn look(&mut self) {
         match tokio::time::timeout(PATIENCE, self.leases.get_opt(LEASE)).await {
             Ok(Ok(lease)) => self.observe(lease),
-            Ok(Err(fault)) => tracing::warn!(%fault, "the lease cannot be read"),
-            Err(_) => tracing::warn!("the API server does not answer about the lease"),
+            Ok(Err(fault)) => self.fails(&fault.to_string()),
+            Err(_) => self.fails("the API server does not answer"),
         }
     }
 
@@ -152,16 +154,27 @@ impl Candidate {
         match written {
             Ok(Ok(lease)) => {
                 self.observe(Some(lease));
+                self.failing = false;
                 self.lead(began);
                 return true;
             }
             Ok(Err(kube::Error::Api(status))) if matches!(status.code, 404 | 409) => {
                 self.look().await
             }
-            Ok(Err(fault)) => tracing::warn!(%fault, "the lease cannot be written"),
-            Err(_) => tracing::warn!("the API server does not answer about the lease"),
+            Ok(Err(fault)) => self.fails(&fault.to_string()),
+            Err(_) => self.fails("the API server does not answer"),
         }
         false
+    }
+
+    /// Reports a fault once until the lease is written again.
+    fn fails(&mut self, fault: &str) {
+        if !std::mem::replace(&mut self.failing, true) {
+            tracing::warn!(
+                fault,
+                "the lease cannot be read or written; it is tried again"
+            );
+        }
     }
 
     fn lead(&mut self, began: Instant) {

@@ -15,6 +15,10 @@ use super::read::name_of;
 use super::relist::Relist;
 use super::{Change, Seen, Source, Thing};
 
+/// The longest wait for an API server that is away. Short: proxies wait for edits meanwhile, and a refused connection
+/// costs nobody much.
+const LONGEST: Duration = Duration::from_secs(3);
+
 /// Watches what `api` and `config` select and sends what `convert` makes of it, until nobody listens.
 pub(super) async fn follow<K, F>(
     source: Source,
@@ -27,8 +31,9 @@ pub(super) async fn follow<K, F>(
     F: Fn(K) -> Thing,
 {
     let mut streaming = true;
-    let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(20));
+    let mut backoff = Backoff::new(Duration::from_millis(200), LONGEST);
     let mut relist = Relist::new();
+    let mut failing = false;
     while !listener.is_closed() {
         let config = if streaming {
             config.clone().streaming_lists()
@@ -65,13 +70,23 @@ pub(super) async fn follow<K, F>(
                     streaming = false;
                     break;
                 }
+                // The history that we ask for is gone: the next thing is a fresh list, at once.
+                Err(watcher::Error::WatchError(status)) if status.code == 410 => Vec::new(),
                 Err(fault) => {
-                    let wait = backoff.wait();
-                    tracing::warn!(kind = source.as_str(), %fault, ?wait, "a watch failed and is begun again");
-                    tokio::time::sleep(wait).await;
-                    Vec::new()
+                    // Once an outage, not once an attempt.
+                    if failing {
+                        tracing::debug!(kind = source.as_str(), %fault, "a watch failed again");
+                    } else {
+                        tracing::warn!(kind = source.as_str(), %fault, "a watch failed; it is begun again until it works");
+                    }
+                    failing = true;
+                    tokio::time::sleep(backoff.wait()).await;
+                    continue;
                 }
             };
+            if !changes.is_empty() && std::mem::take(&mut failing) {
+                tracing::info!(kind = source.as_str(), "a watch works again");
+            }
             for change in changes {
                 if listener.send(Seen { source, change }).await.is_err() {
                     return;
