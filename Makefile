@@ -5,8 +5,9 @@ SHELL := /bin/bash -euo pipefail
         test-standalone test-cluster packages sdk
 
 CARGO_TEST = cargo test --quiet
-RELEASE = target/release
-PROGRAMS = $(RELEASE)/dragoman-proxy $(RELEASE)/dragoman-operator $(RELEASE)/dragoman-simulator
+# PROFILE=dev builds quicker and runs slower.
+PROFILE ?= release
+PROGRAMS = target/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 IMAGES = target/images
 CLUSTER ?= dragoman
 
@@ -14,7 +15,7 @@ help: ## Lists what there is.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 run: build ## Runs the proxy with a simulated LLM, and prints what to try.
-	@examples/standalone/run $(RELEASE)
+	@examples/standalone/run $(PROGRAMS)
 
 test: lint unit test-standalone test-cluster ## Everything that must pass: format, lints, units, and the whole system on a real cluster.
 	@echo "make test: everything passed"
@@ -45,18 +46,18 @@ docs: generate ## The reference, and the crates' own documentation.
 
 build: ## One release build of everything that runs, static so that it fits an image.
 	@for program in proxy operator simulator; do \
-	  cargo rustc --quiet --release --package dragoman-$$program --bin dragoman-$$program -- -C target-feature=+crt-static; \
+	  cargo rustc --quiet --profile $(PROFILE) --package dragoman-$$program --bin dragoman-$$program -- -C target-feature=+crt-static; \
 	done
 
 images: build ## Image archives of the programs, in target/images, without a container engine.
 	@mkdir -p $(IMAGES)
 	@for program in proxy operator simulator; do \
-	  tests/cluster/image -o $(IMAGES)/dragoman-$$program.tar dragoman-$$program:0.1.0 $(RELEASE)/dragoman-$$program; \
+	  tests/cluster/image -o $(IMAGES)/dragoman-$$program.tar dragoman-$$program:0.1.0 $(PROGRAMS)/dragoman-$$program; \
 	done
 
 bench: ## Measures the proxy beside nginx; figures as in docs/performance.md.
 	cargo build --quiet --release --package dragoman-proxy --bin dragoman-proxy
-	cargo run --quiet --release --package dragoman-bench -- --proxy $(RELEASE)/dragoman-proxy
+	cargo run --quiet --release --package dragoman-bench -- --proxy target/release/dragoman-proxy
 
 cluster: images ## A real one-node cluster with Dragoman and the examples; prints how to use it.
 	tests/cluster/up $(CLUSTER)
@@ -70,7 +71,7 @@ sdk: ## The official SDKs for the whole-system tests, in target/sdk.
 	tests/system/sdk/install target/sdk
 
 test-standalone: build sdk ## The whole system without a cluster.
-	$(CARGO_TEST) --package dragoman-system --test it -- standalone
+	DRAGOMAN_PROGRAMS=$(CURDIR)/$(PROGRAMS) $(CARGO_TEST) --package dragoman-system --test it -- standalone
 
 test-cluster: images sdk ## The whole system on a real cluster of its own.
 	tests/system/on-a-cluster

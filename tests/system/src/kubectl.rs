@@ -14,7 +14,7 @@ pub struct Kubectl {
 }
 
 impl Kubectl {
-    /// In an existing namespace.
+    /// In an existing namespace; an empty name leaves it to kubectl.
     #[must_use]
     pub fn in_namespace(namespace: &str) -> Self {
         Self { namespace: namespace.into() }
@@ -110,7 +110,7 @@ impl Kubectl {
 
     fn output(&self, arguments: &[&str], input: Option<&str>) -> Output {
         let mut child = Command::new("kubectl")
-            .args(["--namespace", &self.namespace])
+            .args((!self.namespace.is_empty()).then(|| format!("--namespace={}", self.namespace)))
             .args(arguments)
             .stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() })
             .stdout(Stdio::piped())

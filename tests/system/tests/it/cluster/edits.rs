@@ -110,7 +110,8 @@ async fn a_backend_that_goes_down_is_seen_and_the_call_says_whose_fault_it_is() 
     kubectl.condition("llmroute", "chat", "Ready", "True").await;
     let (status, reply) = chat(&url, "m").await.unwrap();
     assert_eq!(status, 502, "{reply}");
-    assert!(reply["error"]["message"].as_str().unwrap().contains("refused"), "{reply}");
+    assert_eq!(reply["error"]["code"], "upstream_unreachable", "{reply}");
+    assert!(reply["error"]["message"].as_str().unwrap().contains("\"main\""), "{reply}");
 }
 
 #[tokio::test]

@@ -7,8 +7,9 @@ use super::{chat, eventually};
 const URL: &str = "http://chat.team-a.svc.cluster.local/v1";
 
 async fn quickstart() -> Kubectl {
+    // Applied as a user would, without a namespace: the manifests name theirs.
+    Kubectl::in_namespace("").run(&["apply", "-f", root().join("examples/quickstart").to_str().unwrap()]);
     let kubectl = Kubectl::in_namespace("team-a");
-    kubectl.run(&["apply", "-f", root().join("examples/quickstart").to_str().unwrap()]);
     kubectl.run(&["wait", "llmroute/chat", "--for=condition=Ready", "--timeout=60s"]);
     eventually("the first call is answered", || async {
         match chat(URL, "gpt-4o").await? {
