@@ -201,3 +201,7 @@ impl Server {
         Ok(response)
     }
 }
+
+#[cfg(test)]
+#[path = "server_tests.rs"]
+mod tests;
