@@ -17,14 +17,22 @@ impl Kubectl {
     /// In an existing namespace; an empty name leaves it to kubectl.
     #[must_use]
     pub fn in_namespace(namespace: &str) -> Self {
-        Self { namespace: namespace.into() }
+        Self {
+            namespace: namespace.into(),
+        }
     }
 
     /// In a namespace that is made anew: one of an earlier run is deleted first.
     #[must_use]
     pub fn in_new_namespace(namespace: &str) -> Self {
         let kubectl = Self::in_namespace(namespace);
-        kubectl.run(&["delete", "namespace", namespace, "--ignore-not-found", "--wait"]);
+        kubectl.run(&[
+            "delete",
+            "namespace",
+            namespace,
+            "--ignore-not-found",
+            "--wait",
+        ]);
         kubectl.run(&["create", "namespace", namespace]);
         kubectl
     }
@@ -102,7 +110,9 @@ impl Kubectl {
     /// When it does not come to that within a minute.
     pub async fn condition(&self, kind: &str, name: &str, condition: &str, status: &str) -> Value {
         eventually(&format!("{kind} {name} has {condition}={status}"), || {
-            let found = self.get(kind, name).and_then(|object| current(&object, condition, status));
+            let found = self
+                .get(kind, name)
+                .and_then(|object| current(&object, condition, status));
             async move { found }
         })
         .await
@@ -112,7 +122,11 @@ impl Kubectl {
         let mut child = Command::new("kubectl")
             .args((!self.namespace.is_empty()).then(|| format!("--namespace={}", self.namespace)))
             .args(arguments)
-            .stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() })
+            .stdin(if input.is_some() {
+                Stdio::piped()
+            } else {
+                Stdio::null()
+            })
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -121,7 +135,9 @@ impl Kubectl {
             // A command that fails early closes its input; its status then says why.
             let _ = pipe.write_all(input.as_bytes());
         }
-        child.wait_with_output().unwrap_or_else(|fault| panic!("kubectl was lost: {fault}"))
+        child
+            .wait_with_output()
+            .unwrap_or_else(|fault| panic!("kubectl was lost: {fault}"))
     }
 }
 

@@ -17,13 +17,15 @@ pub fn root() -> PathBuf {
         || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../.."),
         PathBuf::from,
     );
-    root.canonicalize().unwrap_or_else(|fault| panic!("no project at {}: {fault}", root.display()))
+    root.canonicalize()
+        .unwrap_or_else(|fault| panic!("no project at {}: {fault}", root.display()))
 }
 
 /// The folder of the release build.
 #[must_use]
 pub fn programs() -> PathBuf {
-    std::env::var_os("DRAGOMAN_PROGRAMS").map_or_else(|| root().join("target/release"), PathBuf::from)
+    std::env::var_os("DRAGOMAN_PROGRAMS")
+        .map_or_else(|| root().join("target/release"), PathBuf::from)
 }
 
 /// A program that runs, and the lines that it wrote so far. It is killed when this is dropped.
@@ -47,7 +49,10 @@ impl Program {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap_or_else(|fault| {
-                panic!("{} does not start ({fault}); `make build` builds it", path.display())
+                panic!(
+                    "{} does not start ({fault}); `make build` builds it",
+                    path.display()
+                )
             });
         let lines = Arc::new(Mutex::new(Vec::new()));
         let outputs: [Option<Box<dyn std::io::Read + Send>>; 2] = [
@@ -58,7 +63,10 @@ impl Program {
             let lines = Arc::clone(&lines);
             thread::spawn(move || {
                 for line in BufReader::new(output).lines().map_while(Result::ok) {
-                    lines.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(line);
+                    lines
+                        .lock()
+                        .unwrap_or_else(std::sync::PoisonError::into_inner)
+                        .push(line);
                 }
             });
         }
@@ -68,7 +76,10 @@ impl Program {
     /// Everything that it wrote so far.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
-        self.lines.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+        self.lines
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .clone()
     }
 
     /// Its process id.
@@ -79,7 +90,9 @@ impl Program {
 
     /// Asks it to stop, as Kubernetes does.
     pub fn terminate(&self) {
-        let _ = Command::new("kill").args(["-TERM", &self.id().to_string()]).status();
+        let _ = Command::new("kill")
+            .args(["-TERM", &self.id().to_string()])
+            .status();
     }
 
     /// How it ended, once it has.

@@ -2,5 +2,14 @@
 //!
 //! `make test-standalone` and `make test-cluster` prepare what these need and run them.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    unreachable_pub,
+    reason = "helpers of tests are tests, which fail loudly and print their figures"
+)]
+
 mod cluster;
 mod standalone;

@@ -19,7 +19,9 @@ async fn a_rename_is_served_at_once() {
     served(&url, "gpt-4", "first").await;
     kubectl.apply(&names("gpt-4", "second"));
     served(&url, "gpt-4", "second").await;
-    kubectl.condition("modelmap", "names", "Ready", "True").await;
+    kubectl
+        .condition("modelmap", "names", "Ready", "True")
+        .await;
 }
 
 #[tokio::test]
@@ -34,11 +36,21 @@ async fn a_route_moves_to_another_backend() {
     served(&url, "m", "m").await;
     assert!(two.requests().is_empty());
     kubectl.apply(&route("two", ""));
-    kubectl.condition("llmroute", "chat", "Programmed", "True").await;
+    kubectl
+        .condition("llmroute", "chat", "Programmed", "True")
+        .await;
     one.clear();
     served(&url, "m", "m").await;
-    assert!(one.requests().iter().all(|request| request.method != "POST"));
-    assert!(two.requests().iter().any(|request| request.method == "POST"));
+    assert!(
+        one.requests()
+            .iter()
+            .all(|request| request.method != "POST")
+    );
+    assert!(
+        two.requests()
+            .iter()
+            .any(|request| request.method == "POST")
+    );
 }
 
 #[tokio::test]
@@ -46,10 +58,16 @@ async fn a_rotated_key_is_used_and_a_deleted_secret_breaks_nothing() {
     let kubectl = Kubectl::in_new_namespace("keys");
     let upstream = simulator(Simulator::builder().api_key("sk-old")).await;
     let secret = |key: &str| {
-        format!("apiVersion: v1\nkind: Secret\nmetadata: {{name: key}}\nstringData: {{key: {key}}}\n")
+        format!(
+            "apiVersion: v1\nkind: Secret\nmetadata: {{name: key}}\nstringData: {{key: {key}}}\n"
+        )
     };
     kubectl.apply(&secret("sk-old"));
-    let with_key = backend("one", &upstream, "  credential: {secretRef: {name: key, key: key}}\n");
+    let with_key = backend(
+        "one",
+        &upstream,
+        "  credential: {secretRef: {name: key, key: key}}\n",
+    );
     kubectl.apply(&with_key);
     kubectl.apply(&route("one", ""));
     let url = base_url(&kubectl);
@@ -60,15 +78,22 @@ async fn a_rotated_key_is_used_and_a_deleted_secret_breaks_nothing() {
     served(&url, "m", "m").await;
 
     kubectl.run(&["delete", "secret", "key"]);
-    let condition = kubectl.condition("llmbackend", "one", "ResolvedRefs", "False").await;
+    let condition = kubectl
+        .condition("llmbackend", "one", "ResolvedRefs", "False")
+        .await;
     assert_eq!(condition["reason"], "SecretNotFound");
     let message = condition["message"].as_str().unwrap();
-    assert!(message.contains("keys/key") && message.contains("create it"), "{message}");
+    assert!(
+        message.contains("keys/key") && message.contains("create it"),
+        "{message}"
+    );
     assert!(!message.contains("sk-"), "{message}");
     served(&url, "m", "m").await;
 
     kubectl.apply(&secret("sk-new"));
-    kubectl.condition("llmbackend", "one", "Ready", "True").await;
+    kubectl
+        .condition("llmbackend", "one", "Ready", "True")
+        .await;
 }
 
 #[tokio::test]
@@ -85,33 +110,61 @@ async fn a_map_that_does_not_compile_keeps_the_previous_one() {
     let refused = kubectl.refused(&names("gpt-4", "x").replace("exact: gpt-4", "regex: \"(\""));
     assert!(refused.contains("regex"), "{refused}");
     kubectl.apply(&names("gpt-4", "\"$7\"").replace("exact: gpt-4", "regex: gpt-4"));
-    let condition = kubectl.condition("modelmap", "names", "Accepted", "False").await;
-    assert!(condition["message"].as_str().unwrap().contains("spec.rules[0].target.model"), "{condition}");
-    kubectl.condition("modelmap", "names", "Stalled", "True").await;
+    let condition = kubectl
+        .condition("modelmap", "names", "Accepted", "False")
+        .await;
+    assert!(
+        condition["message"]
+            .as_str()
+            .unwrap()
+            .contains("spec.rules[0].target.model"),
+        "{condition}"
+    );
+    kubectl
+        .condition("modelmap", "names", "Stalled", "True")
+        .await;
     served(&url, "gpt-4", "first").await;
 
     kubectl.apply(&names("gpt-4", "second"));
     served(&url, "gpt-4", "second").await;
-    kubectl.condition("modelmap", "names", "Ready", "True").await;
+    kubectl
+        .condition("modelmap", "names", "Ready", "True")
+        .await;
 }
 
 #[tokio::test]
 async fn a_backend_that_goes_down_is_seen_and_the_call_says_whose_fault_it_is() {
     let kubectl = Kubectl::in_new_namespace("down");
     let upstream = simulator(Simulator::builder()).await;
-    kubectl.apply(&backend("one", &upstream, "  health: {path: /health, interval: 1s, unhealthyAfter: 2}\n"));
+    kubectl.apply(&backend(
+        "one",
+        &upstream,
+        "  health: {path: /health, interval: 1s, unhealthyAfter: 2}\n",
+    ));
     kubectl.apply(&route("one", ""));
     let url = base_url(&kubectl);
     served(&url, "m", "m").await;
-    kubectl.condition("llmbackend", "one", "Healthy", "True").await;
+    kubectl
+        .condition("llmbackend", "one", "Healthy", "True")
+        .await;
     upstream.shutdown().await;
-    kubectl.condition("llmbackend", "one", "Healthy", "False").await;
-    kubectl.condition("llmroute", "chat", "BackendsHealthy", "False").await;
+    kubectl
+        .condition("llmbackend", "one", "Healthy", "False")
+        .await;
+    kubectl
+        .condition("llmroute", "chat", "BackendsHealthy", "False")
+        .await;
     kubectl.condition("llmroute", "chat", "Ready", "True").await;
     let (status, reply) = chat(&url, "m").await.unwrap();
     assert_eq!(status, 502, "{reply}");
     assert_eq!(reply["error"]["code"], "upstream_unreachable", "{reply}");
-    assert!(reply["error"]["message"].as_str().unwrap().contains("\"main\""), "{reply}");
+    assert!(
+        reply["error"]["message"]
+            .as_str()
+            .unwrap()
+            .contains("\"main\""),
+        "{reply}"
+    );
 }
 
 #[tokio::test]
@@ -121,11 +174,14 @@ async fn a_route_follows_the_permission_of_its_backend() {
     let upstream = simulator(Simulator::builder()).await;
     platform.apply(&backend("shared", &upstream, ""));
     team.apply(&route("shared, namespace: platform", ""));
-    let condition = team.condition("llmroute", "chat", "ResolvedRefs", "False").await;
+    let condition = team
+        .condition("llmroute", "chat", "ResolvedRefs", "False")
+        .await;
     assert_eq!(condition["reason"], "RefNotPermitted");
     platform.apply(&backend("shared", &upstream, "  allowedRoutes: {namespaces: {from: Selector, selector: {matchLabels: {llm: \"yes\"}}}}\n"));
     team.run(&["label", "namespace", "tenant", "llm=yes", "--overwrite"]);
-    team.condition("llmroute", "chat", "ResolvedRefs", "True").await;
+    team.condition("llmroute", "chat", "ResolvedRefs", "True")
+        .await;
     let url = base_url(&team);
     served(&url, "m", "m").await;
     team.run(&["label", "namespace", "tenant", "llm-"]);

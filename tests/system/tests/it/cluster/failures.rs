@@ -29,7 +29,9 @@ async fn serving(namespace: &str) -> (Kubectl, Simulator) {
 async fn works_again(kubectl: &Kubectl) {
     kubectl.apply(&names("gpt-4", "after"));
     served(&base_url(kubectl), "gpt-4", "after").await;
-    kubectl.condition("modelmap", "names", "Ready", "True").await;
+    kubectl
+        .condition("modelmap", "names", "Ready", "True")
+        .await;
     kubectl.condition("llmroute", "chat", "Ready", "True").await;
 }
 
@@ -37,7 +39,12 @@ async fn works_again(kubectl: &Kubectl) {
 async fn a_killed_operator_is_followed_by_another_and_nothing_is_lost() {
     let (kubectl, _upstream) = serving("killed").await;
     system().run(&[
-        "delete", "pods", "-l", "app.kubernetes.io/name=dragoman-operator", "--grace-period=0", "--force",
+        "delete",
+        "pods",
+        "-l",
+        "app.kubernetes.io/name=dragoman-operator",
+        "--grace-period=0",
+        "--force",
     ]);
     served(&base_url(&kubectl), "gpt-4", "before").await;
     works_again(&kubectl).await;
@@ -45,13 +52,23 @@ async fn a_killed_operator_is_followed_by_another_and_nothing_is_lost() {
 
 /// Kills the proxy process of one pod, from outside: a scratch image holds no shell.
 fn kill_proxy_of(pod: &str) {
-    let process = fs::read_dir("/proc").unwrap().map(|entry| entry.unwrap().path()).find(|process| {
-        let read = |file: &str| fs::read_to_string(process.join(file)).unwrap_or_default();
-        read("comm").trim() == "dragoman-proxy" && read("cgroup").contains(pod)
-    });
+    let process = fs::read_dir("/proc")
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .find(|process| {
+            let read = |file: &str| fs::read_to_string(process.join(file)).unwrap_or_default();
+            read("comm").trim() == "dragoman-proxy" && read("cgroup").contains(pod)
+        });
     let process = process.unwrap_or_else(|| panic!("no proxy runs in the pod {pod}"));
     let id = process.file_name().unwrap();
-    assert!(Command::new("kill").arg("-KILL").arg(id).status().unwrap().success());
+    assert!(
+        Command::new("kill")
+            .arg("-KILL")
+            .arg(id)
+            .status()
+            .unwrap()
+            .success()
+    );
 }
 
 #[tokio::test]
@@ -59,9 +76,23 @@ async fn a_proxy_container_restarts_and_serves_while_the_operator_is_away() {
     let (kubectl, _upstream) = serving("away").await;
     let system = system();
     system.run(&["scale", "deployment/dragoman-operator", "--replicas=0"]);
-    system.run(&["wait", "pods", "-l", "app.kubernetes.io/name=dragoman-operator", "--for=delete", "--timeout=60s"]);
+    system.run(&[
+        "wait",
+        "pods",
+        "-l",
+        "app.kubernetes.io/name=dragoman-operator",
+        "--for=delete",
+        "--timeout=60s",
+    ]);
     let pods = || {
-        let pods = system.run(&["get", "pods", "-l", "dragoman.dev/proxy=default", "-o", "json"]);
+        let pods = system.run(&[
+            "get",
+            "pods",
+            "-l",
+            "dragoman.dev/proxy=default",
+            "-o",
+            "json",
+        ]);
         let pods: Value = serde_json::from_str(&pods).unwrap();
         pods["items"].as_array().unwrap().clone()
     };
@@ -74,12 +105,21 @@ async fn a_proxy_container_restarts_and_serves_while_the_operator_is_away() {
     for pod in &running {
         kill_proxy_of(pod["metadata"]["uid"].as_str().unwrap());
     }
-    eventually("every proxy container was restarted and is ready", || async {
-        let pods = pods();
-        let ready = pods.iter().all(|pod| pod["status"]["containerStatuses"][0]["ready"] == true);
-        let all = restarts(&pods) >= before + running.len() as u64;
-        if all && ready { Ok(()) } else { Err(format!("{pods:?}")) }
-    })
+    eventually(
+        "every proxy container was restarted and is ready",
+        || async {
+            let pods = pods();
+            let ready = pods
+                .iter()
+                .all(|pod| pod["status"]["containerStatuses"][0]["ready"] == true);
+            let all = restarts(&pods) >= before + running.len() as u64;
+            if all && ready {
+                Ok(())
+            } else {
+                Err(format!("{pods:?}"))
+            }
+        },
+    )
     .await;
     served(&base_url(&kubectl), "gpt-4", "before").await;
     system.run(&["scale", "deployment/dragoman-operator", "--replicas=2"]);

@@ -16,7 +16,11 @@ const NODE: &str = "172.20.0.1";
 
 /// A simulator that pods can reach.
 async fn simulator(builder: Builder) -> Simulator {
-    builder.listen(format!("{NODE}:0").parse().unwrap()).start().await.unwrap()
+    builder
+        .listen(format!("{NODE}:0").parse().unwrap())
+        .start()
+        .await
+        .unwrap()
 }
 
 /// An LLMBackend that leads to a simulator.
@@ -56,7 +60,10 @@ async fn chat(base_url: &str, model: &str) -> Result<(u16, Value), String> {
         .await
         .map_err(|fault| fault.to_string())?;
     let status = reply.status().as_u16();
-    Ok((status, reply.json().await.map_err(|fault| fault.to_string())?))
+    Ok((
+        status,
+        reply.json().await.map_err(|fault| fault.to_string())?,
+    ))
 }
 
 /// A client whose connections are its own, so that each test goes through the Service anew.

@@ -28,7 +28,10 @@ impl Api {
             .unwrap();
         let http = client();
         eventually("kubectl proxy answers", || async {
-            http.get(format!("{API}/readyz")).send().await.map_err(|fault| fault.to_string())
+            http.get(format!("{API}/readyz"))
+                .send()
+                .await
+                .map_err(|fault| fault.to_string())
         })
         .await;
         Self(child)
@@ -44,9 +47,12 @@ impl Drop for Api {
 
 /// Makes the map's target `model`, and gives the time at which the API server had accepted it.
 async fn rename(http: &reqwest::Client, namespace: &str, model: &str) -> Instant {
-    let patch = json!({"spec": {"rules": [{"match": {"exact": "gpt-4"}, "target": {"model": model}}]}});
+    let patch =
+        json!({"spec": {"rules": [{"match": {"exact": "gpt-4"}, "target": {"model": model}}]}});
     let reply = http
-        .patch(format!("{API}/apis/dragoman.dev/v1alpha1/namespaces/{namespace}/modelmaps/names"))
+        .patch(format!(
+            "{API}/apis/dragoman.dev/v1alpha1/namespaces/{namespace}/modelmaps/names"
+        ))
         .header("content-type", "application/merge-patch+json")
         .body(patch.to_string())
         .send()
@@ -59,10 +65,19 @@ async fn rename(http: &reqwest::Client, namespace: &str, model: &str) -> Instant
 /// The addresses of the proxies' pods.
 fn proxies() -> Vec<String> {
     let pods = Kubectl::in_namespace("dragoman-system");
-    let list = pods.run(&["get", "pods", "-l", "dragoman.dev/proxy=default", "-o", "json"]);
+    let list = pods.run(&[
+        "get",
+        "pods",
+        "-l",
+        "dragoman.dev/proxy=default",
+        "-o",
+        "json",
+    ]);
     let list: Value = serde_json::from_str(&list).unwrap();
     let addresses = list["items"].as_array().unwrap().iter();
-    addresses.map(|pod| pod["status"]["podIP"].as_str().unwrap().to_owned()).collect()
+    addresses
+        .map(|pod| pod["status"]["podIP"].as_str().unwrap().to_owned())
+        .collect()
 }
 
 /// The model that one proxy has the upstream called with for `gpt-4`.
@@ -99,7 +114,10 @@ async fn an_edit_is_served_by_every_proxy_within_the_bound() {
             let (http, model) = (&http, &model);
             async move {
                 while sent_by(http, proxy, host).await.as_deref() != Some(model) {
-                    assert!(accepted.elapsed() < Duration::from_secs(10), "{model} is never served");
+                    assert!(
+                        accepted.elapsed() < Duration::from_secs(10),
+                        "{model} is never served"
+                    );
                 }
             }
         });
@@ -112,9 +130,16 @@ async fn an_edit_is_served_by_every_proxy_within_the_bound() {
     let at = |share: f64| latencies[((latencies.len() - 1) as f64 * share).round() as usize];
     println!(
         "accepted by the API server → served by every proxy: p50 {:?}, p90 {:?}, p99 {:?}, max {:?} over {} edits",
-        at(0.5), at(0.9), at(0.99), latencies[latencies.len() - 1], latencies.len(),
+        at(0.5),
+        at(0.9),
+        at(0.99),
+        latencies[latencies.len() - 1],
+        latencies.len(),
     );
-    assert!(at(0.99) <= Duration::from_millis(100), "features D3 bounds it at 100 ms");
+    assert!(
+        at(0.99) <= Duration::from_millis(100),
+        "features D3 bounds it at 100 ms"
+    );
     if at(0.99) > P99 {
         println!("above the {P99:?} that the design aims at");
     }
@@ -156,15 +181,25 @@ async fn a_thousand_edits_under_streaming_load_fail_no_request() {
     let http = client();
     for edit in 0..1000 {
         // Each edit is a real change of meaning, and each name behaves alike.
-        rename(&http, "churn", &format!("tokens-{}+token-5ms", 20 + edit % 2)).await;
+        rename(
+            &http,
+            "churn",
+            &format!("tokens-{}+token-5ms", 20 + edit % 2),
+        )
+        .await;
     }
     done.store(true, Ordering::Relaxed);
     for task in load {
         task.await.unwrap().unwrap();
     }
-    println!("1000 edits, {} streams answered, none failed", answered.load(Ordering::Relaxed));
+    println!(
+        "1000 edits, {} streams answered, none failed",
+        answered.load(Ordering::Relaxed)
+    );
     assert!(answered.load(Ordering::Relaxed) > 100);
-    kubectl.condition("modelmap", "names", "Ready", "True").await;
+    kubectl
+        .condition("modelmap", "names", "Ready", "True")
+        .await;
 }
 
 #[tokio::test]
@@ -176,8 +211,14 @@ async fn a_running_stream_ends_on_the_config_it_began_with() {
     kubectl.apply(&route("one", MAPPED));
     let url = base_url(&kubectl);
     served(&url, "gpt-4", "tokens-100+token-20ms").await;
-    let body = json!({"model": "gpt-4", "stream": true, "messages": [{"role": "user", "content": "x"}]});
-    let mut running = client().post(format!("{url}/chat/completions")).json(&body).send().await.unwrap();
+    let body =
+        json!({"model": "gpt-4", "stream": true, "messages": [{"role": "user", "content": "x"}]});
+    let mut running = client()
+        .post(format!("{url}/chat/completions"))
+        .json(&body)
+        .send()
+        .await
+        .unwrap();
     let mut text = running.chunk().await.unwrap().unwrap().to_vec();
     kubectl.apply(&names("gpt-4", "status-503"));
     eventually("the edit is served", || async {

@@ -13,7 +13,11 @@ fn message(condition: &serde_json::Value) -> &str {
 async fn a_typo_in_a_field_is_refused_at_apply() {
     let kubectl = Kubectl::in_new_namespace("typo");
     let manifest = route("one", "  modelMapReff: {name: names}\n");
-    assert!(kubectl.refused(&manifest).contains("unknown field \"spec.modelMapReff\""));
+    assert!(
+        kubectl
+            .refused(&manifest)
+            .contains("unknown field \"spec.modelMapReff\"")
+    );
 }
 
 #[tokio::test]
@@ -21,17 +25,31 @@ async fn two_credentials_are_refused_at_apply_with_the_cure() {
     let kubectl = Kubectl::in_new_namespace("twokeys");
     let upstream = simulator(Simulator::builder()).await;
     let both = "  credential: {secretRef: {name: a, key: b}, passthrough: {}}\n";
-    assert!(kubectl.refused(&backend("one", &upstream, both)).contains("at most one of"));
+    assert!(
+        kubectl
+            .refused(&backend("one", &upstream, both))
+            .contains("at most one of")
+    );
 }
 
 #[tokio::test]
 async fn what_does_not_exist_is_named() {
     let kubectl = Kubectl::in_new_namespace("missing");
     kubectl.apply(&route("nobody", "  modelMapRef: {name: nothing}\n"));
-    let condition = kubectl.condition("llmroute", "chat", "ResolvedRefs", "False").await;
-    assert!(message(&condition).contains("LLMBackend missing/nobody does not exist"), "{condition}");
-    assert!(message(&condition).contains("ModelMap missing/nothing does not exist"), "{condition}");
-    kubectl.condition("llmroute", "chat", "Ready", "False").await;
+    let condition = kubectl
+        .condition("llmroute", "chat", "ResolvedRefs", "False")
+        .await;
+    assert!(
+        message(&condition).contains("LLMBackend missing/nobody does not exist"),
+        "{condition}"
+    );
+    assert!(
+        message(&condition).contains("ModelMap missing/nothing does not exist"),
+        "{condition}"
+    );
+    kubectl
+        .condition("llmroute", "chat", "Ready", "False")
+        .await;
 }
 
 #[tokio::test]
@@ -40,8 +58,13 @@ async fn a_cycle_of_fallbacks_is_named() {
     kubectl.apply(
         "apiVersion: dragoman.dev/v1alpha1\nkind: ModelMap\nmetadata: {name: names}\nspec:\n  rules:\n  - match: {exact: a}\n    fallbacks: [{model: b}]\n  - match: {exact: b}\n    fallbacks: [{model: a}]\n",
     );
-    let condition = kubectl.condition("modelmap", "names", "Accepted", "False").await;
-    assert!(message(&condition).contains("spec.rules[1].fallbacks[0].model"), "{condition}");
+    let condition = kubectl
+        .condition("modelmap", "names", "Accepted", "False")
+        .await;
+    assert!(
+        message(&condition).contains("spec.rules[1].fallbacks[0].model"),
+        "{condition}"
+    );
     assert!(message(&condition).contains("cycle"), "{condition}");
 }
 
@@ -50,14 +73,22 @@ async fn a_hostname_of_the_cluster_is_refused_and_a_taken_one_says_whose_it_is()
     // Creation times have seconds; within one, the name decides, and these names decide alike.
     let older = Kubectl::in_new_namespace("a-older");
     let newer = Kubectl::in_new_namespace("b-newer");
-    assert!(older.refused(&route("one", "  hostnames: [kubernetes.default.svc]\n")).contains(".svc"));
+    assert!(
+        older
+            .refused(&route("one", "  hostnames: [kubernetes.default.svc]\n"))
+            .contains(".svc")
+    );
     let upstream = simulator(Simulator::builder()).await;
     for kubectl in [&older, &newer] {
         kubectl.apply(&backend("one", &upstream, ""));
         kubectl.apply(&route("one", "  hostnames: [llm.example.com]\n"));
-        kubectl.condition("llmroute", "chat", "Programmed", "True").await;
+        kubectl
+            .condition("llmroute", "chat", "Programmed", "True")
+            .await;
     }
-    let condition = newer.condition("llmroute", "chat", "Accepted", "False").await;
+    let condition = newer
+        .condition("llmroute", "chat", "Accepted", "False")
+        .await;
     assert_eq!(condition["reason"], "HostnameTaken");
     assert!(message(&condition).contains("a-older/chat"), "{condition}");
     older.condition("llmroute", "chat", "Ready", "True").await;
@@ -73,12 +104,17 @@ async fn a_service_that_is_not_ours_is_left_alone() {
     kubectl.run(&["create", "service", "clusterip", "chat", "--tcp=80:8080"]);
     kubectl.apply(&backend("one", &upstream, ""));
     kubectl.apply(&route("one", ""));
-    let condition = kubectl.condition("llmroute", "chat", "Programmed", "False").await;
+    let condition = kubectl
+        .condition("llmroute", "chat", "Programmed", "False")
+        .await;
     assert_eq!(condition["reason"], "ServiceConflict");
     assert!(message(&condition).contains("foreign/chat"), "{condition}");
     let service = kubectl.get("service", "chat").unwrap();
     assert_eq!(service["spec"]["ports"][0]["targetPort"], 8080);
-    assert!(service["metadata"]["ownerReferences"].is_null(), "{service}");
+    assert!(
+        service["metadata"]["ownerReferences"].is_null(),
+        "{service}"
+    );
     kubectl.run(&["delete", "service", "chat"]);
     kubectl.condition("llmroute", "chat", "Ready", "True").await;
     served(&base_url(&kubectl), "m", "m").await;
@@ -89,10 +125,18 @@ async fn a_route_that_its_proxy_does_not_admit_says_so() {
     let kubectl = Kubectl::in_new_namespace("closed");
     let home = Kubectl::in_new_namespace("closedhome");
     home.apply("apiVersion: dragoman.dev/v1alpha1\nkind: LLMProxy\nmetadata: {name: own}\nspec: {deployment: {replicas: 0}}\n");
-    kubectl.apply(&route("one", "  proxyRefs: [{name: own, namespace: closedhome}]\n"));
-    let condition = kubectl.condition("llmroute", "chat", "Accepted", "False").await;
+    kubectl.apply(&route(
+        "one",
+        "  proxyRefs: [{name: own, namespace: closedhome}]\n",
+    ));
+    let condition = kubectl
+        .condition("llmroute", "chat", "Accepted", "False")
+        .await;
     assert_eq!(condition["reason"], "NotAllowedByProxy");
-    assert!(message(&condition).contains("spec.allowedRoutes.namespaces"), "{condition}");
+    assert!(
+        message(&condition).contains("spec.allowedRoutes.namespaces"),
+        "{condition}"
+    );
 }
 
 #[tokio::test]
@@ -101,7 +145,9 @@ async fn an_upstream_in_a_denied_place_is_not_called() {
     kubectl.apply(
         "apiVersion: dragoman.dev/v1alpha1\nkind: LLMRoute\nmetadata: {name: chat}\nspec:\n  backends:\n  - {name: cloud, inline: {url: \"http://169.254.169.254/v1\"}}\n",
     );
-    kubectl.condition("llmroute", "chat", "Programmed", "True").await;
+    kubectl
+        .condition("llmroute", "chat", "Programmed", "True")
+        .await;
     let url = base_url(&kubectl);
     let (status, reply) = dragoman_system::eventually("the route answers", || async {
         super::chat(&url, "m").await

@@ -26,14 +26,18 @@ async fn the_api_server_admits_and_refuses_as_the_offline_check_does() {
     files.sort();
     for file in files {
         let manifest = fs::read_to_string(&file).unwrap();
-        let expected = manifest.lines().find_map(|line| line.strip_prefix("# refused: "));
+        let expected = manifest
+            .lines()
+            .find_map(|line| line.strip_prefix("# refused: "));
         match (expected, kubectl.dry_run(&manifest)) {
             (None, Ok(())) => {}
             (Some(expected), Err(words)) => {
                 assert!(words.contains(expected), "{}: {words}", file.display());
             }
             (None, Err(words)) => panic!("{} was refused: {words}", file.display()),
-            (Some(expected), Ok(())) => panic!("{} was admitted, against {expected}", file.display()),
+            (Some(expected), Ok(())) => {
+                panic!("{} was admitted, against {expected}", file.display())
+            }
         }
     }
 }
