@@ -56,7 +56,9 @@ impl Sender<'_> {
             if !request.body.replayable() {
                 left = 0;
             }
-            let outcome = cluster.send_following(request, &backend.secrets, None).await;
+            let outcome = cluster
+                .send_following(request, &backend.secrets, None)
+                .await;
             self.note(backend, &outcome);
             if left == 0 || !retries(&backend.retries.on, &outcome) {
                 return Ok(outcome);
@@ -67,7 +69,9 @@ impl Sender<'_> {
 
     fn note(&self, backend: &Backend, outcome: &Outcome) {
         if let Err(fault) = outcome {
-            self.route.metrics.upstream_failed(self.worker.thread, fault.kind());
+            self.route
+                .metrics
+                .upstream_failed(self.worker.thread, fault.kind());
             tracing::warn!(
                 request_id = %self.id, route = %self.route.key, backend = %backend.name,
                 kind = fault.kind(), "{fault}"
@@ -83,7 +87,10 @@ fn retries(on: &[RetryOn], outcome: &Outcome) -> bool {
         Ok(_) | Err(Fault::Saturated { .. } | Fault::DeniedAddress { .. }) => return false,
         Err(fault) if fault.before_sending() => RetryOn::ConnectFailure,
         Err(Fault::Closed(_)) => RetryOn::Reset,
-        Err(Fault::Timeout { phase: Phase::FirstByte, .. }) => RetryOn::Timeout,
+        Err(Fault::Timeout {
+            phase: Phase::FirstByte,
+            ..
+        }) => RetryOn::Timeout,
         Err(_) => return false,
     };
     on.contains(&kind)

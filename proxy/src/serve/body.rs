@@ -35,7 +35,10 @@ pub(crate) struct Cut(#[from] Fault);
 
 impl Body {
     fn new(inner: Inner) -> Self {
-        Self { inner, tracked: None }
+        Self {
+            inner,
+            tracked: None,
+        }
     }
 
     pub(crate) fn empty() -> Self {

@@ -45,7 +45,10 @@ pub(crate) async fn answer(
             ..Refusal::client(StatusCode::BAD_REQUEST, "missing_model", message)
         });
     };
-    let content = Content::Json { body: &body, members: &members };
+    let content = Content::Json {
+        body: &body,
+        members: &members,
+    };
     send(asked, names, operation, content, &model).await
 }
 
@@ -68,13 +71,23 @@ async fn send(
 ) -> Result<Response<Body>, Refusal> {
     let thinks = matches!(operation, Operation::Chat | Operation::Completions);
     let known = operation != Operation::Other;
-    let rules = thinks.then_some(&asked.route().rules).filter(|rules| !rules.is_inert());
+    let rules = thinks
+        .then_some(&asked.route().rules)
+        .filter(|rules| !rules.is_inert());
     let edits = Edits {
         think: rules,
         model: (known && names.reply_requested).then(|| json::string::literal(model).into()),
     };
     let looks_into = known && !edits.are_none();
-    let call = Call { asked, operation, content, model };
+    // A model in the body opens no door to what a key owns.
+    let owned = operation == Operation::Other && relay::is_owned(&asked.path);
+    let call = Call {
+        asked,
+        operation,
+        content,
+        model,
+        owned,
+    };
     let (reply, entry, backend) = call.send(names, looks_into).await?;
     reply::answer(reply, edits, asked, backend, &entry.name).await
 }
@@ -85,7 +98,11 @@ pub(crate) fn names(route: &Route) -> Result<&Names, Refusal> {
         Map::Names(names) => Ok(names),
         Map::Closed(why) => {
             let message = format!("LLMRoute {} is closed: {why}.", route.key);
-            Err(Refusal::unavailable(Blame::Proxy, "model_map_unusable", message))
+            Err(Refusal::unavailable(
+                Blame::Proxy,
+                "model_map_unusable",
+                message,
+            ))
         }
     }
 }
@@ -95,7 +112,11 @@ pub(crate) fn refuse_encoded(headers: &HeaderMap) -> Result<(), Refusal> {
     match headers.get(header::CONTENT_ENCODING) {
         Some(encoding) if !encoding.as_bytes().eq_ignore_ascii_case(b"identity") => {
             let message = "Request bodies are read here and must not be compressed; send it without Content-Encoding.";
-            Err(Refusal::client(StatusCode::UNSUPPORTED_MEDIA_TYPE, "encoded_body", message))
+            Err(Refusal::client(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "encoded_body",
+                message,
+            ))
         }
         _ => Ok(()),
     }
@@ -107,15 +128,27 @@ type Answer<'a> = (Reply, &'a RouteBackend, &'a Backend);
 /// A body that names a model.
 pub(crate) enum Content<'a> {
     /// JSON, whose members were scanned for `model` at least.
-    Json { body: &'a Bytes, members: &'a Members<'a, &'static str> },
+    Json {
+        body: &'a Bytes,
+        members: &'a Members<'a, &'static str>,
+    },
     /// A multipart form: what was read of it, where its model stands, and the rest, which can be sent once.
-    Form { start: &'a Bytes, at: Range<usize>, rest: Option<&'a Cell<Option<Incoming>>> },
+    Form {
+        start: &'a Bytes,
+        at: Range<usize>,
+        rest: Option<&'a Cell<Option<Incoming>>>,
+    },
 }
 
 impl Content<'_> {
     /// Whether it was sent and cannot be sent again.
     fn is_spent(&self) -> bool {
-        let Self::Form { rest: Some(rest), .. } = self else { return false };
+        let Self::Form {
+            rest: Some(rest), ..
+        } = self
+        else {
+            return false;
+        };
         let left = rest.take();
         let spent = left.is_none();
         rest.set(left);
@@ -128,6 +161,8 @@ struct Call<'a> {
     operation: Operation<'a>,
     content: Content<'a>,
     model: &'a str,
+    /// Whether the path needs a backend that relays it.
+    owned: bool,
 }
 
 impl<'a> Call<'a> {
@@ -149,7 +184,13 @@ impl<'a> Call<'a> {
             self.look_after_lists(&order, names);
             for at in order.iter() {
                 let entry = &route.backends[at];
-                let Ok(backend) = &entry.backend else { continue };
+                let Ok(backend) = &entry.backend else {
+                    continue;
+                };
+                if self.owned && !backend.relays(&self.asked.method, &self.asked.path) {
+                    last.get_or_insert_with(|| Err(relay::not_relayed(self.asked)));
+                    continue;
+                }
                 let make = || self.outgoing(&step, entry, backend, looks_into);
                 let outcome = self.asked.sender().send(backend, make).await?;
                 if self.content.is_spent() || !attempt::fails_over(&outcome) {
@@ -196,14 +237,20 @@ impl<'a> Call<'a> {
             route: (&key.namespace, &key.name),
             now: jiff::Timestamp::now(),
         };
-        names.resolve(self.model, &input).map_err(|refusal| match refusal {
-            NameRefusal::NotFound => Refusal::no_model(self.model),
-            NameRefusal::When { rule, fault } => {
-                let message = format!("rules[{rule}].when of the route's ModelMap failed: {fault}.");
-                let status = StatusCode::INTERNAL_SERVER_ERROR;
-                Refusal { blame: Blame::Proxy, ..Refusal::client(status, "map_rule_failed", message) }
-            }
-        })
+        names
+            .resolve(self.model, &input)
+            .map_err(|refusal| match refusal {
+                NameRefusal::NotFound => Refusal::no_model(self.model),
+                NameRefusal::When { rule, fault } => {
+                    let message =
+                        format!("rules[{rule}].when of the route's ModelMap failed: {fault}.");
+                    let status = StatusCode::INTERNAL_SERVER_ERROR;
+                    Refusal {
+                        blame: Blame::Proxy,
+                        ..Refusal::client(status, "map_rule_failed", message)
+                    }
+                }
+            })
     }
 
     fn nobody(&self, nobody: Nobody) -> Refusal {
@@ -278,8 +325,12 @@ impl<'a> Call<'a> {
         name: &str,
     ) -> Result<RequestBody, Malformed> {
         let merge = merge(step);
-        let wanted: Vec<&str> =
-            merge.names().iter().map(String::as_str).chain(disable::NAMES).collect();
+        let wanted: Vec<&str> = merge
+            .names()
+            .iter()
+            .map(String::as_str)
+            .chain(disable::NAMES)
+            .collect();
         let members = json::scan(body, &wanted)?;
         let mut edit = ObjectEdit::new(&members);
         let mut edits = match self.operation {
@@ -295,7 +346,10 @@ impl<'a> Call<'a> {
 
 fn merge(step: &Step<'_>) -> Merge {
     let none = serde_json::Map::new();
-    Merge::new(step.defaults.unwrap_or(&none), step.overrides.unwrap_or(&none))
+    Merge::new(
+        step.defaults.unwrap_or(&none),
+        step.overrides.unwrap_or(&none),
+    )
 }
 
 /// No backend of the route can be used.
@@ -304,7 +358,10 @@ pub(crate) fn unusable(route: &Route, at: usize) -> Refusal {
     let why = entry.and_then(|entry| entry.backend.as_ref().err().map(|why| (&entry.name, why)));
     let message = match why {
         Some((name, why)) => {
-            format!("No backend of LLMRoute {} can be used; {name:?}: {why}.", route.key)
+            format!(
+                "No backend of LLMRoute {} can be used; {name:?}: {why}.",
+                route.key
+            )
         }
         None => format!("LLMRoute {} has no backend.", route.key),
     };

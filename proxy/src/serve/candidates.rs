@@ -18,7 +18,10 @@ pub(crate) struct Candidates {
 
 impl Candidates {
     fn none() -> Self {
-        Self { order: [0; MOST], length: 0 }
+        Self {
+            order: [0; MOST],
+            length: 0,
+        }
     }
 
     fn push(&mut self, at: usize) {
@@ -38,7 +41,9 @@ impl Candidates {
 
     fn retain(&mut self, mut keep: impl FnMut(usize) -> bool) {
         let mut kept = Self::none();
-        self.iter().filter(|at| keep(*at)).for_each(|at| kept.push(at));
+        self.iter()
+            .filter(|at| keep(*at))
+            .for_each(|at| kept.push(at));
         *self = kept;
     }
 
@@ -50,13 +55,17 @@ impl Candidates {
         let mut keys = [(false, 0, f64::MAX); MOST];
         for at in self.iter() {
             let entry = &route.backends[at];
-            let left_out =
-                entry.backend.as_ref().is_ok_and(|backend| backend.lasting.health.left_out());
+            let left_out = entry
+                .backend
+                .as_ref()
+                .is_ok_and(|backend| backend.lasting.health.left_out());
             keys[at] = (left_out, entry.priority, turn(entry.weight));
         }
         self.order[..self.length].sort_by(|one, other| {
             let (one, other) = (keys[usize::from(*one)], keys[usize::from(*other)]);
-            (one.0, one.1).cmp(&(other.0, other.1)).then(one.2.total_cmp(&other.2))
+            (one.0, one.1)
+                .cmp(&(other.0, other.1))
+                .then(one.2.total_cmp(&other.2))
         });
     }
 }
@@ -128,7 +137,9 @@ fn leave_out_those_without(
             return false;
         };
         !entry.names.catalogued(bare)
-            && backend.listings.lack(whose(backend), entry.names.upstream(bare))
+            && backend
+                .listings
+                .lack(whose(backend), entry.names.upstream(bare))
     };
     if candidates.iter().any(|at| !lacks(at)) {
         candidates.retain(|at| !lacks(at));
@@ -136,9 +147,16 @@ fn leave_out_those_without(
 }
 
 /// The backends for a path that names no model: all that can be used and `take` it, the first by priority first.
-pub(crate) fn for_path(route: &Route, takes: impl Fn(&Backend) -> bool) -> Result<Candidates, Nobody> {
+pub(crate) fn for_path(
+    route: &Route,
+    takes: impl Fn(&Backend) -> bool,
+) -> Result<Candidates, Nobody> {
     let mut candidates = Candidates::none();
-    let usable = route.backends.iter().enumerate().filter(|(_, entry)| usable(entry));
+    let usable = route
+        .backends
+        .iter()
+        .enumerate()
+        .filter(|(_, entry)| usable(entry));
     let mut refused = false;
     for (at, entry) in usable {
         if entry.backend.as_ref().is_ok_and(|backend| takes(backend)) {
@@ -154,5 +172,21 @@ pub(crate) fn for_path(route: &Route, takes: impl Fn(&Backend) -> bool) -> Resul
             candidates.sort(route);
             Ok(candidates)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn draws_follow_the_weights_and_weight_0_comes_last() {
+        let mut wins = [0; 2];
+        for _ in 0..4000 {
+            wins[usize::from(turn(1) < turn(3))] += 1;
+            assert!(turn(1000) < turn(0));
+        }
+        // One in four, give or take six standard deviations.
+        assert!((830..1170).contains(&wins[1]), "{wins:?}");
     }
 }

@@ -49,7 +49,12 @@ impl Connections {
     /// Tells every connection to end after the requests that it has begun.
     pub(crate) fn drain(&self) {
         self.draining.set(true);
-        for waker in self.wakers.borrow_mut().values_mut().filter_map(Option::take) {
+        for waker in self
+            .wakers
+            .borrow_mut()
+            .values_mut()
+            .filter_map(Option::take)
+        {
             waker.wake();
         }
     }
@@ -65,7 +70,12 @@ impl Connections {
         let id = self.next.get();
         self.next.set(id + 1);
         self.wakers.borrow_mut().insert(id, None);
-        Entered { connections: Rc::clone(self), id, waits: false, told: false }
+        Entered {
+            connections: Rc::clone(self),
+            id,
+            waits: false,
+            told: false,
+        }
     }
 }
 
@@ -86,7 +96,10 @@ impl Entered {
         }
         // A task's waker stays the same.
         if !std::mem::replace(&mut self.waits, true) {
-            self.connections.wakers.borrow_mut().insert(self.id, Some(cx.waker().clone()));
+            self.connections
+                .wakers
+                .borrow_mut()
+                .insert(self.id, Some(cx.waker().clone()));
         }
         false
     }
@@ -130,10 +143,16 @@ async fn serve_http1(worker: Rc<Worker>, mut entered: Entered, stream: TcpStream
     let refused = Rc::new(Cell::new(false));
     let wire = Wire::new(stream, Rc::clone(&refused));
     let service = service_fn(move |request| {
-        let (answer, refused) = (dispatch::answer(Rc::clone(&worker), request), Rc::clone(&refused));
+        let (answer, refused) = (
+            dispatch::answer(Rc::clone(&worker), request),
+            Rc::clone(&refused),
+        );
         async move {
             let answer = answer.await;
-            if answer.as_ref().is_ok_and(|answer| answer.status().is_client_error()) {
+            if answer
+                .as_ref()
+                .is_ok_and(|answer| answer.status().is_client_error())
+            {
                 refused.set(true);
             }
             answer
@@ -188,4 +207,3 @@ where
         tokio::task::spawn_local(future);
     }
 }
-

@@ -37,7 +37,11 @@ impl Asked {
     }
 
     pub(crate) fn sender(&self) -> Sender<'_> {
-        Sender { worker: &self.worker, route: self.route(), id: self.id }
+        Sender {
+            worker: &self.worker,
+            route: self.route(),
+            id: self.id,
+        }
     }
 
     /// What stands after the base URL, with the query.
@@ -64,7 +68,9 @@ pub(crate) async fn answer(
         }
         refusal.response()
     });
-    response.headers_mut().insert(request_id::HEADER.clone(), id.header());
+    response
+        .headers_mut()
+        .insert(request_id::HEADER.clone(), id.header());
     tracked.status(response.status().as_u16());
     Ok(response.map(|body| body.tracked(tracked)))
 }
@@ -79,7 +85,11 @@ async fn route(
     let state = worker.state();
     let host = host(&head)?;
     let plain = path::plain(head.uri.path()).map_err(|fault| {
-        Refusal::client(StatusCode::BAD_REQUEST, "ambiguous_path", format!("Refused: {fault}."))
+        Refusal::client(
+            StatusCode::BAD_REQUEST,
+            "ambiguous_path",
+            format!("Refused: {fault}."),
+        )
     })?;
     let (at, below) = match state.find(host, &plain) {
         Found::Route(at, below) => (at, below),
@@ -92,7 +102,16 @@ async fn route(
     path.push_str(below);
     let query = head.uri.query().map(str::to_owned);
     let (method, headers) = (head.method, head.headers);
-    let asked = Asked { id, worker, state: Rc::clone(&state), at, method, headers, path, query };
+    let asked = Asked {
+        id,
+        worker,
+        state: Rc::clone(&state),
+        at,
+        method,
+        headers,
+        path,
+        query,
+    };
     match path::classify(below) {
         operation @ (Operation::Chat | Operation::Completions | Operation::Embeddings)
             if asked.method == Method::POST =>
@@ -122,7 +141,9 @@ fn host(head: &http::request::Parts) -> Result<&str, Refusal> {
         return Ok(authority.as_str());
     }
     match first {
-        Some(host) => host.to_str().map_err(|_| bad("The Host header is no host.")),
+        Some(host) => host
+            .to_str()
+            .map_err(|_| bad("The Host header is no host.")),
         None if head.version == Version::HTTP_10 => Ok(""),
         None => Err(bad("The request has no Host header.")),
     }

@@ -67,7 +67,15 @@ impl Refusal {
         message: impl Into<Cow<'static, str>>,
     ) -> Self {
         let (message, blame) = (message.into(), Blame::Client);
-        Self { status, blame, code, message, param: None, retry: false, retry_after: None }
+        Self {
+            status,
+            blame,
+            code,
+            message,
+            param: None,
+            retry: false,
+            retry_after: None,
+        }
     }
 
     /// Nothing can answer just now: 503.
@@ -78,7 +86,15 @@ impl Refusal {
     ) -> Self {
         let status = StatusCode::SERVICE_UNAVAILABLE;
         let message = message.into();
-        Self { status, blame, code, message, param: None, retry: true, retry_after: Some(1) }
+        Self {
+            status,
+            blame,
+            code,
+            message,
+            param: None,
+            retry: true,
+            retry_after: Some(1),
+        }
     }
 
     pub(crate) fn no_model(model: &str) -> Self {
@@ -100,23 +116,34 @@ impl Refusal {
     /// An upstream that gave no reply. `backend` is its name within the route: neither its URL nor its addresses are the client's business.
     pub(crate) fn upstream(backend: &str, fault: &Fault) -> Self {
         let (status, code, what): (_, _, Cow<'static, str>) = match fault {
-            Fault::Timeout { phase: Phase::Connect, .. } => (
+            Fault::Timeout {
+                phase: Phase::Connect,
+                ..
+            } => (
                 StatusCode::GATEWAY_TIMEOUT,
                 "upstream_connect_timeout",
                 "could not be connected to in time".into(),
             ),
-            Fault::Timeout { .. } => {
-                (StatusCode::GATEWAY_TIMEOUT, "upstream_timeout", "did not answer in time".into())
-            }
-            Fault::Dns { .. } => {
-                (StatusCode::BAD_GATEWAY, "upstream_unresolved", "has a name that has no address".into())
-            }
-            Fault::Connect { .. } => {
-                (StatusCode::BAD_GATEWAY, "upstream_unreachable", "could not be connected to".into())
-            }
-            Fault::Tls { .. } => {
-                (StatusCode::BAD_GATEWAY, "upstream_tls", "offered no TLS session that we trust".into())
-            }
+            Fault::Timeout { .. } => (
+                StatusCode::GATEWAY_TIMEOUT,
+                "upstream_timeout",
+                "did not answer in time".into(),
+            ),
+            Fault::Dns { .. } => (
+                StatusCode::BAD_GATEWAY,
+                "upstream_unresolved",
+                "has a name that has no address".into(),
+            ),
+            Fault::Connect { .. } => (
+                StatusCode::BAD_GATEWAY,
+                "upstream_unreachable",
+                "could not be connected to".into(),
+            ),
+            Fault::Tls { .. } => (
+                StatusCode::BAD_GATEWAY,
+                "upstream_tls",
+                "offered no TLS session that we trust".into(),
+            ),
             Fault::DeniedAddress { .. } => (
                 StatusCode::BAD_GATEWAY,
                 "upstream_denied",
@@ -127,11 +154,21 @@ impl Refusal {
                 "overloaded",
                 "has as many requests in flight as it may".into(),
             ),
-            Fault::RequestBody(_) => {
-                (StatusCode::BAD_REQUEST, "incomplete_body", "did not get the whole request".into())
-            }
-            Fault::Truncated(_) => (StatusCode::BAD_GATEWAY, "upstream_cut", "broke its reply off".into()),
-            _ => (StatusCode::BAD_GATEWAY, "upstream_failed", "gave no reply that can be passed on".into()),
+            Fault::RequestBody(_) => (
+                StatusCode::BAD_REQUEST,
+                "incomplete_body",
+                "did not get the whole request".into(),
+            ),
+            Fault::Truncated(_) => (
+                StatusCode::BAD_GATEWAY,
+                "upstream_cut",
+                "broke its reply off".into(),
+            ),
+            _ => (
+                StatusCode::BAD_GATEWAY,
+                "upstream_failed",
+                "gave no reply that can be passed on".into(),
+            ),
         };
         let blame = match fault.blame() {
             upstream::Blame::Client => Blame::Client,
@@ -185,7 +222,10 @@ impl Refusal {
         let mut response = Response::new(Body::whole(self.object().into()));
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/json"),
+        );
         headers.insert(FAULT.clone(), HeaderValue::from_static(self.blame.as_str()));
         headers.insert(SHOULD_RETRY.clone(), retry(self.retry));
         if let Some(seconds) = self.retry_after {
@@ -231,18 +271,27 @@ mod tests {
     #[test]
     fn each_fault_has_its_status() {
         let address = ([127, 0, 0, 1], 1).into();
-        let refused = Fault::Connect { address, source: io::ErrorKind::ConnectionRefused.into() };
+        let refused = Fault::Connect {
+            address,
+            source: io::ErrorKind::ConnectionRefused.into(),
+        };
         let timeout = Fault::Timeout {
             phase: Phase::FirstByte,
             after: std::time::Duration::from_secs(1),
             replying: false,
         };
-        for (fault, status, retry) in
-            [(refused, 502, true), (timeout, 504, true), (Fault::Saturated { limit: 1 }, 503, true)]
-        {
+        for (fault, status, retry) in [
+            (refused, 502, true),
+            (timeout, 504, true),
+            (Fault::Saturated { limit: 1 }, 503, true),
+        ] {
             let refusal = Refusal::upstream("b", &fault);
             assert_eq!((refusal.status.as_u16(), refusal.retry), (status, retry));
-            assert!(!refusal.message.contains("127.0.0.1"), "{}", refusal.message);
+            assert!(
+                !refusal.message.contains("127.0.0.1"),
+                "{}",
+                refusal.message
+            );
         }
     }
 

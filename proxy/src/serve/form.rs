@@ -19,7 +19,9 @@ pub(crate) fn boundary(headers: &HeaderMap) -> Option<String> {
     }
     let boundary = parameters.split(';').find_map(|parameter| {
         let (name, value) = parameter.split_once('=')?;
-        name.trim().eq_ignore_ascii_case("boundary").then(|| value.trim().trim_matches('"'))
+        name.trim()
+            .eq_ignore_ascii_case("boundary")
+            .then(|| value.trim().trim_matches('"'))
     })?;
     (!boundary.is_empty() && boundary.len() <= 70).then(|| boundary.to_owned())
 }
@@ -53,10 +55,14 @@ pub(crate) fn model(body: &[u8], boundary: &str) -> Model {
         if part.starts_with(b"--") {
             return found;
         }
-        let Some(head) = memmem::find(part, b"\r\n\r\n") else { return found };
+        let Some(head) = memmem::find(part, b"\r\n\r\n") else {
+            return found;
+        };
         let content = at + head + 4;
         // An empty content's line end is the head's last.
-        let Some(length) = finder.find(&body[content - 2..]) else { return found };
+        let Some(length) = finder.find(&body[content - 2..]) else {
+            return found;
+        };
         let end = (content - 2 + length).max(content);
         if is_model(&part[..head]) {
             if found != Model::None {
@@ -69,13 +75,18 @@ pub(crate) fn model(body: &[u8], boundary: &str) -> Model {
 }
 
 fn is_model(head: &[u8]) -> bool {
-    let Ok(head) = std::str::from_utf8(head) else { return false };
+    let Ok(head) = std::str::from_utf8(head) else {
+        return false;
+    };
     head.split("\r\n").any(|line| {
-        let Some((name, value)) = line.split_once(':') else { return false };
+        let Some((name, value)) = line.split_once(':') else {
+            return false;
+        };
         name.trim().eq_ignore_ascii_case("content-disposition")
             && value.split(';').any(|parameter| {
                 parameter.split_once('=').is_some_and(|(name, value)| {
-                    name.trim().eq_ignore_ascii_case("name") && value.trim().trim_matches('"') == "model"
+                    name.trim().eq_ignore_ascii_case("name")
+                        && value.trim().trim_matches('"') == "model"
                 })
             })
     })
@@ -84,7 +95,13 @@ fn is_model(head: &[u8]) -> bool {
 /// The body with another model.
 pub(crate) fn renamed(body: &Bytes, at: &Range<usize>, model: &str) -> Vec<Bytes> {
     let with = Bytes::copy_from_slice(model.as_bytes());
-    splice(body, vec![Edit { at: at.clone(), with }])
+    splice(
+        body,
+        vec![Edit {
+            at: at.clone(),
+            with,
+        }],
+    )
 }
 
 #[cfg(test)]
@@ -95,10 +112,15 @@ mod tests {
 
     #[test]
     fn the_model_is_found_and_replaced_alone() {
-        let Model::At(at) = model(FORM.as_bytes(), "B") else { panic!() };
+        let Model::At(at) = model(FORM.as_bytes(), "B") else {
+            panic!()
+        };
         assert_eq!(&FORM[at.clone()], "whisper");
         let renamed = renamed(&Bytes::from(FORM), &at, "x").concat();
-        assert_eq!(String::from_utf8(renamed).unwrap(), FORM.replace("whisper", "x"));
+        assert_eq!(
+            String::from_utf8(renamed).unwrap(),
+            FORM.replace("whisper", "x")
+        );
     }
 
     #[test]
@@ -112,18 +134,36 @@ mod tests {
     #[test]
     fn two_models_are_told() {
         let part = "--B\r\nContent-Disposition: form-data; name=model\r\n\r\na\r\n";
-        assert_eq!(model(format!("{part}{part}--B--").as_bytes(), "B"), Model::Several);
-        assert_eq!(model(b"--B\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\n\r\n--B--", "B"), Model::At(54..54));
+        assert_eq!(
+            model(format!("{part}{part}--B--").as_bytes(), "B"),
+            Model::Several
+        );
+        assert_eq!(
+            model(
+                b"--B\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\n\r\n--B--",
+                "B"
+            ),
+            Model::At(53..53)
+        );
         assert_eq!(model(b"no form", "B"), Model::None);
     }
 
     #[test]
     fn the_boundary_is_read_with_and_without_quotes() {
         let read = |value: &str| {
-            boundary(&HeaderMap::from_iter([(header::CONTENT_TYPE, value.parse().unwrap())]))
+            boundary(&HeaderMap::from_iter([(
+                header::CONTENT_TYPE,
+                value.parse().unwrap(),
+            )]))
         };
-        assert_eq!(read("multipart/form-data; boundary=abc").as_deref(), Some("abc"));
-        assert_eq!(read("Multipart/Form-Data; charset=x; Boundary=\"a b\"").as_deref(), Some("a b"));
+        assert_eq!(
+            read("multipart/form-data; boundary=abc").as_deref(),
+            Some("abc")
+        );
+        assert_eq!(
+            read("Multipart/Form-Data; charset=x; Boundary=\"a b\"").as_deref(),
+            Some("a b")
+        );
         assert_eq!(read("multipart/form-data"), None);
         assert_eq!(read("application/json; boundary=a"), None);
     }

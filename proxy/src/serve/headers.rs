@@ -13,7 +13,11 @@ use crate::upstream::hop;
 fn stays(name: &HeaderName) -> bool {
     let text = name.as_str();
     match text.as_bytes().first() {
-        Some(b'x') => text.starts_with("x-dragoman-") || text.starts_with("x-forwarded-") || text == "x-real-ip",
+        Some(b'x') => {
+            text.starts_with("x-dragoman-")
+                || text.starts_with("x-forwarded-")
+                || text == "x-real-ip"
+        }
         _ => {
             *name == header::HOST
                 || *name == header::CONTENT_LENGTH
@@ -31,7 +35,10 @@ fn stays(name: &HeaderName) -> bool {
 /// Headers that `Connection` lists, which go no further either.
 fn listed(headers: &HeaderMap) -> Option<Vec<HeaderName>> {
     let values = headers.get_all(header::CONNECTION);
-    let names = values.iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
+    let names = values
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','));
     let mut listed = Vec::new();
     for name in names.map(str::trim) {
         if !name.eq_ignore_ascii_case("keep-alive")
@@ -64,7 +71,10 @@ pub(crate) fn upstream(client: &HeaderMap, backend: &Backend, looks_into: bool) 
             headers.insert(header::ACCEPT_ENCODING, encodings.clone());
         }
         _ => {
-            headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+            headers.insert(
+                header::ACCEPT_ENCODING,
+                HeaderValue::from_static("identity"),
+            );
         }
     }
     if let Credential::Key(key) = &backend.credential {
@@ -78,7 +88,11 @@ pub(crate) fn upstream(client: &HeaderMap, backend: &Backend, looks_into: bool) 
 
 /// Takes out of an upstream's headers what is not the client's business. Hop-by-hop ones are gone already.
 pub(crate) fn downstream(headers: &mut HeaderMap) {
-    for name in [header::SET_COOKIE, header::ALT_SVC, header::STRICT_TRANSPORT_SECURITY] {
+    for name in [
+        header::SET_COOKIE,
+        header::ALT_SVC,
+        header::STRICT_TRANSPORT_SECURITY,
+    ] {
         if headers.contains_key(&name) {
             headers.remove(name);
         }

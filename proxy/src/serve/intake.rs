@@ -26,10 +26,16 @@ pub(crate) async fn whole(mut body: Incoming, limit: u64) -> Result<Bytes, Refus
     if hint.lower() > limit {
         return Err(too_large(limit));
     }
-    let Some(first) = next(&mut body).await? else { return Ok(Bytes::new()) };
+    let Some(first) = next(&mut body).await? else {
+        return Ok(Bytes::new());
+    };
     // The usual body comes in one piece, which is taken as it is.
     if body.is_end_stream() {
-        return if first.len() as u64 > limit { Err(too_large(limit)) } else { Ok(first) };
+        return if first.len() as u64 > limit {
+            Err(too_large(limit))
+        } else {
+            Ok(first)
+        };
     }
     let ahead = usize::try_from(hint.upper().unwrap_or(hint.lower()).min(AHEAD)).unwrap_or(0);
     let mut all = BytesMut::with_capacity(ahead.max(first.len()));
@@ -95,7 +101,10 @@ fn too_large(limit: u64) -> Refusal {
 
 fn silent() -> Refusal {
     let message = "The request's body did not arrive in time.";
-    Refusal { retry: true, ..Refusal::client(StatusCode::REQUEST_TIMEOUT, "body_timeout", message) }
+    Refusal {
+        retry: true,
+        ..Refusal::client(StatusCode::REQUEST_TIMEOUT, "body_timeout", message)
+    }
 }
 
 fn broken() -> Refusal {

@@ -82,11 +82,19 @@ pub fn start(shared: &Arc<Shared>, address: SocketAddr, threads: usize) -> io::R
             left.send_modify(|left| *left -= 1);
         })?);
     }
-    Ok(Running { address, threads: handles, left: receiver })
+    Ok(Running {
+        address,
+        threads: handles,
+        left: receiver,
+    })
 }
 
 fn listener(address: SocketAddr) -> io::Result<std::net::TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
     if let SocketAddr::V6(v6) = address
         && v6.ip().is_unspecified()
     {
@@ -97,7 +105,11 @@ fn listener(address: SocketAddr) -> io::Result<std::net::TcpListener> {
     socket.set_reuse_port(true)?;
     socket.set_nonblocking(true)?;
     // Linux hands these on to each accepted connection: a client that is gone, or takes nothing any more, must not hold its upstream.
-    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE / 4))?;
+    socket.set_tcp_keepalive(
+        &TcpKeepalive::new()
+            .with_time(KEEPALIVE)
+            .with_interval(KEEPALIVE / 4),
+    )?;
     #[cfg(target_os = "linux")]
     socket.set_tcp_user_timeout(Some(STUCK))?;
     // Small replies and events must not wait for an acknowledgement.
@@ -163,6 +175,8 @@ fn waiting(listener: &TcpListener) -> Option<TcpStream> {
 fn is_the_clients(fault: &io::Error) -> bool {
     matches!(
         fault.kind(),
-        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionRefused
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionRefused
     )
 }

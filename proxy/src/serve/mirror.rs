@@ -8,8 +8,8 @@ use memchr::memmem;
 
 use super::body::Body;
 use super::error::{self, Blame, FAULT, Refusal, SHOULD_RETRY, bounded};
-use super::reply::{self, respond};
 use super::headers;
+use super::reply::{self, respond};
 use crate::json;
 use crate::state::backend::{Backend, Credential};
 use crate::upstream::Reply;
@@ -21,7 +21,12 @@ const QUOTED: usize = 2 << 10;
 
 /// Passes an error on. A body in OpenAI's shape keeps its bytes; anything else is quoted in one.
 pub(crate) async fn error(reply: Reply, backend: &Backend) -> Response<Body> {
-    let Reply { status, mut headers, body, .. } = reply;
+    let Reply {
+        status,
+        mut headers,
+        body,
+        ..
+    } = reply;
     headers::downstream(&mut headers);
     let said = match body.collect(LONGEST).await {
         Ok(Some(body)) if !is_encoded(&headers) => body,
@@ -36,15 +41,24 @@ pub(crate) async fn error(reply: Reply, backend: &Backend) -> Response<Body> {
         return respond(status, headers, Body::whole(said));
     }
     let quoted = quote(status, &headers, &said);
-    for name in [header::CONTENT_LENGTH, header::CONTENT_ENCODING, header::ETAG] {
+    for name in [
+        header::CONTENT_LENGTH,
+        header::CONTENT_ENCODING,
+        header::ETAG,
+    ] {
         headers.remove(name);
     }
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    );
     respond(status, headers, Body::whole(quoted.object().into()))
 }
 
 fn is_encoded(headers: &HeaderMap) -> bool {
-    headers.get(header::CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity")
+    headers
+        .get(header::CONTENT_ENCODING)
+        .is_some_and(|encoding| encoding != "identity")
 }
 
 /// Whether a body is what OpenAI's SDKs read: an object with an `error` that is one, and has a message.
@@ -77,15 +91,26 @@ fn quote(status: StatusCode, headers: &HeaderMap, said: &[u8]) -> Refusal {
     let html = headers
         .get(header::CONTENT_TYPE)
         .is_some_and(|value| value.as_bytes().starts_with(b"text/html"));
-    let text = if html { Cow::Owned(without_tags(&text)) } else { text };
+    let text = if html {
+        Cow::Owned(without_tags(&text))
+    } else {
+        text
+    };
     let text = text.trim();
     let message = if text.is_empty() {
         format!("The upstream answered {status}.")
     } else {
         format!("The upstream answered {status}: {}", bounded(text, QUOTED))
     };
-    let blame = if status.is_server_error() || status.as_u16() == 429 { Blame::Upstream } else { Blame::Client };
-    Refusal { blame, ..Refusal::client(status, code(status), message) }
+    let blame = if status.is_server_error() || status.as_u16() == 429 {
+        Blame::Upstream
+    } else {
+        Blame::Client
+    };
+    Refusal {
+        blame,
+        ..Refusal::client(status, code(status), message)
+    }
 }
 
 fn code(status: StatusCode) -> &'static str {
@@ -106,7 +131,9 @@ fn without_tags(page: &str) -> String {
         push_words(&mut words, &rest[..open]);
         let tag = &rest[open..];
         let inside = ["style", "script"].into_iter().find(|name| {
-            tag[1..].get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name))
+            tag[1..]
+                .get(..name.len())
+                .is_some_and(|start| start.eq_ignore_ascii_case(name))
         });
         let end = match inside {
             Some(name) => tag.to_ascii_lowercase().find(&format!("</{name}")),
@@ -132,8 +159,13 @@ fn push_words(words: &mut String, text: &str) {
 
 /// What the upstream said, without our key, should it repeat that.
 fn without_key(said: Bytes, backend: &Backend) -> Bytes {
-    let Credential::Key(value) = &backend.credential else { return said };
-    let key = value.as_bytes().strip_prefix(b"Bearer ").unwrap_or(value.as_bytes());
+    let Credential::Key(value) = &backend.credential else {
+        return said;
+    };
+    let key = value
+        .as_bytes()
+        .strip_prefix(b"Bearer ")
+        .unwrap_or(value.as_bytes());
     if key.is_empty() || memmem::find(&said, key).is_none() {
         return said;
     }
@@ -155,7 +187,14 @@ mod tests {
     #[test]
     fn openais_shape_is_known() {
         assert!(is_openais(br#"{"error":{"message":"x","type":"y"}}"#));
-        for other in [r#"{"error":"x"}"#, r#"{"message":"x"}"#, "[]", "", "<html>", r#"{"error":{}}"#] {
+        for other in [
+            r#"{"error":"x"}"#,
+            r#"{"message":"x"}"#,
+            "[]",
+            "",
+            "<html>",
+            r#"{"error":{}}"#,
+        ] {
             assert!(!is_openais(other.as_bytes()), "{other}");
         }
     }

@@ -50,7 +50,9 @@ pub(crate) async fn list(asked: &Asked) -> Result<Response<Body>, Refusal> {
 pub(crate) async fn one(asked: &Asked, id: &str) -> Result<Response<Body>, Refusal> {
     let id = path::percent_decode(id);
     let (entries, failure) = entries(asked).await?;
-    let found = entries.iter().find(|entry| entry.get("id").is_some_and(|name| *name == *id));
+    let found = entries
+        .iter()
+        .find(|entry| entry.get("id").is_some_and(|name| *name == *id));
     match (found, failure) {
         (Some(entry), _) => Ok(json(serde_json::to_string(entry).unwrap_or_default())),
         (None, Some(failure)) => Err(told(&failure)),
@@ -67,9 +69,17 @@ fn json(text: String) -> Response<Body> {
 
 fn told(failure: &Failure) -> Refusal {
     let message = format!("No list of models could be had: {}.", failure.message);
-    let blame = if failure.status.is_server_error() { Blame::Upstream } else { Blame::Client };
+    let blame = if failure.status.is_server_error() {
+        Blame::Upstream
+    } else {
+        Blame::Client
+    };
     let retry = failure.status.is_server_error();
-    Refusal { blame, retry, ..Refusal::client(failure.status, "models_unavailable", message) }
+    Refusal {
+        blame,
+        retry,
+        ..Refusal::client(failure.status, "models_unavailable", message)
+    }
 }
 
 /// The route's list, and the first failure if a backend's part is missing.
@@ -77,13 +87,18 @@ async fn entries(asked: &Asked) -> Result<(Vec<Entry>, Option<Failure>), Refusal
     let route = asked.route();
     let names = call::names(route)?;
     let ttl = Duration::from_millis(names.cache_ttl_ms);
-    let outcomes = join_all(route.backends.iter().map(async |entry| match &entry.backend {
-        Ok(backend) => fetch(&asked.worker, backend, &asked.headers, ttl).await,
-        Err(why) => {
-            let why = format!("backend {:?} cannot be used: {why}", entry.name);
-            Err(Failure::new(StatusCode::SERVICE_UNAVAILABLE, why))
-        }
-    }));
+    let outcomes = join_all(
+        route
+            .backends
+            .iter()
+            .map(async |entry| match &entry.backend {
+                Ok(backend) => fetch(&asked.worker, backend, &asked.headers, ttl).await,
+                Err(why) => {
+                    let why = format!("backend {:?} cannot be used: {why}", entry.name);
+                    Err(Failure::new(StatusCode::SERVICE_UNAVAILABLE, why))
+                }
+            }),
+    );
     let outcomes = outcomes.await;
     if candidates::for_path(route, |_| true).is_err() {
         return Err(call::unusable(route, 0));
@@ -119,7 +134,12 @@ pub(crate) fn whose(client: &HeaderMap, backend: &Backend) -> Whose {
 }
 
 /// Looks after a backend's list in the background, so that calls go where their model is.
-pub(crate) fn look_after(worker: &Rc<Worker>, backend: &Arc<Backend>, client: &HeaderMap, ttl: Duration) {
+pub(crate) fn look_after(
+    worker: &Rc<Worker>,
+    backend: &Arc<Backend>,
+    client: &HeaderMap,
+    ttl: Duration,
+) {
     const SELDOM: Duration = Duration::from_secs(30);
     if backend.lasting.health.left_out() || !backend.listings.is_due(ttl.max(SELDOM)) {
         return;
@@ -161,12 +181,17 @@ async fn fetch(
             tokio::task::spawn_local(async move {
                 let outcome = ask(&worker, &backend, &client).await;
                 if let (Ok(listing), None) = (&outcome, whose) {
-                    backend.lasting.health.lists(u32::try_from(listing.entries.len()).unwrap_or(u32::MAX));
+                    backend
+                        .lasting
+                        .health
+                        .lists(u32::try_from(listing.entries.len()).unwrap_or(u32::MAX));
                 }
                 if let Err(failure) = &outcome {
                     tracing::warn!(backend = %backend.name, "no list of models: {}", failure.message);
                 }
-                backend.listings.landed(whose, &sender, outcome.map(Arc::new));
+                backend
+                    .listings
+                    .landed(whose, &sender, outcome.map(Arc::new));
             });
             flight
         }
@@ -174,15 +199,32 @@ async fn fetch(
     flight.outcome().await
 }
 
-async fn ask(worker: &Worker, backend: &Arc<Backend>, client: &HeaderMap) -> Result<Listing, Failure> {
+async fn ask(
+    worker: &Worker,
+    backend: &Arc<Backend>,
+    client: &HeaderMap,
+) -> Result<Listing, Failure> {
     let failed = |why: String| Failure::new(StatusCode::BAD_GATEWAY, why);
-    let cluster = worker.cluster(backend).map_err(|fault| failed(fault.to_string()))?;
-    let path = backend.settings.endpoint.join("/models").map_err(|fault| failed(fault.to_string()))?;
+    let cluster = worker
+        .cluster(backend)
+        .map_err(|fault| failed(fault.to_string()))?;
+    let path = backend
+        .settings
+        .endpoint
+        .join("/models")
+        .map_err(|fault| failed(fault.to_string()))?;
     let mut headers = headers::upstream(client, backend, true);
     headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
-    let request = Request { method: Method::GET, path, headers, body: RequestBody::Empty };
+    let request = Request {
+        method: Method::GET,
+        path,
+        headers,
+        body: RequestBody::Empty,
+    };
     let end = Instant::now() + PATIENCE;
-    let sent = cluster.send_following(request, &backend.secrets, Some(end)).await;
+    let sent = cluster
+        .send_following(request, &backend.secrets, Some(end))
+        .await;
     attempt::learn(backend, &sent);
     let reply = sent.map_err(|fault| unreachable(backend, &fault))?;
     match reply.status.as_u16() {
@@ -192,11 +234,19 @@ async fn ask(worker: &Worker, backend: &Arc<Backend>, client: &HeaderMap) -> Res
             let said = format!("{} answered {}", backend.name, reply.status);
             // A client's own key that the upstream refuses is the client's to know of.
             let theirs = matches!(backend.credential, Credential::Passthrough);
-            let status = if theirs && status < 500 { reply.status } else { StatusCode::BAD_GATEWAY };
+            let status = if theirs && status < 500 {
+                reply.status
+            } else {
+                StatusCode::BAD_GATEWAY
+            };
             return Err(Failure::new(status, said));
         }
     }
-    let body = reply.body.collect(LONGEST).await.map_err(|fault| unreachable(backend, &fault))?;
+    let body = reply
+        .body
+        .collect(LONGEST)
+        .await
+        .map_err(|fault| unreachable(backend, &fault))?;
     let body = body.ok_or_else(|| failed(format!("the list of {} is too long", backend.name)))?;
     read(&body).ok_or_else(|| failed(format!("{} gave no list of models", backend.name)))
 }
@@ -204,7 +254,10 @@ async fn ask(worker: &Worker, backend: &Arc<Backend>, client: &HeaderMap) -> Res
 /// In words that name no address.
 fn unreachable(backend: &Backend, fault: &Fault) -> Failure {
     let refusal = Refusal::upstream("", fault);
-    Failure::new(refusal.status, format!("{} did not give one ({})", backend.name, fault.kind()))
+    Failure::new(
+        refusal.status,
+        format!("{} did not give one ({})", backend.name, fault.kind()),
+    )
 }
 
 fn read(body: &Bytes) -> Option<Listing> {
@@ -225,8 +278,13 @@ mod tests {
 
     #[test]
     fn a_list_is_read_with_all_its_fields_in_their_order() {
-        let listing = read(&r#"{"object":"list","data":[{"z":1,"id":"a","permission":[{}]}]}"#.into()).unwrap();
-        assert_eq!(serde_json::to_string(&listing.entries).unwrap(), r#"[{"z":1,"id":"a","permission":[{}]}]"#);
+        let listing =
+            read(&r#"{"object":"list","data":[{"z":1,"id":"a","permission":[{}]}]}"#.into())
+                .unwrap();
+        assert_eq!(
+            serde_json::to_string(&listing.entries).unwrap(),
+            r#"[{"z":1,"id":"a","permission":[{}]}]"#
+        );
         assert!(listing.lacks("b") && !listing.lacks("a"));
         assert!(read(&r#"[{"id":"a"}]"#.into()).is_some());
         assert!(read(&"<html>".into()).is_none());

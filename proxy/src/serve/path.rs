@@ -1,7 +1,7 @@
 //! The path of a request: made plain, so that no spelling of it leads elsewhere than it was judged for, and classified.
 //!
 //! Source: [RFC 3986 §6.2.2](https://www.rfc-editor.org/rfc/rfc3986#section-6.2.2). Doubled slashes, which base URLs with a
-//! trailing slash make, are taken as one. What servers read in different ways is refused: dot segments (also
+//! trailing slash make, are taken as one, and escapes of what needs none are decoded. What servers read in different ways is refused: dot segments (also
 //! encoded, also with `;` parameters), encoded slashes, backslashes and control characters.
 
 use std::borrow::Cow;
@@ -19,9 +19,11 @@ pub fn plain(path: &str) -> Result<Cow<'_, str>, Ambiguous> {
     if !path.starts_with('/') {
         return Err(Ambiguous("does not begin with a slash"));
     }
-    let bytes = path.as_bytes();
-    if memchr::memchr3(b'%', b'\\', b';', bytes).is_some() {
-        judge_escapes(bytes)?;
+    if memchr::memchr2(b'%', b'\\', path.as_bytes()).is_some() {
+        judge_escapes(path.as_bytes())?;
+        if let Cow::Owned(unescaped) = unescape_unreserved(path) {
+            return plain(&unescaped).map(|path| Cow::Owned(path.into_owned()));
+        }
     }
     let mut doubled = false;
     for segment in path[1..].split('/') {
@@ -57,6 +59,29 @@ fn judge_escapes(bytes: &[u8]) -> Result<(), Ambiguous> {
         }
     }
     Ok(())
+}
+
+/// Decodes what needs no escape, so that a name has one spelling: RFC 3986 §6.2.2.2. Nothing that this yields is an escape again.
+fn unescape_unreserved(path: &str) -> Cow<'_, str> {
+    let bytes = path.as_bytes();
+    let unreserved = |at: usize| {
+        let byte = decoded(bytes, at).filter(|_| bytes[at] == b'%')?;
+        (byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)).then_some(byte)
+    };
+    if memchr::memchr_iter(b'%', bytes).all(|at| unreserved(at).is_none()) {
+        return Cow::Borrowed(path);
+    }
+    let mut out = String::with_capacity(path.len());
+    let mut from = 0;
+    for at in memchr::memchr_iter(b'%', bytes) {
+        if let Some(byte) = unreserved(at) {
+            out.push_str(&path[from..at]);
+            out.push(char::from(byte));
+            from = at + 3;
+        }
+    }
+    out.push_str(&path[from..]);
+    Cow::Owned(out)
 }
 
 /// Whether a segment means `.` or `..` once decoded and without `;` parameters.
@@ -131,11 +156,11 @@ pub fn after_base(path: &str) -> &str {
 
 /// Classifies what stands after the base URL.
 pub fn classify(after_base: &str) -> Operation<'_> {
-    match after_base {
+    match after_base.strip_suffix('/').unwrap_or(after_base) {
         "chat/completions" => Operation::Chat,
         "completions" => Operation::Completions,
         "embeddings" => Operation::Embeddings,
-        "models" | "models/" => Operation::Models,
+        "models" => Operation::Models,
         other => match other.strip_prefix("models/") {
             Some(id) => Operation::Model(id),
             None => Operation::Other,
@@ -149,18 +174,52 @@ mod tests {
 
     #[test]
     fn a_plain_path_is_borrowed_and_doubled_slashes_are_one() {
-        assert!(matches!(plain("/v1/chat/completions"), Ok(Cow::Borrowed(_))));
-        assert!(matches!(plain("/v1/files/"), Ok(Cow::Borrowed("/v1/files/"))));
-        assert_eq!(plain("/v1//chat///completions").unwrap(), "/v1/chat/completions");
+        assert!(matches!(
+            plain("/v1/chat/completions"),
+            Ok(Cow::Borrowed(_))
+        ));
+        assert!(matches!(
+            plain("/v1/files/"),
+            Ok(Cow::Borrowed("/v1/files/"))
+        ));
+        assert_eq!(
+            plain("/v1//chat///completions").unwrap(),
+            "/v1/chat/completions"
+        );
         assert_eq!(plain("//").unwrap(), "/");
+    }
+
+    #[test]
+    fn a_name_has_one_spelling() {
+        assert_eq!(
+            plain("/v1/f%69les/%7Ea%2D%2fb").unwrap(),
+            "/v1/files/~a-%2fb"
+        );
+        assert_eq!(plain("/a%20b%2541").unwrap(), "/a%20b%2541");
+        assert_eq!(
+            classify(after_base(&plain("/v1/%63hat/completions/").unwrap())),
+            Operation::Chat
+        );
     }
 
     #[test]
     fn no_spelling_climbs_out_of_the_base_path() {
         for path in [
-            "/v1/../admin", "/..", "/v1/.", "/v1/%2e%2e/admin", "/v1/.%2E/admin", "/v1/..;x=1/admin",
-            "/v1/%2e%2e%3bx/admin", "/v1/..%5cadmin", "/v1\\..\\admin", "/v1/a%00b", "/v1/%0d%0a", "/v1/%zz",
-            "*", "v1/models",
+            "/v1/../admin",
+            "/..",
+            "/v1/.",
+            "/v1/%2e%2e/admin",
+            "/v1/.%2E/admin",
+            "/v1/%2e/admin",
+            "/v1/..;x=1/admin",
+            "/v1/%2e%2e%3bx/admin",
+            "/v1/..%5cadmin",
+            "/v1\\..\\admin",
+            "/v1/a%00b",
+            "/v1/%0d%0a",
+            "/v1/%zz",
+            "*",
+            "v1/models",
         ] {
             assert!(plain(path).is_err(), "{path}");
         }
@@ -168,7 +227,13 @@ mod tests {
 
     #[test]
     fn dots_within_a_name_are_a_name() {
-        for path in ["/v1/models/gpt-3.5", "/v1/files/..a", "/v1/files/a..", "/.well-known", "/a%20b"] {
+        for path in [
+            "/v1/models/gpt-3.5",
+            "/v1/files/..a",
+            "/v1/files/a..",
+            "/.well-known",
+            "/a%20b",
+        ] {
             assert!(plain(path).is_ok(), "{path}");
         }
     }

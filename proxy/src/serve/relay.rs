@@ -28,12 +28,28 @@ use crate::upstream::{BoxError, Request, RequestBody};
 /// How much of a form is read ahead to find its model.
 const AHEAD: u64 = 64 << 10;
 /// Paths whose forms name a model wherever they like, and are read whole.
-const FORMS: [&str; 4] =
-    ["/audio/transcriptions", "/audio/translations", "/images/edits", "/images/variations"];
-/// What a key owns at OpenAI: the first segment of such paths.
+const FORMS: [&str; 4] = [
+    "/audio/transcriptions",
+    "/audio/translations",
+    "/images/edits",
+    "/images/variations",
+];
+/// What a key owns at OpenAI: segments of such paths.
 const OWNED: [&str; 14] = [
-    "files", "uploads", "batches", "fine_tuning", "fine-tunes", "assistants", "threads",
-    "vector_stores", "containers", "conversations", "evals", "organization", "projects", "realtime",
+    "files",
+    "uploads",
+    "batches",
+    "fine_tuning",
+    "fine-tunes",
+    "assistants",
+    "threads",
+    "vector_stores",
+    "containers",
+    "conversations",
+    "evals",
+    "organization",
+    "projects",
+    "realtime",
 ];
 
 /// Answers a request of such a path.
@@ -43,11 +59,19 @@ pub(crate) async fn answer(asked: &Asked, body: Incoming) -> Result<Response<Bod
     if asked.method == Method::TRACE {
         // It would show the client what was sent, our credential included.
         let message = "TRACE is not relayed.";
-        return Err(Refusal::client(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message));
+        return Err(Refusal::client(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "method_not_allowed",
+            message,
+        ));
     }
     if path::has_encoded_slash(&asked.path) {
         let message = "The path holds an encoded slash, which servers read in different ways.";
-        return Err(Refusal::client(StatusCode::BAD_REQUEST, "ambiguous_path", message));
+        return Err(Refusal::client(
+            StatusCode::BAD_REQUEST,
+            "ambiguous_path",
+            message,
+        ));
     }
     if body.is_end_stream() {
         return pass(asked, RequestBody::Empty).await;
@@ -67,7 +91,11 @@ fn may_be_json(headers: &HeaderMap) -> bool {
     match headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes) {
         None => true,
         Some(value) => {
-            let kind = value.split(|byte| *byte == b';').next().unwrap_or_default().to_ascii_lowercase();
+            let kind = value
+                .split(|byte| *byte == b';')
+                .next()
+                .unwrap_or_default()
+                .to_ascii_lowercase();
             kind.starts_with(b"text/")
                 || kind == b"application/x-www-form-urlencoded"
                 || memchr::memmem::find(&kind, b"json").is_some()
@@ -88,18 +116,27 @@ async fn json(asked: &Asked, body: Incoming) -> Result<Response<Body>, Refusal> 
     };
     match members.text(&body, "model") {
         Some(model) => {
-            refuse_owned(asked)?;
-            let content = Content::Json { body: &body, members: &members };
+            let content = Content::Json {
+                body: &body,
+                members: &members,
+            };
             call::named(asked, Operation::Other, content, &model).await
         }
         None => pass(asked, RequestBody::Bytes(body.clone())).await,
     }
 }
 
-async fn form(asked: &Asked, boundary: &str, mut body: Incoming) -> Result<Response<Body>, Refusal> {
+async fn form(
+    asked: &Asked,
+    boundary: &str,
+    mut body: Incoming,
+) -> Result<Response<Body>, Refusal> {
     let whole = FORMS.contains(&asked.path.as_str());
     let (start, rest) = if whole {
-        (intake::whole(body, asked.state.proxy.body_bytes).await?, None)
+        (
+            intake::whole(body, asked.state.proxy.body_bytes).await?,
+            None,
+        )
     } else {
         let start = intake::start(&mut body, AHEAD).await?;
         let rest = (!body.is_end_stream()).then_some(body);
@@ -115,40 +152,46 @@ async fn form(asked: &Asked, boundary: &str, mut body: Incoming) -> Result<Respo
         }
         Model::Several => {
             let message = "The form has more than one field \"model\".";
-            return Err(Refusal::client(StatusCode::BAD_REQUEST, "ambiguous_model", message));
+            return Err(Refusal::client(
+                StatusCode::BAD_REQUEST,
+                "ambiguous_model",
+                message,
+            ));
         }
     };
-    refuse_owned(asked)?;
     let model = String::from_utf8_lossy(&start[at.clone()]).into_owned();
     let rest = rest.map(|rest| Cell::new(Some(rest)));
-    let content = Content::Form { start: &start, at, rest: rest.as_ref() };
+    let content = Content::Form {
+        start: &start,
+        at,
+        rest: rest.as_ref(),
+    };
     call::named(asked, Operation::Other, content, &model).await
 }
 
-/// A model in the body opens no door to what a key owns.
-fn refuse_owned(asked: &Asked) -> Result<(), Refusal> {
-    if !is_owned(&asked.path) {
-        return Ok(());
-    }
-    match candidates::for_path(asked.route(), |backend| backend.relays(&asked.method, &asked.path)) {
-        Err(Nobody::Refuses) => Err(not_relayed(asked)),
-        _ => Ok(()),
-    }
+/// Whether a path stands for something that a key owns, on whatever level an upstream serves it.
+pub(crate) fn is_owned(path: &str) -> bool {
+    // Some servers tell no case apart, or take what follows a `;` for parameters.
+    let name = |segment: &str| {
+        segment
+            .split(';')
+            .next()
+            .unwrap_or_default()
+            .to_ascii_lowercase()
+    };
+    let segments: Vec<String> = path.trim_matches('/').split('/').map(name).collect();
+    segments.iter().any(|segment| OWNED.contains(&segment.as_str()))
+        // `responses` and `chat/completions` make something new; what is below them is somebody's.
+        || segments.windows(2).any(|pair| pair[0] == "responses")
+        || segments.windows(3).any(|three| three[0] == "chat" && three[1] == "completions")
 }
 
-fn is_owned(path: &str) -> bool {
-    let mut segments = path.trim_matches('/').split('/');
-    let first = segments.next().unwrap_or_default();
-    // `responses` and `chat/completions` themselves make something new; what is below them is somebody's.
-    OWNED.contains(&first)
-        || (first == "responses" && segments.clone().next().is_some())
-        || (first == "chat" && segments.nth(1).is_some())
-}
-
-fn not_relayed(asked: &Asked) -> Refusal {
+pub(crate) fn not_relayed(asked: &Asked) -> Refusal {
     let message = format!(
-        "{} {} names no model and belongs to no API that this proxy answers; LLMRoute {} relays it only to a backend without a credential of its own, or one whose spec.relay (LLMBackend) lists this method and path.",
-        asked.method, asked.path, asked.route().key
+        "{} {} belongs to no API that this proxy answers; LLMRoute {} relays it only to a backend without a credential of its own, or one whose spec.relay (LLMBackend) lists this method and path.",
+        asked.method,
+        asked.path,
+        asked.route().key
     );
     Refusal::client(StatusCode::NOT_FOUND, "path_not_relayed", message)
 }
@@ -164,12 +207,17 @@ async fn pass(asked: &Asked, mut body: RequestBody) -> Result<Response<Body>, Re
     let mut last = None;
     for at in order.iter() {
         let entry = &route.backends[at];
-        let Ok(backend) = &entry.backend else { continue };
+        let Ok(backend) = &entry.backend else {
+            continue;
+        };
         let again = body.replay();
         let once = Cell::new(Some(body));
         let make = || {
             let path = backend.settings.endpoint.join(&asked.path_and_query());
-            let body = again.as_ref().and_then(RequestBody::replay).or_else(|| once.take());
+            let body = again
+                .as_ref()
+                .and_then(RequestBody::replay)
+                .or_else(|| once.take());
             Ok(Request {
                 method: asked.method.clone(),
                 path: path.map_err(|_| call::bad_path())?,
@@ -195,13 +243,21 @@ async fn pass(asked: &Asked, mut body: RequestBody) -> Result<Response<Body>, Re
         }
     }
     last.unwrap_or_else(|| {
-        Err(Refusal::unavailable(Blame::Proxy, "no_backend", "No backend of the route can be used."))
+        Err(Refusal::unavailable(
+            Blame::Proxy,
+            "no_backend",
+            "No backend of the route can be used.",
+        ))
     })
 }
 
 /// A body that is relayed while it arrives, after what was read of it already.
 pub(crate) fn stream(start: Option<Vec<Bytes>>, rest: Incoming) -> RequestBody {
-    let start = start.unwrap_or_default().into_iter().filter(|piece| !piece.is_empty()).collect();
+    let start = start
+        .unwrap_or_default()
+        .into_iter()
+        .filter(|piece| !piece.is_empty())
+        .collect();
     RequestBody::Stream(Box::pin(Upload { start, rest }))
 }
 
@@ -245,19 +301,49 @@ mod tests {
 
     #[test]
     fn what_a_key_owns_is_known_by_its_path() {
-        for path in ["/files", "/files/1/content", "/batches", "/responses/r1", "/chat/completions/c1", "/threads/t/runs"] {
+        for path in [
+            "/files",
+            "/files/1/content",
+            "/batches",
+            "/responses/r1",
+            "/chat/completions/c1",
+            "/threads/t/runs",
+            "/v1/files",
+            "/Files;x",
+            "/x/openai/batches",
+        ] {
             assert!(is_owned(path), "{path}");
         }
-        for path in ["/responses", "/images/generations", "/audio/speech", "/rerank", "/moderations", "/chat/other"] {
+        for path in [
+            "/responses",
+            "/images/generations",
+            "/audio/speech",
+            "/rerank",
+            "/moderations",
+            "/chat/other/x",
+        ] {
             assert!(!is_owned(path), "{path}");
         }
     }
 
     #[test]
     fn what_curl_sends_by_default_may_be_json() {
-        let is = |value: &str| may_be_json(&HeaderMap::from_iter([(header::CONTENT_TYPE, value.parse().unwrap())]));
-        assert!(is("application/x-www-form-urlencoded") && is("application/json; charset=utf-8") && is("text/plain"));
+        let is = |value: &str| {
+            may_be_json(&HeaderMap::from_iter([(
+                header::CONTENT_TYPE,
+                value.parse().unwrap(),
+            )]))
+        };
+        assert!(
+            is("application/x-www-form-urlencoded")
+                && is("application/json; charset=utf-8")
+                && is("text/plain")
+        );
         assert!(may_be_json(&HeaderMap::new()));
-        assert!(!is("application/octet-stream") && !is("audio/wav") && !is("multipart/form-data; boundary=x"));
+        assert!(
+            !is("application/octet-stream")
+                && !is("audio/wav")
+                && !is("multipart/form-data; boundary=x")
+        );
     }
 }

@@ -54,19 +54,36 @@ pub(crate) async fn answer(
     if !streamed && !is_json(&reply.headers) {
         return Ok(relay(reply, asked, name));
     }
-    let Reply { status, mut headers, body, .. } = reply;
-    if headers.get(header::CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
-        return Err(unreadable(name, "sent an encoded reply, though it was asked not to"));
+    let Reply {
+        status,
+        mut headers,
+        body,
+        ..
+    } = reply;
+    if headers
+        .get(header::CONTENT_ENCODING)
+        .is_some_and(|encoding| encoding != "identity")
+    {
+        return Err(unreadable(
+            name,
+            "sent an encoded reply, though it was asked not to",
+        ));
     }
     headers::downstream(&mut headers);
     headers.remove(header::CONTENT_LENGTH);
     if streamed {
-        let think = edits.think.map(|rules| OpenAiStream::new(Arc::clone(rules)));
+        let think = edits
+            .think
+            .map(|rules| OpenAiStream::new(Arc::clone(rules)));
         let stream = Stream::new(body, asked.id, name).edited(think, edits.model.map(Renamer::new));
         return Ok(respond(status, headers, Body::stream(stream)));
     }
-    let whole = body.collect(LONGEST).await.map_err(|fault| Refusal::upstream(name, &fault))?;
-    let whole = whole.ok_or_else(|| unreadable(name, "sent a reply that is too long to be edited"))?;
+    let whole = body
+        .collect(LONGEST)
+        .await
+        .map_err(|fault| Refusal::upstream(name, &fault))?;
+    let whole =
+        whole.ok_or_else(|| unreadable(name, "sent a reply that is too long to be edited"))?;
     let mut segments = match edits.think {
         Some(rules) => think::reply(rules, whole),
         None => vec![whole],
@@ -74,7 +91,12 @@ pub(crate) async fn answer(
     if let Some(model) = &edits.model {
         let joined = match segments.pop() {
             Some(only) if segments.is_empty() => only,
-            last => segments.into_iter().chain(last).collect::<Vec<_>>().concat().into(),
+            last => segments
+                .into_iter()
+                .chain(last)
+                .collect::<Vec<_>>()
+                .concat()
+                .into(),
         };
         segments = reply_model::whole(&joined, model);
     }
@@ -84,7 +106,10 @@ pub(crate) async fn answer(
 fn unreadable(backend: &str, what: &str) -> Refusal {
     let message = format!("Backend {backend:?} {what}.");
     let status = StatusCode::BAD_GATEWAY;
-    Refusal { blame: Blame::Upstream, ..Refusal::client(status, "upstream_failed", message) }
+    Refusal {
+        blame: Blame::Upstream,
+        ..Refusal::client(status, "upstream_failed", message)
+    }
 }
 
 /// Whether headers announce an event stream.
@@ -98,13 +123,23 @@ pub(crate) fn is_json(headers: &HeaderMap) -> bool {
 }
 
 fn has_type(headers: &HeaderMap, wanted: &str) -> bool {
-    let value = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
-    value.get(..wanted.len()).is_some_and(|start| start.eq_ignore_ascii_case(wanted.as_bytes()))
+    let value = headers
+        .get(header::CONTENT_TYPE)
+        .map(HeaderValue::as_bytes)
+        .unwrap_or_default();
+    value
+        .get(..wanted.len())
+        .is_some_and(|start| start.eq_ignore_ascii_case(wanted.as_bytes()))
 }
 
 /// Passes a reply on as it is. A stream that breaks gets an error event, anything else that breaks is cut off.
 pub(crate) fn relay(reply: Reply, asked: &Asked, backend: &str) -> Response<Body> {
-    let Reply { status, mut headers, body, .. } = reply;
+    let Reply {
+        status,
+        mut headers,
+        body,
+        ..
+    } = reply;
     headers::downstream(&mut headers);
     let empty = asked.method == Method::HEAD
         || status == StatusCode::NO_CONTENT

@@ -27,7 +27,10 @@ pub(crate) struct Renamer {
 
 impl Renamer {
     pub(crate) fn new(model: Bytes) -> Self {
-        Self { model, framer: Framer::default() }
+        Self {
+            model,
+            framer: Framer::default(),
+        }
     }
 
     /// Takes the next chunk and appends what goes to the client.
@@ -69,7 +72,10 @@ mod tests {
     #[test]
     fn only_the_model_of_a_reply_changes() {
         let body = Bytes::from_static(br#"{"id":1, "model" : "sent", "x":{"model":"y"}}"#);
-        assert_eq!(whole(&body, &ASKED).concat(), br#"{"id":1, "model" : "asked", "x":{"model":"y"}}"#);
+        assert_eq!(
+            whole(&body, &ASKED).concat(),
+            br#"{"id":1, "model" : "asked", "x":{"model":"y"}}"#
+        );
         for other in ["[]", "{}", "not json"] {
             let body = Bytes::from(other);
             assert_eq!(whole(&body, &ASKED).concat(), other.as_bytes());
@@ -82,10 +88,17 @@ mod tests {
         for at in 0..stream.len() {
             let mut renamer = Renamer::new(ASKED);
             let mut out = Vec::new();
-            renamer.push(Bytes::copy_from_slice(&stream.as_bytes()[..at]), &mut out).unwrap();
-            renamer.push(Bytes::copy_from_slice(&stream.as_bytes()[at..]), &mut out).unwrap();
+            renamer
+                .push(Bytes::copy_from_slice(&stream.as_bytes()[..at]), &mut out)
+                .unwrap();
+            renamer
+                .push(Bytes::copy_from_slice(&stream.as_bytes()[at..]), &mut out)
+                .unwrap();
             renamer.finish(&mut out);
-            assert_eq!(String::from_utf8(out.concat()).unwrap(), stream.replace("sent", "asked"));
+            assert_eq!(
+                String::from_utf8(out.concat()).unwrap(),
+                stream.replace("sent", "asked")
+            );
         }
     }
 }

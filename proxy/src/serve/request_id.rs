@@ -18,8 +18,15 @@ pub struct RequestId(Uuid);
 
 impl RequestId {
     /// A new id, made of the time and 74 random bits.
+    #[must_use]
+    #[allow(
+        clippy::new_without_default,
+        reason = "no two are the same, so there is no default one"
+    )]
     pub fn new() -> Self {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
         let mut random = [0; 10];
         rand::rng().fill_bytes(&mut random);
         let millis = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);

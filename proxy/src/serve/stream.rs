@@ -53,9 +53,12 @@ impl Stream {
             if let Some(piece) = self.ready.pop_front() {
                 return Poll::Ready(Some(piece));
             }
-            let Some(body) = &mut self.body else { return Poll::Ready(None) };
+            let Some(body) = &mut self.body else {
+                return Poll::Ready(None);
+            };
             let chunk = ready!(body.poll_chunk(cx));
-            if self.think.is_none() && self.renamer.is_none()
+            if self.think.is_none()
+                && self.renamer.is_none()
                 && let Some(Ok(chunk)) = chunk
             {
                 return Poll::Ready(Some(chunk));
@@ -84,7 +87,9 @@ impl Stream {
     fn push(&mut self, chunk: Bytes) -> Result<(), Refusal> {
         let mut scratch = std::mem::take(&mut self.scratch);
         let pushed = match &mut self.think {
-            Some(think) => think.push(chunk, &mut scratch).map_err(|fault| unreadable(&fault)),
+            Some(think) => think
+                .push(chunk, &mut scratch)
+                .map_err(|fault| unreadable(&fault)),
             None => {
                 scratch.push(chunk);
                 Ok(())
@@ -97,7 +102,9 @@ impl Stream {
     fn finish(&mut self) -> Result<(), Refusal> {
         let mut scratch = std::mem::take(&mut self.scratch);
         let finished = match &mut self.think {
-            Some(think) => think.finish(&mut scratch).map_err(|fault| unreadable(&fault)),
+            Some(think) => think
+                .finish(&mut scratch)
+                .map_err(|fault| unreadable(&fault)),
             None => Ok(()),
         };
         self.pass(scratch)?;
@@ -116,7 +123,9 @@ impl Stream {
             Some(renamer) => {
                 let mut renamed = Vec::new();
                 for piece in pieces.drain(..) {
-                    renamer.push(piece, &mut renamed).map_err(|fault| unreadable(&fault))?;
+                    renamer
+                        .push(piece, &mut renamed)
+                        .map_err(|fault| unreadable(&fault))?;
                 }
                 self.ready.extend(renamed);
             }

@@ -17,7 +17,12 @@ pub(crate) struct Tracked {
 impl Tracked {
     pub(crate) fn begin(worker: &Rc<Worker>) -> Self {
         worker.in_flight().enter();
-        Self { worker: Rc::clone(worker), began: Instant::now(), route: None, status: 0 }
+        Self {
+            worker: Rc::clone(worker),
+            began: Instant::now(),
+            route: None,
+            status: 0,
+        }
     }
 
     /// The route that it is for.
@@ -38,7 +43,9 @@ impl Drop for Tracked {
         match &self.route {
             Some((state, route)) => {
                 if let Some(route) = state.routes.get(*route) {
-                    route.metrics.finished(worker.thread, self.status, self.began.elapsed());
+                    route
+                        .metrics
+                        .finished(worker.thread, self.status, self.began.elapsed());
                 }
             }
             None => worker.shared.unrouted(worker.thread),

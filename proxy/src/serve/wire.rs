@@ -35,17 +35,26 @@ pub(crate) struct Wire {
 
 impl Wire {
     pub(crate) fn new(stream: TcpStream, refused: Rc<Cell<bool>>) -> Self {
-        Self { io: Some(TokioIo::new(stream)), refused, instead: None }
+        Self {
+            io: Some(TokioIo::new(stream)),
+            refused,
+            instead: None,
+        }
     }
 
     fn io(&mut self) -> io::Result<Pin<&mut TokioIo<TcpStream>>> {
-        self.io.as_mut().map(Pin::new).ok_or_else(|| io::ErrorKind::NotConnected.into())
+        self.io
+            .as_mut()
+            .map(Pin::new)
+            .ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
 
     /// Writes our words if `written` are hyper's own; ready once they are out.
     fn poll_instead(&mut self, cx: &mut Context<'_>, written: &[u8]) -> Poll<io::Result<bool>> {
         if self.instead.is_none() {
-            let Some(words) = own_words(written).map(words) else { return Poll::Ready(Ok(false)) };
+            let Some(words) = own_words(written).map(words) else {
+                return Poll::Ready(Ok(false));
+            };
             self.instead = Some((words, 0));
             self.refused.set(true);
         }
@@ -54,7 +63,9 @@ impl Wire {
                 self.instead = None;
                 break;
             }
-            let Some(io) = &mut self.io else { return Poll::Ready(Err(io::ErrorKind::NotConnected.into())) };
+            let Some(io) = &mut self.io else {
+                return Poll::Ready(Err(io::ErrorKind::NotConnected.into()));
+            };
             match ready!(Pin::new(io).poll_write(cx, &words[*at..]))? {
                 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 count => *at += count,
@@ -71,7 +82,11 @@ fn own_words(written: &[u8]) -> Option<StatusCode> {
         && written.len() <= LONGEST_OWN
         && memmem::find(written, b"content-length: 0\r\n").is_some()
         && memmem::find(written, request_id::HEADER.as_str().as_bytes()).is_none();
-    if own { StatusCode::from_bytes(code).ok() } else { None }
+    if own {
+        StatusCode::from_bytes(code).ok()
+    } else {
+        None
+    }
 }
 
 fn words(status: StatusCode) -> Vec<u8> {
@@ -81,7 +96,10 @@ fn words(status: StatusCode) -> Vec<u8> {
             "The request's headers are more or larger than this proxy reads (spec.limits.headerBytes of the LLMProxy).",
         ),
         StatusCode::URI_TOO_LONG => ("uri_too_long", "The request's target is too long."),
-        _ => ("malformed_request", "What arrived is no well-formed HTTP request."),
+        _ => (
+            "malformed_request",
+            "What arrived is no well-formed HTTP request.",
+        ),
     };
     let object = Refusal::client(status, code, message).object();
     let mut words = format!(
@@ -182,7 +200,10 @@ mod tests {
     #[test]
     fn only_what_hyper_says_by_itself_is_replaced() {
         let own = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
-        assert_eq!(own_words(own), Some(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE));
+        assert_eq!(
+            own_words(own),
+            Some(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE)
+        );
         for ours in [
             "HTTP/1.1 404 Not Found\r\nx-dragoman-request-id: 1\r\ncontent-length: 0\r\n\r\n",
             "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n",

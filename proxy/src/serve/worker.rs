@@ -32,7 +32,12 @@ impl Worker {
         let version = shared.version();
         let state = Rc::new(Arc::clone(&shared.state()));
         let current = RefCell::new(Current { version, state });
-        Rc::new(Self { shared, thread, current, clusters: RefCell::default() })
+        Rc::new(Self {
+            shared,
+            thread,
+            current,
+            clusters: RefCell::default(),
+        })
     }
 
     /// The state for a request that begins now.
@@ -51,7 +56,9 @@ impl Worker {
 
     /// Lets go of the connections to backends that no state has any more.
     pub(crate) fn forget(&self) {
-        self.clusters.borrow_mut().retain(|_, (backend, _)| backend.strong_count() > 0);
+        self.clusters
+            .borrow_mut()
+            .retain(|_, (backend, _)| backend.strong_count() > 0);
     }
 
     /// This thread's connections to a backend.

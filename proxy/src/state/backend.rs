@@ -13,7 +13,9 @@ use http::{HeaderName, HeaderValue, Method};
 
 use super::health::Health;
 use super::listing::Listings;
-use crate::upstream::{BadTls, Cluster, Concurrency, Denied, Endpoint, Settings, Timeouts, TlsSettings};
+use crate::upstream::{
+    BadTls, Cluster, Concurrency, Denied, Endpoint, Settings, Timeouts, TlsSettings,
+};
 
 /// The headers that credentials travel in. None of a client's goes upstream, but for a backend of `passthrough`.
 pub const CREDENTIAL_HEADERS: [HeaderName; 4] = [
@@ -176,12 +178,14 @@ impl Backend {
         self.item.url == *url
     }
 
-    /// Whether requests carry a credential that is not the client's: a key, or a header that services take keys from.
+    /// Whether requests carry a credential that is not the client's: a key, or a header whose name sounds like one.
     pub fn has_own_credential(&self) -> bool {
+        const SOUNDS: [&str; 5] = ["auth", "key", "token", "secret", "cookie"];
         matches!(self.credential, Credential::Key(_))
-            || self.headers.iter().any(|(name, _)| {
-                CREDENTIAL_HEADERS.contains(name) || *name == http::header::COOKIE
-            })
+            || self
+                .headers
+                .iter()
+                .any(|(name, _)| SOUNDS.iter().any(|sound| name.as_str().contains(sound)))
     }
 
     /// Whether a path that no API of ours knows may go to it. `path` stands after the base URL and begins with a slash.
@@ -208,16 +212,29 @@ fn endpoint(url: &UpstreamUrl) -> Result<Endpoint, Unrunnable> {
     Ok(Endpoint::parse(&url.to_string())?)
 }
 
-fn settings(endpoint: Endpoint, item: &BackendItem, proxy: &ProxyItem, lasting: &Lasting) -> Settings {
-    let bound = item.max_concurrency.and_then(|bound| usize::try_from(bound).ok());
+fn settings(
+    endpoint: Endpoint,
+    item: &BackendItem,
+    proxy: &ProxyItem,
+    lasting: &Lasting,
+) -> Settings {
+    let bound = item
+        .max_concurrency
+        .and_then(|bound| usize::try_from(bound).ok());
     let mut settings = Settings::new(endpoint);
     settings.timeouts = timeouts(item.timeouts);
     settings.tls = TlsSettings {
-        ca_pem: item.tls.ca_pem.as_ref().map(|pem| Bytes::copy_from_slice(pem.as_bytes())),
+        ca_pem: item
+            .tls
+            .ca_pem
+            .as_ref()
+            .map(|pem| Bytes::copy_from_slice(pem.as_bytes())),
         server_name: item.tls.server_name.clone(),
     };
-    settings.denied =
-        Denied { ranges: proxy.denied_cidrs.clone(), loopback: proxy.deny_loopback };
+    settings.denied = Denied {
+        ranges: proxy.denied_cidrs.clone(),
+        loopback: proxy.deny_loopback,
+    };
     settings.max_concurrency =
         bound.map(|bound| Concurrency::new(Arc::clone(&lasting.in_flight), bound));
     settings
@@ -238,7 +255,11 @@ mod tests {
 
     #[test]
     fn a_relay_covers_its_path_and_what_is_below_only_where_it_says_so() {
-        let relay = |path: &str, below| RelayItem { methods: None, path: path.into(), below };
+        let relay = |path: &str, below| RelayItem {
+            methods: None,
+            path: path.into(),
+            below,
+        };
         assert!(covers(&relay("/files", false), "/files"));
         assert!(!covers(&relay("/files", false), "/files/1"));
         assert!(covers(&relay("/files", true), "/files/1/content"));

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use dragoman_config::names::{BadMap, Names};
-use dragoman_config::{BackendItem, Item, Key, Kind, MapItem, ObjectKey, ProxyItem, RouteItem, Target};
+use dragoman_config::{
+    BackendItem, Item, Key, Kind, MapItem, ObjectKey, ProxyItem, RouteItem, Target,
+};
 use tokio::sync::watch;
 
 use super::State;
@@ -41,9 +43,20 @@ pub(super) struct Built {
 }
 
 impl<'a> Builder<'a> {
-    pub(super) fn new(previous: &'a State, changed: &'a watch::Sender<u64>, threads: usize) -> Self {
+    pub(super) fn new(
+        previous: &'a State,
+        changed: &'a watch::Sender<u64>,
+        threads: usize,
+    ) -> Self {
         let proxy = Arc::clone(&previous.proxy);
-        Self { previous, changed, threads, proxy, refused: BTreeMap::new(), fresh: false }
+        Self {
+            previous,
+            changed,
+            threads,
+            proxy,
+            refused: BTreeMap::new(),
+            fresh: false,
+        }
     }
 
     /// The state of `items`.
@@ -54,7 +67,10 @@ impl<'a> Builder<'a> {
         for (key, item) in items {
             match &**item {
                 Item::Backend(item) => {
-                    let name = BackendName { item: key.clone(), inline: None };
+                    let name = BackendName {
+                        item: key.clone(),
+                        inline: None,
+                    };
                     if let Some(backend) = self.backend(name, item) {
                         backends.insert(key.object.clone(), backend);
                     }
@@ -82,8 +98,20 @@ impl<'a> Builder<'a> {
         let proxy = Arc::clone(&self.proxy);
         let counts = count(items);
         let passthrough = Arc::clone(&self.previous.passthrough);
-        let state = State { proxy, routes, table, backends, maps, passthrough, counts };
-        Built { state, refused: self.refused, fresh: self.fresh }
+        let state = State {
+            proxy,
+            routes,
+            table,
+            backends,
+            maps,
+            passthrough,
+            counts,
+        };
+        Built {
+            state,
+            refused: self.refused,
+            fresh: self.fresh,
+        }
     }
 
     /// The proxy's own item; the last one in use while there is none.
@@ -116,7 +144,10 @@ impl<'a> Builder<'a> {
                 health: Health::new(self.changed.clone()),
                 in_flight: Arc::clone(&previous.lasting.in_flight),
             },
-            None => Lasting { health: Health::new(self.changed.clone()), in_flight: Arc::default() },
+            None => Lasting {
+                health: Health::new(self.changed.clone()),
+                in_flight: Arc::default(),
+            },
         };
         match Backend::build(name.clone(), item, &self.proxy, lasting) {
             Ok(backend) => {
@@ -138,7 +169,10 @@ impl<'a> Builder<'a> {
             return Some(Arc::clone(previous));
         }
         match Names::new(item) {
-            Ok(names) => Some(Arc::new(RunMap { item: item.clone(), names: Arc::new(names) })),
+            Ok(names) => Some(Arc::new(RunMap {
+                item: item.clone(),
+                names: Arc::new(names),
+            })),
             Err(BadMap { field, fault }) => {
                 self.refuse(key, &Unrunnable::Names(format!("spec.{field}: {fault}")));
                 previous.cloned()
@@ -171,9 +205,14 @@ impl<'a> Builder<'a> {
                     .cloned()
                     .ok_or_else(|| format!("{key} does not exist or cannot be used")),
                 Target::Inline(inline) => {
-                    let name = BackendName { item: key.clone(), inline: Some(entry.name.clone()) };
+                    let name = BackendName {
+                        item: key.clone(),
+                        inline: Some(entry.name.clone()),
+                    };
                     let built = self.backend(name, inline);
-                    built.ok_or_else(|| format!("its inline backend {:?} cannot be used", entry.name))
+                    built.ok_or_else(|| {
+                        format!("its inline backend {:?} cannot be used", entry.name)
+                    })
                 }
                 Target::Unresolved(why) => Err(why.clone()),
             })
@@ -184,9 +223,10 @@ impl<'a> Builder<'a> {
         {
             return Some(Arc::clone(previous));
         }
-        let metrics = previous
-            .as_ref()
-            .map_or_else(|| Arc::new(RouteMetrics::new(self.threads)), |previous| Arc::clone(&previous.metrics));
+        let metrics = previous.as_ref().map_or_else(
+            || Arc::new(RouteMetrics::new(self.threads)),
+            |previous| Arc::clone(&previous.metrics),
+        );
         match Route::build(key.object.clone(), item, map, upstreams, metrics) {
             Ok(route) => Some(Arc::new(route)),
             Err(fault) => {

@@ -52,7 +52,10 @@ impl Checks {
 }
 
 fn run(backends: watch::Receiver<Vec<Arc<Backend>>>) {
-    match Builder::new_current_thread().enable_all().build_local(LocalOptions::default()) {
+    match Builder::new_current_thread()
+        .enable_all()
+        .build_local(LocalOptions::default())
+    {
         Ok(runtime) => runtime.block_on(follow(backends)),
         Err(fault) => tracing::error!(%fault, "no runtime for health checks"),
     }
@@ -71,9 +74,9 @@ async fn follow(mut backends: watch::Receiver<Vec<Arc<Backend>>>) {
         });
         for backend in wanted {
             if let Some(checks) = backend.checks.clone() {
-                running
-                    .entry(backend.id)
-                    .or_insert_with(|| tokio::task::spawn_local(check_again_and_again(backend, checks)));
+                running.entry(backend.id).or_insert_with(|| {
+                    tokio::task::spawn_local(check_again_and_again(backend, checks))
+                });
             }
         }
         if backends.changed().await.is_err() {
@@ -97,7 +100,10 @@ async fn check_again_and_again(backend: Arc<Backend>, checks: HealthItem) {
     loop {
         ticks.tick().await;
         let outcome = check(&cluster, &backend, &checks.path, every.min(PATIENCE)).await;
-        backend.lasting.health.checked(outcome, checks.unhealthy_after);
+        backend
+            .lasting
+            .health
+            .checked(outcome, checks.unhealthy_after);
     }
 }
 
@@ -115,7 +121,12 @@ async fn check(
         headers.insert(name.clone(), value.clone());
     }
     let path: PathAndQuery = path.parse().map_err(|_| format!("{path:?} is no path"))?;
-    let request = Request { method: Method::GET, path, headers, body: RequestBody::Empty };
+    let request = Request {
+        method: Method::GET,
+        path,
+        headers,
+        body: RequestBody::Empty,
+    };
     let reply = cluster.send(request, Some(Instant::now() + patience)).await;
     let reply = reply.map_err(|fault| fault.to_string())?;
     if !reply.status.is_success() {

@@ -77,7 +77,11 @@ impl Health {
             checks: AtomicU32::new(0),
             unhealthy_after: AtomicU32::new(0),
             until: AtomicU64::new(0),
-            told: Mutex::new(Told { health: BackendHealth::Unknown, message: None, models: None }),
+            told: Mutex::new(Told {
+                health: BackendHealth::Unknown,
+                message: None,
+                models: None,
+            }),
             known: AtomicU32::new(UNKNOWN),
         })
     }
@@ -104,12 +108,21 @@ impl Health {
 
     /// A request failed.
     pub fn failed(&self, severity: Severity, message: &str) {
-        let weight = if severity == Severity::Down { TOLERATED } else { 1 };
-        let failures = self.failures.fetch_add(weight, Ordering::Relaxed).saturating_add(weight);
+        let weight = if severity == Severity::Down {
+            TOLERATED
+        } else {
+            1
+        };
+        let failures = self
+            .failures
+            .fetch_add(weight, Ordering::Relaxed)
+            .saturating_add(weight);
         if failures >= TOLERATED {
             let doublings = ((failures - TOLERATED) / weight).min(8);
             let wait = SHORTEST.saturating_mul(1 << doublings).min(LONGEST);
-            let until = self.millis().saturating_add(u64::try_from(wait.as_millis()).unwrap_or(0));
+            let until = self
+                .millis()
+                .saturating_add(u64::try_from(wait.as_millis()).unwrap_or(0));
             self.until.store(until, Ordering::Relaxed);
             self.tell(BackendHealth::Unhealthy, Some(message));
         }
@@ -117,7 +130,8 @@ impl Health {
 
     /// A check succeeded or failed; after `unhealthy_after` failures in a row it is unhealthy.
     pub fn checked(&self, outcome: Result<(), String>, unhealthy_after: u32) {
-        self.unhealthy_after.store(unhealthy_after, Ordering::Relaxed);
+        self.unhealthy_after
+            .store(unhealthy_after, Ordering::Relaxed);
         match outcome {
             Ok(()) => {
                 self.checks.store(0, Ordering::Relaxed);
@@ -126,7 +140,10 @@ impl Health {
                 self.tell(BackendHealth::Healthy, None);
             }
             Err(message) => {
-                let failures = self.checks.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+                let failures = self
+                    .checks
+                    .fetch_add(1, Ordering::Relaxed)
+                    .saturating_add(1);
                 if failures >= unhealthy_after {
                     self.tell(BackendHealth::Unhealthy, Some(&message));
                 }
@@ -153,7 +170,11 @@ impl Health {
     /// What is reported.
     pub fn seen(&self) -> Seen {
         let told = self.told.lock();
-        Seen { health: told.health, models: told.models, message: told.message.clone() }
+        Seen {
+            health: told.health,
+            models: told.models,
+            message: told.message.clone(),
+        }
     }
 
     fn checks_failed(&self) -> bool {

@@ -34,13 +34,23 @@ pub struct Listing {
 impl Listing {
     /// A list that has just been fetched.
     pub fn new(entries: Vec<Entry>) -> Self {
-        let ids = entries.iter().filter_map(|entry| entry.get("id")?.as_str().map(str::to_owned));
-        Self { ids: ids.collect(), entries, lists: true, fetched: Instant::now() }
+        let ids = entries
+            .iter()
+            .filter_map(|entry| entry.get("id")?.as_str().map(str::to_owned));
+        Self {
+            ids: ids.collect(),
+            entries,
+            lists: true,
+            fetched: Instant::now(),
+        }
     }
 
     /// Of an upstream that has no list.
     pub fn none() -> Self {
-        Self { lists: false, ..Self::new(Vec::new()) }
+        Self {
+            lists: false,
+            ..Self::new(Vec::new())
+        }
     }
 
     /// Whether a model is missing on it.
@@ -61,7 +71,10 @@ pub struct Failure {
 impl Failure {
     /// A failure that is told as `status`.
     pub fn new(status: StatusCode, message: impl Into<Arc<str>>) -> Self {
-        Self { message: message.into(), status }
+        Self {
+            message: message.into(),
+            status,
+        }
     }
 
     fn abandoned() -> Self {
@@ -130,18 +143,31 @@ impl Listings {
     /// Whether the list that is known, whatever its age, lacks a model.
     pub fn lack(&self, whose: Whose, id: &str) -> bool {
         match whose {
-            None => self.own.load().as_ref().is_some_and(|listing| listing.lacks(id)),
-            Some(client) => self.clients.lock().get(&client).is_some_and(|listing| listing.lacks(id)),
+            None => self
+                .own
+                .load()
+                .as_ref()
+                .is_some_and(|listing| listing.lacks(id)),
+            Some(client) => self
+                .clients
+                .lock()
+                .get(&client)
+                .is_some_and(|listing| listing.lacks(id)),
         }
     }
 
     /// Whether it is time to look after the list although nobody asks: at most once in `every`, whatever comes of it.
     pub fn is_due(&self, every: Duration) -> bool {
-        let now = u64::try_from(epoch().elapsed().as_millis()).unwrap_or(u64::MAX).max(1);
+        let now = u64::try_from(epoch().elapsed().as_millis())
+            .unwrap_or(u64::MAX)
+            .max(1);
         let looked = self.looked.load(Ordering::Relaxed);
         let every = u64::try_from(every.as_millis()).unwrap_or(u64::MAX);
         let due = looked == 0 || now.saturating_sub(looked) >= every;
-        due && self.looked.compare_exchange(looked, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+        due && self
+            .looked
+            .compare_exchange(looked, now, Ordering::Relaxed, Ordering::Relaxed)
+            .is_ok()
     }
 
     /// Whose turn it is to get a list that is no older than `ttl`.
@@ -201,19 +227,30 @@ mod tests {
     #[tokio::test]
     async fn one_fetches_and_the_others_wait_for_it() {
         let listings = Listings::default();
-        let Turn::Fetch(sender, _) = listings.turn(None, MINUTE) else { panic!() };
-        let Turn::Wait(flight) = listings.turn(None, MINUTE) else { panic!() };
+        let Turn::Fetch(sender, _) = listings.turn(None, MINUTE) else {
+            panic!()
+        };
+        let Turn::Wait(flight) = listings.turn(None, MINUTE) else {
+            panic!()
+        };
         listings.landed(None, &sender, Ok(listing()));
         assert!(flight.outcome().await.is_ok());
         assert!(matches!(listings.turn(None, MINUTE), Turn::Kept(_)));
-        assert!(matches!(listings.turn(None, Duration::ZERO), Turn::Fetch(..)));
+        assert!(matches!(
+            listings.turn(None, Duration::ZERO),
+            Turn::Fetch(..)
+        ));
     }
 
     #[tokio::test]
     async fn a_failure_is_told_and_not_kept() {
         let listings = Listings::default();
-        let Turn::Fetch(sender, _) = listings.turn(None, MINUTE) else { panic!() };
-        let Turn::Wait(flight) = listings.turn(None, MINUTE) else { panic!() };
+        let Turn::Fetch(sender, _) = listings.turn(None, MINUTE) else {
+            panic!()
+        };
+        let Turn::Wait(flight) = listings.turn(None, MINUTE) else {
+            panic!()
+        };
         let down = Failure::new(StatusCode::BAD_GATEWAY, "down");
         listings.landed(None, &sender, Err(down.clone()));
         assert_eq!(flight.outcome().await.unwrap_err(), down);
@@ -233,7 +270,9 @@ mod tests {
         for client in 0..=CLIENTS {
             let mut whose = [0; 32];
             whose[..8].copy_from_slice(&client.to_le_bytes());
-            let Turn::Fetch(sender, _) = listings.turn(Some(whose), MINUTE) else { panic!() };
+            let Turn::Fetch(sender, _) = listings.turn(Some(whose), MINUTE) else {
+                panic!()
+            };
             listings.landed(Some(whose), &sender, Ok(listing()));
         }
         assert_eq!(listings.clients.lock().len(), CLIENTS);

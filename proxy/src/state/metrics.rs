@@ -8,16 +8,28 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 /// Upper bounds of the duration histogram, in seconds: LLM replies take from milliseconds to minutes.
-const BUCKETS: [f64; 14] =
-    [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0];
+const BUCKETS: [f64; 14] = [
+    0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0,
+];
 
 const CLASSES: [&str; 6] = ["other", "1xx", "2xx", "3xx", "4xx", "5xx"];
 
 /// Kinds of upstream faults, as [`Fault::kind`](crate::upstream::Fault::kind) names them; the last stands for any other.
 const KINDS: [&str; 14] = [
-    "dns", "denied_address", "connect", "tls", "connect_timeout", "first_byte_timeout",
-    "idle_timeout", "request_timeout", "closed", "protocol", "truncated", "request_body",
-    "saturated", "other",
+    "dns",
+    "denied_address",
+    "connect",
+    "tls",
+    "connect_timeout",
+    "first_byte_timeout",
+    "idle_timeout",
+    "request_timeout",
+    "closed",
+    "protocol",
+    "truncated",
+    "request_body",
+    "saturated",
+    "other",
 ];
 
 #[derive(Debug, Default)]
@@ -45,7 +57,9 @@ impl RouteMetrics {
 
     /// A request is over.
     pub fn finished(&self, thread: usize, status: u16, took: Duration) {
-        let Some(shard) = self.shard(thread) else { return };
+        let Some(shard) = self.shard(thread) else {
+            return;
+        };
         let class = match status / 100 {
             class @ 1..=5 => usize::from(class),
             _ => 0,
@@ -61,14 +75,21 @@ impl RouteMetrics {
 
     /// An exchange with an upstream failed.
     pub fn upstream_failed(&self, thread: usize, kind: &str) {
-        let Some(shard) = self.shard(thread) else { return };
-        let kind = KINDS.iter().position(|known| *known == kind).unwrap_or(KINDS.len() - 1);
+        let Some(shard) = self.shard(thread) else {
+            return;
+        };
+        let kind = KINDS
+            .iter()
+            .position(|known| *known == kind)
+            .unwrap_or(KINDS.len() - 1);
         shard.faults[kind].fetch_add(1, Ordering::Relaxed);
     }
 
     fn sum(&self, read: impl Fn(&Shard) -> &AtomicU64) -> u64 {
         let shards = self.0.iter().filter_map(OnceLock::get);
-        shards.map(|shard| read(shard).load(Ordering::Relaxed)).sum()
+        shards
+            .map(|shard| read(shard).load(Ordering::Relaxed))
+            .sum()
     }
 }
 
@@ -111,25 +132,37 @@ pub fn text<'a>(
             let count = metrics.sum(|shard| &shard.classes[class]);
             all += count;
             if count > 0 {
-                let _ = writeln!(text, "dragoman_requests_total{{{labels},status=\"{name}\"}} {count}");
+                let _ = writeln!(
+                    text,
+                    "dragoman_requests_total{{{labels},status=\"{name}\"}} {count}"
+                );
             }
         }
         for (kind, name) in KINDS.iter().enumerate() {
             let count = metrics.sum(|shard| &shard.faults[kind]);
             if count > 0 {
-                let _ = writeln!(faults, "dragoman_upstream_faults_total{{{labels},kind=\"{name}\"}} {count}");
+                let _ = writeln!(
+                    faults,
+                    "dragoman_upstream_faults_total{{{labels},kind=\"{name}\"}} {count}"
+                );
             }
         }
         if all > 0 {
             histogram(&mut durations, &labels, metrics, all);
         }
     }
-    let _ = writeln!(text, "dragoman_requests_total{{namespace=\"\",route=\"\",status=\"4xx\"}} {unrouted}");
+    let _ = writeln!(
+        text,
+        "dragoman_requests_total{{namespace=\"\",route=\"\",status=\"4xx\"}} {unrouted}"
+    );
     text.push_str("# HELP dragoman_request_duration_seconds From the request's head to the reply's last byte.\n# TYPE dragoman_request_duration_seconds histogram\n");
     text.push_str(&durations);
     text.push_str("# HELP dragoman_upstream_faults_total Exchanges with upstreams that failed, by kind.\n# TYPE dragoman_upstream_faults_total counter\n");
     text.push_str(&faults);
-    let _ = write!(text, "# HELP dragoman_requests_in_flight Requests whose reply is not complete.\n# TYPE dragoman_requests_in_flight gauge\ndragoman_requests_in_flight {in_flight}\n");
+    let _ = write!(
+        text,
+        "# HELP dragoman_requests_in_flight Requests whose reply is not complete.\n# TYPE dragoman_requests_in_flight gauge\ndragoman_requests_in_flight {in_flight}\n"
+    );
     text.push_str("# HELP dragoman_config_items Items that are being run, by kind.\n# TYPE dragoman_config_items gauge\n");
     for (kind, count) in items {
         let _ = writeln!(text, "dragoman_config_items{{kind=\"{kind}\"}} {count}");
@@ -148,7 +181,11 @@ fn histogram(text: &mut String, labels: &str, metrics: &RouteMetrics, all: u64) 
     // A scrape may fall between two counters of one request; a histogram must not shrink towards +Inf.
     let all = all.max(below);
     let _ = writeln!(text, "{NAME}_bucket{{{labels},le=\"+Inf\"}} {all}");
-    let _ = writeln!(text, "{NAME}_sum{{{labels}}} {}", Duration::from_micros(micros).as_secs_f64());
+    let _ = writeln!(
+        text,
+        "{NAME}_sum{{{labels}}} {}",
+        Duration::from_micros(micros).as_secs_f64()
+    );
     let _ = writeln!(text, "{NAME}_count{{{labels}}} {all}");
 }
 
@@ -164,7 +201,12 @@ mod tests {
         metrics.finished(1, 503, Duration::ZERO);
         metrics.upstream_failed(1, "connect");
         metrics.upstream_failed(0, "unheard of");
-        let text = text([("a", "chat", &metrics)].into_iter(), 4, &[("LLMRoute", 1)], 2);
+        let text = text(
+            [("a", "chat", &metrics)].into_iter(),
+            4,
+            &[("LLMRoute", 1)],
+            2,
+        );
         for line in [
             "dragoman_requests_total{namespace=\"a\",route=\"chat\",status=\"2xx\"} 2",
             "dragoman_requests_total{namespace=\"a\",route=\"chat\",status=\"5xx\"} 1",

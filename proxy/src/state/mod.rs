@@ -73,7 +73,10 @@ impl State {
     }
 
     fn route(&self, key: &ObjectKey) -> Option<&Arc<Route>> {
-        self.routes.binary_search_by(|route| route.key.cmp(key)).ok().and_then(|at| self.routes.get(at))
+        self.routes
+            .binary_search_by(|route| route.key.cmp(key))
+            .ok()
+            .and_then(|at| self.routes.get(at))
     }
 
     fn backend(&self, name: &BackendName) -> Option<Arc<Backend>> {
@@ -82,7 +85,12 @@ impl State {
             Some(inline) => {
                 debug_assert_eq!(name.item.kind, Kind::Route);
                 let entry = self.route(&name.item.object)?.backend(inline)?;
-                entry.backend.as_ref().ok().filter(|backend| backend.name == *name).cloned()
+                entry
+                    .backend
+                    .as_ref()
+                    .ok()
+                    .filter(|backend| backend.name == *name)
+                    .cloned()
             }
         }
     }
@@ -91,6 +99,8 @@ impl State {
     fn all_backends(&self) -> impl Iterator<Item = &Arc<Backend>> {
         let inline = self.routes.iter().flat_map(|route| &route.backends);
         let inline = inline.filter_map(|entry| entry.backend.as_ref().ok());
-        self.backends.values().chain(inline.filter(|backend| backend.name.inline.is_some()))
+        self.backends
+            .values()
+            .chain(inline.filter(|backend| backend.name.inline.is_some()))
     }
 }

@@ -68,8 +68,10 @@ impl Route {
         metrics: Arc<RouteMetrics>,
     ) -> Result<Self, Unrunnable> {
         let backends = item.backends.iter().zip(upstreams);
-        let backends: Result<Vec<_>, _> =
-            backends.enumerate().map(|(at, (entry, upstream))| backend(at, entry, upstream)).collect();
+        let backends: Result<Vec<_>, _> = backends
+            .enumerate()
+            .map(|(at, (entry, upstream))| backend(at, entry, upstream))
+            .collect();
         Ok(Self {
             key,
             hostnames: item.hostnames.clone(),
@@ -83,7 +85,12 @@ impl Route {
     }
 
     /// Whether it is what the same arguments would become.
-    pub fn is(&self, item: &RouteItem, map: &Map, upstreams: &[Result<Arc<Backend>, String>]) -> bool {
+    pub fn is(
+        &self,
+        item: &RouteItem,
+        map: &Map,
+        upstreams: &[Result<Arc<Backend>, String>],
+    ) -> bool {
         self.item == *item
             && match (&self.map, map) {
                 (Map::Names(one), Map::Names(other)) => Arc::ptr_eq(one, other),
@@ -91,11 +98,15 @@ impl Route {
                 _ => false,
             }
             && self.backends.len() == upstreams.len()
-            && self.backends.iter().zip(upstreams).all(|(one, other)| match (&one.backend, other) {
-                (Ok(one), Ok(other)) => Arc::ptr_eq(one, other),
-                (Err(one), Err(other)) => one == other,
-                _ => false,
-            })
+            && self
+                .backends
+                .iter()
+                .zip(upstreams)
+                .all(|(one, other)| match (&one.backend, other) {
+                    (Ok(one), Ok(other)) => Arc::ptr_eq(one, other),
+                    (Err(one), Err(other)) => one == other,
+                    _ => false,
+                })
     }
 
     /// A backend by its name within the route.
@@ -113,11 +124,19 @@ fn rules(thinking: &Thinking) -> Rules {
     let tags = match &thinking.tags {
         None => vec![Tag::default()],
         Some(tags) => {
-            let tag = |tag: &dragoman_crds::Tag| Tag { open: tag.open.clone(), close: tag.close.clone() };
+            let tag = |tag: &dragoman_crds::Tag| Tag {
+                open: tag.open.clone(),
+                close: tag.close.clone(),
+            };
             tags.iter().map(tag).collect()
         }
     };
-    Rules::new(text, tags, thinking.starts_open, thinking.fields == ReasoningFields::Drop)
+    Rules::new(
+        text,
+        tags,
+        thinking.starts_open,
+        thinking.fields == ReasoningFields::Drop,
+    )
 }
 
 fn backend(
@@ -125,7 +144,9 @@ fn backend(
     entry: &RouteBackendItem,
     upstream: Result<Arc<Backend>, String>,
 ) -> Result<RouteBackend, Unrunnable> {
-    let catalog = upstream.as_ref().map_or(&[][..], |backend| &backend.catalog);
+    let catalog = upstream
+        .as_ref()
+        .map_or(&[][..], |backend| &backend.catalog);
     let names = BackendNames::new(entry, catalog).map_err(|BadFilter { field, fault }| {
         Unrunnable::Names(format!("backends[{at}].models.{field}: {fault}"))
     })?;

@@ -136,13 +136,18 @@ impl Shared {
 
     /// Counts a request that no route was found for.
     pub(crate) fn unrouted(&self, thread: usize) {
-        self.threads[thread % self.threads.len()].unrouted.fetch_add(1, Ordering::Relaxed);
+        self.threads[thread % self.threads.len()]
+            .unrouted
+            .fetch_add(1, Ordering::Relaxed);
     }
 
     /// Requests whose reply is not complete.
     #[must_use]
     pub fn in_flight(&self) -> usize {
-        self.threads.iter().map(|thread| thread.in_flight.count()).sum()
+        self.threads
+            .iter()
+            .map(|thread| thread.in_flight.count())
+            .sum()
     }
 
     /// All metrics in Prometheus' text format.
@@ -150,11 +155,18 @@ impl Shared {
     pub fn metrics_text(&self) -> String {
         let state = self.state.load();
         let routes = state.routes.iter().map(|route| {
-            (route.key.namespace.as_str(), route.key.name.as_str(), &*route.metrics)
+            (
+                route.key.namespace.as_str(),
+                route.key.name.as_str(),
+                &*route.metrics,
+            )
         });
         let kinds = ["LLMProxy", "LLMBackend", "ModelMap", "LLMRoute"];
         let items: Vec<_> = kinds.into_iter().zip(state.counts).collect();
-        let unrouted = self.threads.iter().map(|thread| thread.unrouted.load(Ordering::Relaxed));
+        let unrouted = self
+            .threads
+            .iter()
+            .map(|thread| thread.unrouted.load(Ordering::Relaxed));
         metrics::text(routes, self.in_flight(), &items, unrouted.sum())
     }
 }

@@ -33,19 +33,25 @@ pub enum Found<'p> {
 impl Table {
     /// A table of no routes in a cluster of this domain.
     pub fn new(cluster_domain: &str) -> Self {
-        Self { domain: format!(".svc.{}", cluster_domain.to_ascii_lowercase()), ..Self::default() }
+        Self {
+            domain: format!(".svc.{}", cluster_domain.to_ascii_lowercase()),
+            ..Self::default()
+        }
     }
 
     /// Adds route number `route`.
     pub fn add(&mut self, route: usize, key: &ObjectKey, hostnames: &[String]) {
-        self.names.insert(format!("{}.{}", key.name, key.namespace).into(), route);
+        self.names
+            .insert(format!("{}.{}", key.name, key.namespace).into(), route);
         self.bare
             .entry(key.name.as_str().into())
             .and_modify(|one| *one = None)
             .or_insert(Some(route));
         for hostname in hostnames {
             // The compiler settled who has won a name; a first entry stays, whatever comes.
-            self.hostnames.entry(hostname.to_ascii_lowercase()).or_insert(route);
+            self.hostnames
+                .entry(hostname.to_ascii_lowercase())
+                .or_insert(route);
         }
     }
 
@@ -85,7 +91,9 @@ impl Table {
     }
 
     fn by_name(&self, name: &str) -> Option<usize> {
-        let own = name.strip_suffix(".svc").or_else(|| name.strip_suffix(&self.domain));
+        let own = name
+            .strip_suffix(".svc")
+            .or_else(|| name.strip_suffix(&self.domain));
         self.names
             .get(own.unwrap_or(name))
             .copied()
@@ -114,8 +122,16 @@ mod tests {
 
     fn table() -> Table {
         let mut table = Table::new("cluster.local");
-        table.add(0, &ObjectKey::new("team-a", "chat"), &["llm.example.com".into()]);
-        table.add(1, &ObjectKey::new("team-b", "code"), &["chat".into(), "chat.team-a".into()]);
+        table.add(
+            0,
+            &ObjectKey::new("team-a", "chat"),
+            &["llm.example.com".into()],
+        );
+        table.add(
+            1,
+            &ObjectKey::new("team-b", "code"),
+            &["chat".into(), "chat.team-a".into()],
+        );
         table.add(2, &ObjectKey::new("team-b", "twice"), &[]);
         table.add(3, &ObjectKey::new("team-a", "twice"), &[]);
         table
@@ -132,8 +148,15 @@ mod tests {
     #[test]
     fn a_route_answers_to_every_form_of_its_name() {
         for host in [
-            "chat.team-a", "chat.team-a.svc", "chat.team-a.svc.cluster.local", "chat", "chat:8080",
-            "CHAT.Team-A.svc:80", "chat.team-a.svc.cluster.local.", "chat.team-a.svc.:80", "llm.example.com",
+            "chat.team-a",
+            "chat.team-a.svc",
+            "chat.team-a.svc.cluster.local",
+            "chat",
+            "chat:8080",
+            "CHAT.Team-A.svc:80",
+            "chat.team-a.svc.cluster.local.",
+            "chat.team-a.svc.:80",
+            "llm.example.com",
         ] {
             assert_eq!(by_host(host), Some(0), "{host}");
         }
@@ -154,10 +177,20 @@ mod tests {
 
     #[test]
     fn other_hosts_name_none_and_are_quoted() {
-        for host in ["", "other", "chat.team-a.svc.other.domain", "10.0.0.1:8080", "[::1]:8080", "svc"] {
+        for host in [
+            "",
+            "other",
+            "chat.team-a.svc.other.domain",
+            "10.0.0.1:8080",
+            "[::1]:8080",
+            "svc",
+        ] {
             assert_eq!(by_host(host), None, "{host}");
         }
-        assert_eq!(table().find("Other:80", "/v1"), Found::Nothing("other".into()));
+        assert_eq!(
+            table().find("Other:80", "/v1"),
+            Found::Nothing("other".into())
+        );
     }
 
     #[test]
@@ -168,8 +201,16 @@ mod tests {
             assert_eq!(found, Found::Route(0, "/v1/models"));
         }
         assert_eq!(table.find("", "/routes/team-a/chat"), Found::Route(0, "/"));
-        for path in ["/routes/team-a/none/v1", "/routes/team-a", "/routes/", "/routes/a.team/chat/v1"] {
-            assert!(matches!(table.find("chat", path), Found::Nothing(_)), "{path}");
+        for path in [
+            "/routes/team-a/none/v1",
+            "/routes/team-a",
+            "/routes/",
+            "/routes/a.team/chat/v1",
+        ] {
+            assert!(
+                matches!(table.find("chat", path), Found::Nothing(_)),
+                "{path}"
+            );
         }
         assert_eq!(
             table.find("chat", "/routes/team-a/none/v1/models"),

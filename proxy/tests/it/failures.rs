@@ -11,8 +11,18 @@ use crate::harness::*;
 async fn an_unknown_route_is_404_and_names_what_was_asked() {
     let simulator = simulator().await;
     let proxy = Proxy::start(simple(&simulator));
-    let got = proxy.send(Method::GET, "/v1/models", &[("host", "other.example:81")], "").await;
-    assert_eq!((got.status.as_u16(), got.error_code().as_str()), (404, "route_not_found"));
+    let got = proxy
+        .send(
+            Method::GET,
+            "/v1/models",
+            &[("host", "other.example:81")],
+            "",
+        )
+        .await;
+    assert_eq!(
+        (got.status.as_u16(), got.error_code().as_str()),
+        (404, "route_not_found")
+    );
     assert!(got.text().contains("other.example"), "{}", got.text());
     let got = proxy.get("/routes/team-a/none/v1/models").await;
     assert!(got.text().contains("/routes/team-a/none"), "{}", got.text());
@@ -30,17 +40,40 @@ async fn bad_bodies_are_refused_with_their_place() {
         ("{}", 400, "missing_model"),
         ("{\"model\": 1}", 400, "missing_model"),
     ] {
-        let got = proxy.send(Method::POST, "/v1/chat/completions", &[], body).await;
-        assert_eq!((got.status.as_u16(), got.error_code().as_str()), (status, code), "{body}");
+        let got = proxy
+            .send(Method::POST, "/v1/chat/completions", &[], body)
+            .await;
+        assert_eq!(
+            (got.status.as_u16(), got.error_code().as_str()),
+            (status, code),
+            "{body}"
+        );
         assert_eq!(got.header("x-should-retry"), Some("false"));
     }
-    let got = proxy.send(Method::POST, "/v1/chat/completions", &[], "{\"a\":tru}").await;
+    let got = proxy
+        .send(Method::POST, "/v1/chat/completions", &[], "{\"a\":tru}")
+        .await;
     assert!(got.text().contains("byte 5"), "{}", got.text());
     let encoded = [("content-encoding", "gzip")];
-    let got = proxy.send(Method::POST, "/v1/chat/completions", &encoded, "{}").await;
-    assert_eq!((got.status.as_u16(), got.error_code().as_str()), (415, "encoded_body"));
-    let got = proxy.send(Method::POST, "/v1/chat/completions", &[], vec![b' '; 2 << 20]).await;
-    assert_eq!((got.status.as_u16(), got.error_code().as_str()), (413, "body_too_large"));
+    let got = proxy
+        .send(Method::POST, "/v1/chat/completions", &encoded, "{}")
+        .await;
+    assert_eq!(
+        (got.status.as_u16(), got.error_code().as_str()),
+        (415, "encoded_body")
+    );
+    let got = proxy
+        .send(
+            Method::POST,
+            "/v1/chat/completions",
+            &[],
+            vec![b' '; 2 << 20],
+        )
+        .await;
+    assert_eq!(
+        (got.status.as_u16(), got.error_code().as_str()),
+        (413, "body_too_large")
+    );
     assert!(simulator.requests().is_empty());
 }
 
@@ -65,7 +98,11 @@ async fn each_upstream_fault_has_its_status() {
     ] {
         let path = format!("/routes/team-a/{route}/v1/chat/completions");
         let got = proxy.post(&path, &chat(model, "x", false)).await;
-        assert_eq!((got.status.as_u16(), got.error_code().as_str()), (status, code), "{route}");
+        assert_eq!(
+            (got.status.as_u16(), got.error_code().as_str()),
+            (status, code),
+            "{route}"
+        );
         assert_eq!(got.header("x-dragoman-fault"), Some("upstream"));
         assert_eq!(got.header("x-should-retry"), Some("true"));
         assert!(!got.text().contains("127.0.0.1"), "{}", got.text());
@@ -80,7 +117,13 @@ async fn a_stream_that_breaks_ends_with_an_error_event_and_no_done() {
         let got = proxy.stream(words, "x").await;
         assert_eq!(got.status, 200);
         assert!(got.complete);
-        let last = got.text().trim_end().rsplit("\n\n").next().unwrap().to_owned();
+        let last = got
+            .text()
+            .trim_end()
+            .rsplit("\n\n")
+            .next()
+            .unwrap()
+            .to_owned();
         let event: serde_json::Value =
             serde_json::from_str(last.strip_prefix("data: ").unwrap()).unwrap();
         assert_eq!(event["error"]["code"], "upstream_cut", "{}", got.text());
@@ -102,12 +145,18 @@ async fn upstream_errors_are_mirrored_in_openais_shape() {
         for status in [400, 401, 404, 422, 429, 500, 503] {
             for words in ["", "+html"] {
                 let model = format!("status-{status}+retry-after-7{words}");
-                let got = proxy.post("/v1/chat/completions", &chat(&model, "x", stream)).await;
+                let got = proxy
+                    .post("/v1/chat/completions", &chat(&model, "x", stream))
+                    .await;
                 assert_eq!(got.status.as_u16(), status, "{model}");
                 got.error_code();
                 assert_eq!(got.header("retry-after"), Some("7"), "{model}");
                 assert!(got.header("x-request-id").unwrap().starts_with("req_sim_"));
-                let retry = if status == 429 || status >= 500 { "true" } else { "false" };
+                let retry = if status == 429 || status >= 500 {
+                    "true"
+                } else {
+                    "false"
+                };
                 assert_eq!(got.header("x-should-retry"), Some(retry), "{model}");
                 assert!(!got.text().contains('<'), "{}", got.text());
             }
@@ -121,14 +170,23 @@ async fn a_json_error_of_the_upstream_keeps_its_bytes() {
     let proxy = Proxy::start(simple(&simulator));
     let through = proxy.chat("status-404", "x").await;
     assert!(through.json()["error"]["message"].is_string());
-    assert_eq!(through.header("content-length").unwrap(), through.body.len().to_string());
+    assert_eq!(
+        through.header("content-length").unwrap(),
+        through.body.len().to_string()
+    );
 }
 
 #[tokio::test]
 async fn the_next_backend_answers_when_one_fails_before_its_first_byte() {
     let simulator = simulator().await;
     let other = self::simulator_named("other").await;
-    for words in ["status-429", "status-502", "status-503", "status-504", "drop"] {
+    for words in [
+        "status-429",
+        "status-502",
+        "status-503",
+        "status-504",
+        "drop",
+    ] {
         let mut second = entry("second", backend_at(&other));
         second.priority = 1;
         let names = {
@@ -161,7 +219,11 @@ async fn the_next_backend_answers_when_one_fails_before_its_first_byte() {
 }
 
 async fn simulator_named(name: &str) -> dragoman_simulator::Simulator {
-    dragoman_simulator::Simulator::builder().name(name).start().await.unwrap()
+    dragoman_simulator::Simulator::builder()
+        .name(name)
+        .start()
+        .await
+        .unwrap()
 }
 
 #[tokio::test]
@@ -176,9 +238,16 @@ async fn an_unreachable_backend_is_left_out_and_told() {
     assert_eq!(proxy.chat("echo", "x").await.status, 200);
     changed.changed().await.unwrap();
     let health = proxy.shared.health();
-    let down = health.iter().find(|report| report.backend.as_deref() == Some("down")).unwrap();
+    let down = health
+        .iter()
+        .find(|report| report.backend.as_deref() == Some("down"))
+        .unwrap();
     assert_eq!(down.health, BackendHealth::Unhealthy);
-    assert!(down.message.as_deref().is_some_and(|message| message.contains("connect")));
+    assert!(
+        down.message
+            .as_deref()
+            .is_some_and(|message| message.contains("connect"))
+    );
     assert!(proxy.shared.metrics_text().contains("kind=\"connect\""));
 }
 
@@ -196,7 +265,10 @@ async fn the_only_backend_is_asked_again_whatever_its_health() {
 async fn a_backend_is_retried_as_its_retries_say_and_no_more() {
     let simulator = simulator().await;
     let mut item = backend_at(&simulator);
-    item.retries = RetryItem { attempts: 2, on: vec![RetryOn::Unavailable, RetryOn::Reset] };
+    item.retries = RetryItem {
+        attempts: 2,
+        on: vec![RetryOn::Unavailable, RetryOn::Reset],
+    };
     let proxy = Proxy::start(items().put_route("chat", route(vec![entry("b", item)])));
     assert_eq!(proxy.chat("status-503+times-2", "x").await.status, 200);
     assert_eq!(proxy.chat("drop+times-2", "x").await.status, 200);
@@ -212,7 +284,10 @@ async fn fallbacks_go_through_the_rules_again() {
     let simulator = simulator().await;
     let mut names = map();
     let mut first = rule(exact("best"), "status-503");
-    let target = |model: &str| ModelTarget { model: Some(model.into()), backend: None };
+    let target = |model: &str| ModelTarget {
+        model: Some(model.into()),
+        backend: None,
+    };
     first.fallbacks = vec![target("status-502"), target("plain")];
     let mut last = rule(exact("plain"), "echo");
     last.overrides = json!({"seed": 5}).as_object().unwrap().clone();
@@ -220,7 +295,11 @@ async fn fallbacks_go_through_the_rules_again() {
     let proxy = Proxy::start(mapped(&simulator, names));
     let got = proxy.chat("best", "hello").await;
     assert_eq!(got.status, 200, "{}", got.text());
-    let seen: Vec<_> = simulator.requests().iter().map(|seen| seen.json()["model"].clone()).collect();
+    let seen: Vec<_> = simulator
+        .requests()
+        .iter()
+        .map(|seen| seen.json()["model"].clone())
+        .collect();
     assert_eq!(seen, ["status-503", "status-502", "echo"]);
     assert_eq!(simulator.requests()[2].json()["seed"], 5);
 }
@@ -236,7 +315,10 @@ async fn a_full_backend_is_503_with_retry_after() {
         simulator.wait_until(|seen| seen.len() == 1).await;
         for _ in 0..4 {
             let got = proxy.chat("echo", "x").await;
-            assert_eq!((got.status.as_u16(), got.error_code().as_str()), (503, "overloaded"));
+            assert_eq!(
+                (got.status.as_u16(), got.error_code().as_str()),
+                (503, "overloaded")
+            );
             assert_eq!(got.header("retry-after"), Some("1"));
         }
     };
@@ -250,7 +332,10 @@ async fn a_client_that_leaves_cancels_the_upstream() {
     use tokio::io::AsyncWriteExt;
     let simulator = simulator().await;
     let proxy = Proxy::start(simple(&simulator));
-    for body in [chat("hang", "x", false), chat("tokens-9+stall-2", "x", true)] {
+    for body in [
+        chat("hang", "x", false),
+        chat("tokens-9+stall-2", "x", true),
+    ] {
         simulator.clear();
         let body = body.to_string();
         let mut stream = proxy.connect().await;
@@ -259,10 +344,13 @@ async fn a_client_that_leaves_cancels_the_upstream() {
             body.len()
         );
         stream.write_all(head.as_bytes()).await.unwrap();
-        simulator.wait_until(|seen| seen.iter().any(|seen| !seen.body.is_empty())).await;
+        simulator
+            .wait_until(|seen| seen.iter().any(|seen| !seen.body.is_empty()))
+            .await;
         drop(stream);
         let left = |seen: &[dragoman_simulator::Received]| {
-            seen.iter().all(|seen| seen.state == dragoman_simulator::State::Aborted)
+            seen.iter()
+                .all(|seen| seen.state == dragoman_simulator::State::Aborted)
         };
         simulator.wait_until(left).await;
     }
@@ -283,5 +371,9 @@ async fn draining_lets_a_stream_finish_and_accepts_nothing_new() {
     let (got, ()) = tokio::join!(stream, drain);
     assert!(got.complete && got.text().trim_end().ends_with("[DONE]"));
     proxy.running.drained().await;
-    assert!(tokio::net::TcpStream::connect(proxy.running.local_addr()).await.is_err());
+    assert!(
+        tokio::net::TcpStream::connect(proxy.running.local_addr())
+            .await
+            .is_err()
+    );
 }

@@ -23,11 +23,15 @@ async fn smuggled_requests_are_refused_and_reach_nobody() {
         " folded: 1\r\n\r\n".to_owned(),
         "transfer-encoding: chunked\r\n\r\nZZ\r\n{}\r\n0\r\n\r\n".to_owned(),
     ] {
-        let request = format!("POST /v1/chat/completions HTTP/1.1\r\n{HOST}connection: close\r\n{head}");
+        let request =
+            format!("POST /v1/chat/completions HTTP/1.1\r\n{HOST}connection: close\r\n{head}");
         let got = proxy.raw(&request).await;
         assert!(got.starts_with("HTTP/1.1 4"), "{head:?}: {got}");
         assert_eq!(got.matches("HTTP/1.1").count(), 1, "{head:?}: {got}");
-        assert!(got.contains("x-dragoman-request-id") && got.contains("{\"error\":{"), "{head:?}: {got}");
+        assert!(
+            got.contains("x-dragoman-request-id") && got.contains("{\"error\":{"),
+            "{head:?}: {got}"
+        );
     }
     assert!(simulator.requests().is_empty());
 }
@@ -45,7 +49,10 @@ async fn a_length_beside_chunks_is_not_believed() {
     // Refused, or taken as chunks: never as both.
     if got.starts_with("HTTP/1.1 200") {
         assert_eq!(simulator.requests()[0].body, body);
-        assert_eq!(simulator.requests()[0].header("content-length").unwrap(), body.len().to_string());
+        assert_eq!(
+            simulator.requests()[0].header("content-length").unwrap(),
+            body.len().to_string()
+        );
     } else {
         assert!(got.starts_with("HTTP/1.1 400"), "{got}");
     }
@@ -56,8 +63,15 @@ async fn hosts_are_one_and_there() {
     let simulator = simulator().await;
     let proxy = Proxy::start(simple(&simulator));
     for head in ["", "host: chat.team-a\r\nhost: chat.team-a\r\n"] {
-        let got = proxy.raw(&format!("GET /v1/models HTTP/1.1\r\n{head}connection: close\r\n\r\n")).await;
-        assert!(got.starts_with("HTTP/1.1 400") && got.contains("bad_host"), "{got}");
+        let got = proxy
+            .raw(&format!(
+                "GET /v1/models HTTP/1.1\r\n{head}connection: close\r\n\r\n"
+            ))
+            .await;
+        assert!(
+            got.starts_with("HTTP/1.1 400") && got.contains("bad_host"),
+            "{got}"
+        );
     }
     // The target's own host wins over the header: RFC 9112 §3.2.2.
     let got = proxy
@@ -70,15 +84,27 @@ async fn hosts_are_one_and_there() {
 async fn headers_that_are_too_large_are_431_in_openais_shape() {
     let simulator = simulator().await;
     let proxy = Proxy::start(simple(&simulator));
-    let large = format!("GET /v1/models HTTP/1.1\r\n{HOST}x-large: {}\r\n\r\n", "a".repeat(80 << 10));
-    let many = format!("GET /v1/models HTTP/1.1\r\n{HOST}{}\r\n", "x-many: 1\r\n".repeat(200));
+    let large = format!(
+        "GET /v1/models HTTP/1.1\r\n{HOST}x-large: {}\r\n\r\n",
+        "a".repeat(80 << 10)
+    );
+    let many = format!(
+        "GET /v1/models HTTP/1.1\r\n{HOST}{}\r\n",
+        "x-many: 1\r\n".repeat(200)
+    );
     for request in [large, many] {
         let got = proxy.raw(&request).await;
         assert!(got.starts_with("HTTP/1.1 431 "), "{got}");
-        assert!(got.contains("headers_too_large") && got.contains("x-dragoman-request-id"), "{got}");
+        assert!(
+            got.contains("headers_too_large") && got.contains("x-dragoman-request-id"),
+            "{got}"
+        );
     }
     let garbage = proxy.raw("\x16\x03\x01 this is no HTTP\r\n\r\n").await;
-    assert!(garbage.starts_with("HTTP/1.1 400 ") && garbage.contains("malformed_request"), "{garbage}");
+    assert!(
+        garbage.starts_with("HTTP/1.1 400 ") && garbage.contains("malformed_request"),
+        "{garbage}"
+    );
 }
 
 #[tokio::test]
@@ -88,8 +114,9 @@ async fn http2_clients_are_served_on_the_same_port() {
     let simulator = simulator().await;
     let proxy = Proxy::start(simple(&simulator));
     let io = TokioIo::new(proxy.connect().await);
-    let (mut sender, connection) =
-        hyper::client::conn::http2::handshake(TokioExecutor::new(), io).await.unwrap();
+    let (mut sender, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), io)
+        .await
+        .unwrap();
     tokio::spawn(connection);
     let calls = (0..8).map(|at| {
         let body = chat("think", &at.to_string(), at % 2 == 0).to_string();
@@ -124,8 +151,11 @@ async fn head_and_empty_replies_keep_the_connection_in_step() {
 async fn active_checks_see_a_backend_fall_ill_and_recover() {
     let simulator = simulator().await;
     let mut item = backend_at(&simulator);
-    item.health =
-        Some(dragoman_config::HealthItem { path: "/health".into(), interval_ms: 20, unhealthy_after: 2 });
+    item.health = Some(dragoman_config::HealthItem {
+        path: "/health".into(),
+        interval_ms: 20,
+        unhealthy_after: 2,
+    });
     let proxy = Proxy::start(items().put_route("chat", route(vec![entry("b", item)])));
     let mut changed = proxy.shared.health_changed();
     for (status, health) in [

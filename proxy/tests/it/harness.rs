@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use dragoman_config::{
-    BackendItem, CredentialItem, Item, Key, Kind, ListItem, MapItem, MapRuleItem, ProxyItem, RetryItem,
-    RouteBackendItem, RouteItem, Secret, Target, TimeoutsItem, TlsItem, UpstreamUrl,
+    BackendItem, CredentialItem, Item, Key, Kind, ListItem, MapItem, MapRuleItem, ProxyItem,
+    RetryItem, RouteBackendItem, RouteItem, Secret, Target, TimeoutsItem, TlsItem, UpstreamUrl,
 };
-use dragoman_crds::{Matching, ModelTarget, NameFilter, NameMatch, ReplyModel, RetryOn, Thinking, Unmatched};
+use dragoman_crds::{
+    Matching, ModelTarget, NameFilter, NameMatch, ReplyModel, RetryOn, Thinking, Unmatched,
+};
 use dragoman_proxy::serve::{self, Running};
 use dragoman_proxy::state::Shared;
 use dragoman_simulator::Simulator;
@@ -31,14 +33,22 @@ pub(crate) fn items() -> Items {
         header_bytes: 64 << 10,
         log_level: None,
     };
-    BTreeMap::from([(Key::new(Kind::Proxy, "dragoman", "default"), Arc::new(Item::Proxy(proxy)))])
+    BTreeMap::from([(
+        Key::new(Kind::Proxy, "dragoman", "default"),
+        Arc::new(Item::Proxy(proxy)),
+    )])
 }
 
 /// An upstream at a simulator.
 pub(crate) fn backend_at(simulator: &Simulator) -> BackendItem {
     let port = simulator.addr().port();
     BackendItem {
-        url: UpstreamUrl { tls: false, host: "127.0.0.1".into(), port, path: "/v1".into() },
+        url: UpstreamUrl {
+            tls: false,
+            host: "127.0.0.1".into(),
+            port,
+            path: "/v1".into(),
+        },
         credential: CredentialItem::None,
         catalog: Vec::new(),
         relay: Vec::new(),
@@ -49,7 +59,10 @@ pub(crate) fn backend_at(simulator: &Simulator) -> BackendItem {
             idle_ms: 30_000,
             request_ms: 60_000,
         },
-        retries: RetryItem { attempts: 1, on: vec![RetryOn::ConnectFailure] },
+        retries: RetryItem {
+            attempts: 1,
+            on: vec![RetryOn::ConnectFailure],
+        },
         health: None,
         tls: TlsItem::default(),
         max_concurrency: None,
@@ -82,7 +95,12 @@ pub(crate) fn entry(name: &str, item: BackendItem) -> RouteBackendItem {
 }
 
 pub(crate) fn route(backends: Vec<RouteBackendItem>) -> RouteItem {
-    RouteItem { hostnames: Vec::new(), model_map: None, backends, thinking: Thinking::default() }
+    RouteItem {
+        hostnames: Vec::new(),
+        model_map: None,
+        backends,
+        thinking: Thinking::default(),
+    }
 }
 
 /// A map without rules that lets every name through.
@@ -103,11 +121,17 @@ pub(crate) fn map() -> MapItem {
 }
 
 pub(crate) fn exact(name: &str) -> NameMatch {
-    NameMatch { exact: Some(name.into()), regex: None }
+    NameMatch {
+        exact: Some(name.into()),
+        regex: None,
+    }
 }
 
 pub(crate) fn regex(pattern: &str) -> NameMatch {
-    NameMatch { exact: None, regex: Some(pattern.into()) }
+    NameMatch {
+        exact: None,
+        regex: Some(pattern.into()),
+    }
 }
 
 /// A rule that sends the names that it matches to `model`.
@@ -115,7 +139,10 @@ pub(crate) fn rule(names: NameMatch, model: &str) -> MapRuleItem {
     MapRuleItem {
         r#match: names,
         when: None,
-        target: ModelTarget { model: Some(model.into()), backend: None },
+        target: ModelTarget {
+            model: Some(model.into()),
+            backend: None,
+        },
         fallbacks: Vec::new(),
         defaults: Map::new(),
         overrides: Map::new(),
@@ -130,17 +157,26 @@ pub(crate) trait Put {
 
 impl Put for Items {
     fn put_route(mut self, name: &str, route: RouteItem) -> Self {
-        self.insert(Key::new(Kind::Route, "team-a", name), Arc::new(Item::Route(route)));
+        self.insert(
+            Key::new(Kind::Route, "team-a", name),
+            Arc::new(Item::Route(route)),
+        );
         self
     }
 
     fn put_map(mut self, name: &str, map: MapItem) -> Self {
-        self.insert(Key::new(Kind::Map, "team-a", name), Arc::new(Item::Map(map)));
+        self.insert(
+            Key::new(Kind::Map, "team-a", name),
+            Arc::new(Item::Map(map)),
+        );
         self
     }
 
     fn put_backend(mut self, name: &str, backend: BackendItem) -> Self {
-        self.insert(Key::new(Kind::Backend, "team-a", name), Arc::new(Item::Backend(backend)));
+        self.insert(
+            Key::new(Kind::Backend, "team-a", name),
+            Arc::new(Item::Backend(backend)),
+        );
         self
     }
 }
@@ -158,7 +194,11 @@ pub(crate) fn mapped(simulator: &Simulator, map: MapItem) -> Items {
 }
 
 pub(crate) async fn simulator() -> Simulator {
-    Simulator::builder().models(["llama3-8b", "llama3-70b"]).start().await.unwrap()
+    Simulator::builder()
+        .models(["llama3-8b", "llama3-70b"])
+        .start()
+        .await
+        .unwrap()
 }
 
 /// A running proxy.
@@ -200,15 +240,25 @@ impl Got {
     pub(crate) fn error_code(&self) -> String {
         assert!(self.header("x-dragoman-request-id").is_some());
         assert_eq!(self.header("content-type"), Some("application/json"));
-        assert!(self.json()["error"]["message"].is_string(), "{}", self.text());
-        self.json()["error"]["code"].as_str().unwrap_or_default().to_owned()
+        assert!(
+            self.json()["error"]["message"].is_string(),
+            "{}",
+            self.text()
+        );
+        self.json()["error"]["code"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()
     }
 
     /// The names on a list of models.
     pub(crate) fn ids(&self) -> Vec<String> {
         let list = self.json();
         let entries = list["data"].as_array().unwrap_or_else(|| panic!("{list}"));
-        entries.iter().map(|entry| entry["id"].as_str().unwrap().to_owned()).collect()
+        entries
+            .iter()
+            .map(|entry| entry["id"].as_str().unwrap().to_owned())
+            .collect()
     }
 }
 
@@ -258,7 +308,12 @@ impl Proxy {
             }
         }
         driver.abort();
-        Got { status: head.status, headers: head.headers, body: body.into(), complete }
+        Got {
+            status: head.status,
+            headers: head.headers,
+            body: body.into(),
+            complete,
+        }
     }
 
     pub(crate) async fn get(&self, path: &str) -> Got {
@@ -267,17 +322,20 @@ impl Proxy {
 
     pub(crate) async fn post(&self, path: &str, body: &Value) -> Got {
         let headers = [("content-type", "application/json")];
-        self.send(Method::POST, path, &headers, body.to_string()).await
+        self.send(Method::POST, path, &headers, body.to_string())
+            .await
     }
 
     /// One user message to a model.
     pub(crate) async fn chat(&self, model: &str, text: &str) -> Got {
-        self.post("/v1/chat/completions", &chat(model, text, false)).await
+        self.post("/v1/chat/completions", &chat(model, text, false))
+            .await
     }
 
     /// The same, streamed.
     pub(crate) async fn stream(&self, model: &str, text: &str) -> Got {
-        self.post("/v1/chat/completions", &chat(model, text, true)).await
+        self.post("/v1/chat/completions", &chat(model, text, true))
+            .await
     }
 
     /// Sends bytes as they are and reads until the proxy closes the connection.

@@ -9,16 +9,30 @@ use serde_json::json;
 use crate::harness::*;
 
 fn listed(simulator: &Simulator) -> usize {
-    simulator.requests().iter().filter(|seen| seen.path == "/v1/models").count()
+    simulator
+        .requests()
+        .iter()
+        .filter(|seen| seen.path == "/v1/models")
+        .count()
 }
 
 #[tokio::test]
 async fn the_list_is_the_union_with_prefixes_in_order_and_unknown_fields() {
-    let one = Simulator::builder().models([json!({"id": "a", "x": {"y": 1}}), json!("b")]).start().await.unwrap();
-    let two = Simulator::builder().models(["c", "a"]).start().await.unwrap();
+    let one = Simulator::builder()
+        .models([json!({"id": "a", "x": {"y": 1}}), json!("b")])
+        .start()
+        .await
+        .unwrap();
+    let two = Simulator::builder()
+        .models(["c", "a"])
+        .start()
+        .await
+        .unwrap();
     let mut second = entry("two", backend_at(&two));
     second.prefix = "two/".into();
-    let proxy = Proxy::start(items().put_route("chat", route(vec![entry("one", backend_at(&one)), second])));
+    let proxy = Proxy::start(
+        items().put_route("chat", route(vec![entry("one", backend_at(&one)), second])),
+    );
     let got = proxy.get("/v1/models").await;
     assert_eq!(got.json()["object"], "list");
     assert_eq!(got.ids(), ["a", "b", "two/c", "two/a"]);
@@ -28,7 +42,10 @@ async fn the_list_is_the_union_with_prefixes_in_order_and_unknown_fields() {
     assert_eq!(got.json()["id"], "two/c");
     assert_eq!(proxy.get("/v1/models/two%2Fc").await.json()["id"], "two/c");
     let got = proxy.get("/v1/models/c").await;
-    assert_eq!((got.status.as_u16(), got.error_code().as_str()), (404, "model_not_found"));
+    assert_eq!(
+        (got.status.as_u16(), got.error_code().as_str()),
+        (404, "model_not_found")
+    );
     let got = proxy.chat("two/c", "x").await;
     assert_eq!(got.status, 200);
     assert_eq!(two.requests().last().unwrap().json()["model"], "c");
@@ -36,14 +53,26 @@ async fn the_list_is_the_union_with_prefixes_in_order_and_unknown_fields() {
 
 #[tokio::test]
 async fn maps_filter_the_list_and_calls_alike() {
-    let simulator = Simulator::builder().models(["Llama-8b", "echo", "secret"]).start().await.unwrap();
+    let simulator = Simulator::builder()
+        .models(["Llama-8b", "echo", "secret"])
+        .start()
+        .await
+        .unwrap();
     let mut names = map();
-    names.list.names = NameFilter { allow: Some(vec![regex("llama-.*"), exact("secret")]), deny: vec![exact("SECRET")] };
+    names.list.names = NameFilter {
+        allow: Some(vec![regex("llama-.*"), exact("secret")]),
+        deny: vec![exact("SECRET")],
+    };
     names.list.first = vec!["gpt-4".into()];
     names.rules = vec![rule(exact("gpt-4"), "echo")];
     let proxy = Proxy::start(mapped(&simulator, names));
     assert_eq!(proxy.get("/v1/models").await.ids(), ["gpt-4", "Llama-8b"]);
-    for (model, status) in [("gpt-4", 200), ("LLAMA-8B", 200), ("secret", 404), ("echo", 404)] {
+    for (model, status) in [
+        ("gpt-4", 200),
+        ("LLAMA-8B", 200),
+        ("secret", 404),
+        ("echo", 404),
+    ] {
         let got = proxy.chat(model, "x").await;
         assert_eq!(got.status.as_u16(), status, "{model}");
         if status == 404 {
@@ -54,7 +83,11 @@ async fn maps_filter_the_list_and_calls_alike() {
 
 #[tokio::test]
 async fn a_catalog_renames_completes_and_stands_in() {
-    let simulator = Simulator::builder().models(["upstream-name"]).start().await.unwrap();
+    let simulator = Simulator::builder()
+        .models(["upstream-name"])
+        .start()
+        .await
+        .unwrap();
     let mut item = backend_at(&simulator);
     let catalogued = |name: &str, upstream: &str| Catalogued {
         name: name.into(),
@@ -62,7 +95,10 @@ async fn a_catalog_renames_completes_and_stands_in() {
         context_length: Some(4096),
         metadata: json!({"tier": "gold"}).as_object().unwrap().clone(),
     };
-    item.catalog = vec![catalogued("ours", "upstream-name"), catalogued("unlisted", "echo")];
+    item.catalog = vec![
+        catalogued("ours", "upstream-name"),
+        catalogued("unlisted", "echo"),
+    ];
     let proxy = Proxy::start(items().put_route("chat", route(vec![entry("b", item)])));
     let got = proxy.get("/v1/models").await;
     assert_eq!(got.ids(), ["ours", "unlisted"]);
@@ -77,7 +113,10 @@ async fn a_list_is_fetched_once_for_many_and_again_after_its_time() {
     let simulator = simulator().await;
     let proxy = Proxy::start(simple(&simulator));
     let many = futures::future::join_all((0..16).map(|_| proxy.get("/v1/models"))).await;
-    assert!(many.iter().all(|got| got.ids() == ["llama3-8b", "llama3-70b"]));
+    assert!(
+        many.iter()
+            .all(|got| got.ids() == ["llama3-8b", "llama3-70b"])
+    );
     assert_eq!(listed(&simulator), 1);
     let mut names = map();
     names.list.cache_ttl_ms = 0;
@@ -94,44 +133,89 @@ async fn two_client_keys_never_share_a_list() {
     item.credential = CredentialItem::Passthrough;
     let proxy = Proxy::start(items().put_route("chat", route(vec![entry("b", item)])));
     for key in ["Bearer one", "Bearer two", "Bearer one"] {
-        proxy.send(Method::GET, "/v1/models", &[("authorization", key)], "").await;
+        proxy
+            .send(Method::GET, "/v1/models", &[("authorization", key)], "")
+            .await;
     }
-    let keys: Vec<_> = simulator.requests().iter().map(|seen| seen.header("authorization").map(str::to_owned)).collect();
-    assert_eq!(keys, [Some("Bearer one".to_owned()), Some("Bearer two".to_owned())]);
+    let keys: Vec<_> = simulator
+        .requests()
+        .iter()
+        .map(|seen| seen.header("authorization").map(str::to_owned))
+        .collect();
+    assert_eq!(
+        keys,
+        [Some("Bearer one".to_owned()), Some("Bearer two".to_owned())]
+    );
 }
 
 #[tokio::test]
 async fn an_error_is_not_kept_and_one_backend_down_leaves_a_partial_list() {
     let simulator = simulator().await;
-    let down = Simulator::builder().models(["other"]).start().await.unwrap();
+    let down = Simulator::builder()
+        .models(["other"])
+        .start()
+        .await
+        .unwrap();
     down.set_health(http::StatusCode::INTERNAL_SERVER_ERROR);
-    let backends = vec![entry("down", backend_at(&down)), entry("up", backend_at(&simulator))];
+    let backends = vec![
+        entry("down", backend_at(&down)),
+        entry("up", backend_at(&simulator)),
+    ];
     let proxy = Proxy::start(items().put_route("chat", route(backends)));
-    assert_eq!(proxy.get("/v1/models").await.ids(), ["llama3-8b", "llama3-70b"]);
+    assert_eq!(
+        proxy.get("/v1/models").await.ids(),
+        ["llama3-8b", "llama3-70b"]
+    );
     down.set_health(http::StatusCode::OK);
-    assert_eq!(proxy.get("/v1/models").await.ids(), ["other", "llama3-8b", "llama3-70b"]);
+    assert_eq!(
+        proxy.get("/v1/models").await.ids(),
+        ["other", "llama3-8b", "llama3-70b"]
+    );
 }
 
 #[tokio::test]
 async fn no_list_at_all_is_the_upstreams_fault() {
     let simulator = simulator().await;
-    let proxy = Proxy::start(items().put_route("chat", route(vec![entry("b", backend_nowhere(&simulator))])));
+    let proxy = Proxy::start(
+        items().put_route("chat", route(vec![entry("b", backend_nowhere(&simulator))])),
+    );
     let got = proxy.get("/v1/models").await;
-    assert_eq!((got.status.as_u16(), got.error_code().as_str()), (502, "models_unavailable"));
+    assert_eq!(
+        (got.status.as_u16(), got.error_code().as_str()),
+        (502, "models_unavailable")
+    );
 }
 
 #[tokio::test]
 async fn a_backend_whose_list_lacks_the_model_is_left_out() {
-    let one = Simulator::builder().models(["other"]).start().await.unwrap();
-    let two = Simulator::builder().models(["wanted"]).start().await.unwrap();
-    let proxy = Proxy::start(
-        items().put_route("chat", route(vec![entry("one", backend_at(&one)), entry("two", backend_at(&two))])),
-    );
+    let one = Simulator::builder()
+        .models(["other"])
+        .start()
+        .await
+        .unwrap();
+    let two = Simulator::builder()
+        .models(["wanted"])
+        .start()
+        .await
+        .unwrap();
+    let proxy = Proxy::start(items().put_route(
+        "chat",
+        route(vec![
+            entry("one", backend_at(&one)),
+            entry("two", backend_at(&two)),
+        ]),
+    ));
     proxy.get("/v1/models").await;
     for _ in 0..10 {
         assert_eq!(proxy.chat("wanted", "x").await.status, 200);
     }
-    assert_eq!(two.requests().iter().filter(|seen| seen.method == "POST").count(), 10);
+    assert_eq!(
+        two.requests()
+            .iter()
+            .filter(|seen| seen.method == "POST")
+            .count(),
+        10
+    );
     // A model that no list knows goes wherever it may be.
     assert_eq!(proxy.chat("echo", "x").await.status, 200);
 }
@@ -144,6 +228,9 @@ async fn a_name_that_no_rule_knows_is_rejected_where_the_map_says_so() {
     names.rules = vec![rule(exact("known"), "echo")];
     let proxy = Proxy::start(mapped(&simulator, names));
     assert_eq!(proxy.get("/v1/models").await.ids(), ["known"]);
-    assert_eq!(proxy.chat("echo", "x").await.error_code(), "model_not_found");
+    assert_eq!(
+        proxy.chat("echo", "x").await.error_code(),
+        "model_not_found"
+    );
     assert_eq!(proxy.chat("known", "x").await.status, 200);
 }

@@ -11,11 +11,24 @@ async fn an_unresolved_map_closes_the_route_and_says_which() {
     let mut item = route(vec![entry("sim", backend_at(&simulator))]);
     item.model_map = Some(Target::Item(Key::new(Kind::Map, "team-a", "missing")));
     let proxy = Proxy::start(items().put_route("chat", item.clone()));
-    for got in [proxy.chat("echo", "x").await, proxy.get("/v1/models").await, proxy.get("/v1/files").await] {
-        assert_eq!((got.status.as_u16(), got.error_code().as_str()), (503, "model_map_unusable"));
-        assert!(got.text().contains("ModelMap/team-a/missing"), "{}", got.text());
+    for got in [
+        proxy.chat("echo", "x").await,
+        proxy.get("/v1/models").await,
+        proxy.get("/v1/files").await,
+    ] {
+        assert_eq!(
+            (got.status.as_u16(), got.error_code().as_str()),
+            (503, "model_map_unusable")
+        );
+        assert!(
+            got.text().contains("ModelMap/team-a/missing"),
+            "{}",
+            got.text()
+        );
     }
-    proxy.shared.publish(items().put_route("chat", item).put_map("missing", map()));
+    proxy
+        .shared
+        .publish(items().put_route("chat", item).put_map("missing", map()));
     assert_eq!(proxy.chat("echo", "x").await.status, 200);
 }
 
@@ -33,9 +46,18 @@ async fn unresolved_backends_are_skipped_until_none_is_left() {
     let alone = items().put_route("chat", route(vec![missing("gone")]));
     proxy.shared.publish(alone.clone());
     let got = proxy.chat("echo", "x").await;
-    assert_eq!((got.status.as_u16(), got.error_code().as_str()), (503, "no_backend"));
-    assert!(got.text().contains("LLMBackend/team-a/gone"), "{}", got.text());
-    proxy.shared.publish(alone.put_backend("gone", backend_at(&simulator)));
+    assert_eq!(
+        (got.status.as_u16(), got.error_code().as_str()),
+        (503, "no_backend")
+    );
+    assert!(
+        got.text().contains("LLMBackend/team-a/gone"),
+        "{}",
+        got.text()
+    );
+    proxy
+        .shared
+        .publish(alone.put_backend("gone", backend_at(&simulator)));
     assert_eq!(proxy.chat("echo", "x").await.status, 200);
 }
 
@@ -49,20 +71,37 @@ async fn an_item_that_cannot_be_run_stays_as_it_was() {
         by_reference.target = Target::Item(Key::new(Kind::Backend, "team-a", "b"));
         by_reference
     };
-    let both = |backend| items().put_route("chat", route(vec![by_reference()])).put_backend("b", backend);
+    let both = |backend| {
+        items()
+            .put_route("chat", route(vec![by_reference()]))
+            .put_backend("b", backend)
+    };
     let proxy = Proxy::start(both(item.clone()));
     item.credential = CredentialItem::Key(Secret::new("bad\nkey"));
     let refused = proxy.shared.publish(both(item.clone()));
     let why = &refused[&Key::new(Kind::Backend, "team-a", "b")];
     assert!(why.contains("line break") && !why.contains("bad"), "{why}");
     assert_eq!(proxy.chat("echo", "x").await.status, 200);
-    assert_eq!(simulator.requests()[0].header("authorization"), Some("Bearer good"));
+    assert_eq!(
+        simulator.requests()[0].header("authorization"),
+        Some("Bearer good")
+    );
 
     let mut broken = by_reference();
-    broken.models = NameFilter { allow: Some(vec![regex("(")]), deny: Vec::new() };
+    broken.models = NameFilter {
+        allow: Some(vec![regex("(")]),
+        deny: Vec::new(),
+    };
     item.credential = CredentialItem::Key(Secret::new("better"));
-    let refused = proxy.shared.publish(items().put_route("chat", route(vec![broken])).put_backend("b", item));
-    assert!(refused.contains_key(&Key::new(Kind::Route, "team-a", "chat")), "{refused:?}");
+    let refused = proxy.shared.publish(
+        items()
+            .put_route("chat", route(vec![broken]))
+            .put_backend("b", item),
+    );
+    assert!(
+        refused.contains_key(&Key::new(Kind::Route, "team-a", "chat")),
+        "{refused:?}"
+    );
     assert_eq!(proxy.chat("echo", "x").await.status, 200);
 }
 
@@ -74,13 +113,23 @@ async fn connections_survive_edits_of_other_items() {
         by_reference.target = Target::Item(Key::new(Kind::Backend, "team-a", "b"));
         route(vec![by_reference])
     };
-    let items = items().put_route("chat", by_reference()).put_backend("b", backend_at(&simulator));
+    let items = items()
+        .put_route("chat", by_reference())
+        .put_backend("b", backend_at(&simulator));
     let proxy = Proxy::start(items.clone());
     for at in 0..20 {
         assert_eq!(proxy.chat("echo", "x").await.status, 200);
-        proxy.shared.publish(items.clone().put_route(&format!("other-{at}"), by_reference()));
+        proxy.shared.publish(
+            items
+                .clone()
+                .put_route(&format!("other-{at}"), by_reference()),
+        );
     }
-    let mut connections: Vec<_> = simulator.requests().iter().map(|seen| seen.connection).collect();
+    let mut connections: Vec<_> = simulator
+        .requests()
+        .iter()
+        .map(|seen| seen.connection)
+        .collect();
     connections.sort_unstable();
     connections.dedup();
     // One for each request thread at most.
@@ -102,7 +151,12 @@ async fn a_thousand_edits_under_load_fail_no_request() {
     let edits = async {
         for at in 0..1000 {
             names.list.cache_ttl_ms = at;
-            assert!(proxy.shared.publish(mapped(&simulator, names.clone())).is_empty());
+            assert!(
+                proxy
+                    .shared
+                    .publish(mapped(&simulator, names.clone()))
+                    .is_empty()
+            );
             tokio::task::yield_now().await;
         }
     };
@@ -115,7 +169,9 @@ async fn metrics_count_by_route_and_class() {
     let proxy = Proxy::start(simple(&simulator));
     proxy.chat("echo", "x").await;
     proxy.chat("status-503", "x").await;
-    proxy.send(http::Method::GET, "/", &[("host", "unknown")], "").await;
+    proxy
+        .send(http::Method::GET, "/", &[("host", "unknown")], "")
+        .await;
     let text = || proxy.shared.metrics_text();
     // A reply's last byte may arrive before the proxy has noted it.
     for line in [

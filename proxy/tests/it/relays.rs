@@ -28,16 +28,32 @@ async fn the_configured_key_is_sent_and_never_the_clients() {
         ("x-other", "2"),
     ];
     let body = chat("echo+headers+hop-headers", "x", false).to_string();
-    let got = proxy.send(Method::POST, "/v1/chat/completions", &theirs, body).await;
+    let got = proxy
+        .send(Method::POST, "/v1/chat/completions", &theirs, body)
+        .await;
     assert_eq!(got.status, 200);
     let seen = &simulator.requests()[0];
     assert_eq!(seen.header("authorization"), Some("Bearer sk-ours"));
-    for name in ["x-api-key", "api-key", "x-goog-api-key", "cookie", "x-forwarded-for", "x-mine"] {
+    for name in [
+        "x-api-key",
+        "api-key",
+        "x-goog-api-key",
+        "cookie",
+        "x-forwarded-for",
+        "x-mine",
+    ] {
         assert_eq!(seen.header(name), None, "{name}");
     }
     assert_eq!(seen.header("x-other"), Some("2"));
     assert!(!format!("{seen:?}").contains("theirs"));
-    for name in ["set-cookie", "keep-alive", "proxy-authenticate", "upgrade", "te", "trailer"] {
+    for name in [
+        "set-cookie",
+        "keep-alive",
+        "proxy-authenticate",
+        "upgrade",
+        "te",
+        "trailer",
+    ] {
         assert_eq!(got.header(name), None, "{name}");
     }
     assert!(!format!("{:?} {}", got.headers, got.text()).contains("sk-ours"));
@@ -51,12 +67,29 @@ async fn with_passthrough_the_clients_own_credential_travels_unchanged() {
     item.credential = CredentialItem::Passthrough;
     item.headers = vec![("x-team".into(), Secret::new("ours"))];
     let proxy = Proxy::start(items().put_route("chat", route(vec![entry("b", item)])));
-    let headers = [("x-api-key", "theirs"), ("authorization", "Basic abc"), ("x-team", "theirs")];
-    proxy.send(Method::POST, "/v1/chat/completions", &headers, chat("echo", "x", false).to_string()).await;
+    let headers = [
+        ("x-api-key", "theirs"),
+        ("authorization", "Basic abc"),
+        ("x-team", "theirs"),
+    ];
+    proxy
+        .send(
+            Method::POST,
+            "/v1/chat/completions",
+            &headers,
+            chat("echo", "x", false).to_string(),
+        )
+        .await;
     let seen = &simulator.requests()[0];
     assert_eq!(seen.header("x-api-key"), Some("theirs"));
     assert_eq!(seen.header("authorization"), Some("Basic abc"));
-    assert_eq!(seen.headers.iter().filter(|(name, _)| name == "x-team").count(), 1);
+    assert_eq!(
+        seen.headers
+            .iter()
+            .filter(|(name, _)| name == "x-team")
+            .count(),
+        1
+    );
     assert_eq!(seen.header("x-team"), Some("ours"));
 }
 
@@ -67,7 +100,12 @@ async fn a_body_that_names_a_model_is_judged_by_it_on_any_path() {
     names.rules = vec![rule(exact("pictures"), "echo")];
     names.list.names.deny = vec![exact("secret")];
     let proxy = Proxy::start(mapped(&simulator, names));
-    for path in ["/v1/images/generations", "/moderations", "/v1/rerank", "/v1/audio/speech"] {
+    for path in [
+        "/v1/images/generations",
+        "/moderations",
+        "/v1/rerank",
+        "/v1/audio/speech",
+    ] {
         simulator.clear();
         let body = json!({
             "model": "pictures", "prompt": "x", "input": "x", "voice": "alloy", "query": "x", "documents": ["a"]
@@ -79,7 +117,9 @@ async fn a_body_that_names_a_model_is_judged_by_it_on_any_path() {
         assert_eq!(got.error_code(), "model_not_found", "{path}");
         // However the client names the type.
         let plain = [("content-type", "application/x-www-form-urlencoded")];
-        let got = proxy.send(Method::POST, path, &plain, r#"{"model": "secret"}"#).await;
+        let got = proxy
+            .send(Method::POST, path, &plain, r#"{"model": "secret"}"#)
+            .await;
         assert_eq!(got.error_code(), "model_not_found", "{path}");
     }
 }
@@ -100,10 +140,17 @@ async fn a_forms_model_is_judged_and_renamed_though_it_stands_last() {
     let proxy = Proxy::start(mapped(&simulator, names));
     let headers = [("content-type", "multipart/form-data; boundary=B")];
     let path = "/v1/audio/transcriptions";
-    let got = proxy.send(Method::POST, path, &headers, transcription("whisper")).await;
+    let got = proxy
+        .send(Method::POST, path, &headers, transcription("whisper"))
+        .await;
     assert_eq!(got.status, 200, "{}", got.text());
-    assert_eq!(simulator.requests()[0].body_bytes, transcription("echo").len());
-    let got = proxy.send(Method::POST, path, &headers, transcription("secret")).await;
+    assert_eq!(
+        simulator.requests()[0].body_bytes,
+        transcription("echo").len()
+    );
+    let got = proxy
+        .send(Method::POST, path, &headers, transcription("secret"))
+        .await;
     assert_eq!(got.error_code(), "model_not_found");
 }
 
@@ -112,20 +159,35 @@ async fn without_a_key_of_ours_every_path_is_relayed_as_it_is() {
     let simulator = simulator().await;
     let proxy = Proxy::start(simple(&simulator));
     let body = vec![0xff; 3 << 20];
-    let headers = [("content-type", "application/octet-stream"), ("accept-encoding", "gzip")];
+    let headers = [
+        ("content-type", "application/octet-stream"),
+        ("accept-encoding", "gzip"),
+    ];
     for method in [Method::PUT, Method::POST, Method::DELETE, Method::PATCH] {
         simulator.clear();
-        let got = proxy.send(method.clone(), "/v1/anything/here?x=%20y", &headers, body.clone()).await;
+        let got = proxy
+            .send(
+                method.clone(),
+                "/v1/anything/here?x=%20y",
+                &headers,
+                body.clone(),
+            )
+            .await;
         assert!(got.header("x-dragoman-request-id").is_some());
         let seen = simulator.wait_until(|seen| !seen.is_empty()).await;
         assert_eq!(seen[0].method, method.as_str());
-        assert_eq!((seen[0].path.as_str(), seen[0].query.as_deref()), ("/v1/anything/here", Some("x=%20y")));
+        assert_eq!(
+            (seen[0].path.as_str(), seen[0].query.as_deref()),
+            ("/v1/anything/here", Some("x=%20y"))
+        );
         assert_eq!(seen[0].header("accept-encoding"), Some("gzip"));
     }
     let form = [("content-type", "multipart/form-data; boundary=B")];
     let file = "--B\r\nContent-Disposition: form-data; name=\"purpose\"\r\n\r\nbatch\r\n--B\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.jsonl\"\r\n\r\n";
     let file = format!("{file}{}\r\n--B--\r\n", "{}\n".repeat(100_000));
-    let got = proxy.send(Method::POST, "/v1/files", &form, file.clone()).await;
+    let got = proxy
+        .send(Method::POST, "/v1/files", &form, file.clone())
+        .await;
     assert_eq!(got.status, 200, "{}", got.text());
     assert_eq!(simulator.requests().last().unwrap().body_bytes, file.len());
 }
@@ -134,8 +196,16 @@ async fn without_a_key_of_ours_every_path_is_relayed_as_it_is() {
 async fn with_a_key_of_ours_only_listed_paths_are_relayed() {
     let simulator = simulator().await;
     let relay = vec![
-        RelayItem { methods: Some(vec!["GET".into()]), path: "/files".into(), below: true },
-        RelayItem { methods: None, path: "/batches".into(), below: false },
+        RelayItem {
+            methods: Some(vec!["GET".into()]),
+            path: "/files".into(),
+            below: true,
+        },
+        RelayItem {
+            methods: None,
+            path: "/batches".into(),
+            below: false,
+        },
     ];
     let proxy = Proxy::start(keyed(&simulator, relay));
     for (method, path, allowed) in [
@@ -154,7 +224,10 @@ async fn with_a_key_of_ours_only_listed_paths_are_relayed() {
         let got = proxy.send(method.clone(), path, &[], "").await;
         assert_eq!(!simulator.requests().is_empty(), allowed, "{method} {path}");
         if !allowed && method != Method::TRACE {
-            assert_eq!((got.status.as_u16(), got.error_code().as_str()), (404, "path_not_relayed"));
+            assert_eq!(
+                (got.status.as_u16(), got.error_code().as_str()),
+                (404, "path_not_relayed")
+            );
             assert!(got.text().contains("spec.relay"));
         }
     }
@@ -163,21 +236,39 @@ async fn with_a_key_of_ours_only_listed_paths_are_relayed() {
 #[tokio::test]
 async fn no_model_and_no_spelling_opens_what_our_key_owns() {
     let simulator = simulator().await;
-    let relay = vec![RelayItem { methods: None, path: "/files/mine".into(), below: true }];
+    let relay = vec![RelayItem {
+        methods: None,
+        path: "/files/mine".into(),
+        below: true,
+    }];
     let proxy = Proxy::start(keyed(&simulator, relay));
-    for path in ["/v1/files", "/v1/batches", "/v1/fine_tuning/jobs", "/v1/assistants", "/v1/responses/r1/cancel"] {
-        let got = proxy.post(path, &json!({"model": "echo", "input_file_id": "file-1"})).await;
+    for path in [
+        "/v1/files",
+        "/v1/batches",
+        "/v1/fine_tuning/jobs",
+        "/v1/assistants",
+        "/v1/responses/r1/cancel",
+    ] {
+        let got = proxy
+            .post(path, &json!({"model": "echo", "input_file_id": "file-1"}))
+            .await;
         assert_eq!(got.error_code(), "path_not_relayed", "{path}");
     }
     for path in [
-        "/v1/files/mine/../theirs", "/v1/files/mine/%2e%2e/theirs", "/v1/files/mine/..%2ftheirs",
-        "/v1/files/mine/..%5ctheirs", "/v1/files/mine/..;/theirs", "/routes/team-a/chat/../../../v1/files",
+        "/v1/files/mine/../theirs",
+        "/v1/files/mine/%2e%2e/theirs",
+        "/v1/files/mine/..%2ftheirs",
+        "/v1/files/mine/..%5ctheirs",
+        "/v1/files/mine/..;/theirs",
+        "/routes/team-a/chat/../../../v1/files",
     ] {
         let raw = format!("GET {path} HTTP/1.1\r\nhost: chat.team-a\r\nconnection: close\r\n\r\n");
         let got = proxy.raw(&raw).await;
         assert!(got.starts_with("HTTP/1.1 400 "), "{path}: {got}");
     }
-    let got = proxy.send(Method::GET, "/v1/files", &[], r#"{"model":"echo"}"#).await;
+    let got = proxy
+        .send(Method::GET, "/v1/files", &[], r#"{"model":"echo"}"#)
+        .await;
     assert_eq!(got.error_code(), "path_not_relayed");
     assert!(simulator.requests().is_empty());
 }
@@ -196,7 +287,10 @@ async fn a_key_that_the_upstream_repeats_is_masked() {
 #[tokio::test]
 async fn redirects_stay_posts_and_take_no_key_to_another_host() {
     let simulator = simulator().await;
-    let other = dragoman_simulator::Simulator::builder().start().await.unwrap();
+    let other = dragoman_simulator::Simulator::builder()
+        .start()
+        .await
+        .unwrap();
     let proxy = Proxy::start(keyed(&simulator, Vec::new()));
     for status in [301, 302, 307, 308] {
         simulator.clear();
@@ -204,14 +298,63 @@ async fn redirects_stay_posts_and_take_no_key_to_another_host() {
         assert_eq!(got.status, 200, "{status}: {}", got.text());
         let seen = simulator.requests();
         assert_eq!(seen.len(), 3);
-        assert!(seen.iter().all(|each| each.method == "POST" && each.body == seen[0].body));
-        assert!(seen.iter().all(|seen| seen.header("authorization") == Some("Bearer sk-ours")));
+        assert!(
+            seen.iter()
+                .all(|each| each.method == "POST" && each.body == seen[0].body)
+        );
+        assert!(
+            seen.iter()
+                .all(|seen| seen.header("authorization") == Some("Bearer sk-ours"))
+        );
         // The other one redirects to itself for ever, which ends at the bound on hops.
         other.clear();
-        let got = proxy.chat(&format!("redirect-{status}-to-{}", other.addr()), "hello").await;
-        assert_eq!((got.status.as_u16(), got.error_code().as_str()), (502, "upstream_failed"));
+        let got = proxy
+            .chat(&format!("redirect-{status}-to-{}", other.addr()), "hello")
+            .await;
+        assert_eq!(
+            (got.status.as_u16(), got.error_code().as_str()),
+            (502, "upstream_failed")
+        );
         let seen = other.requests();
         assert!((1..=10).contains(&seen.len()), "{}", seen.len());
-        assert!(seen.iter().all(|seen| seen.method == "POST" && seen.header("authorization").is_none()));
+        assert!(
+            seen.iter()
+                .all(|seen| seen.method == "POST" && seen.header("authorization").is_none())
+        );
     }
+}
+
+#[tokio::test]
+async fn a_model_leads_no_owned_path_to_another_backends_key() {
+    let (keyless, ours) = (simulator().await, simulator().await);
+    keyless.set_models(["local"]);
+    ours.set_models(["echo"]);
+    let backends = vec![
+        entry("keyless", backend_at(&keyless)),
+        entry("ours", with_key(backend_at(&ours), "sk-ours")),
+    ];
+    let proxy = Proxy::start(items().put_route("chat", route(backends)));
+    proxy.get("/v1/models").await;
+    ours.clear();
+    for path in [
+        "/v1/files",
+        "/v1/%66iles",
+        "/v1/Files",
+        "/v1/v1/files",
+        "/v1/files;a=b",
+    ] {
+        let got = proxy.post(path, &json!({"model": "echo"})).await;
+        assert_eq!(got.error_code(), "path_not_relayed", "{path}");
+    }
+    assert!(ours.requests().is_empty());
+    assert_eq!(
+        proxy
+            .post(
+                "/v1/rerank",
+                &json!({"model": "echo", "query": "x", "documents": ["a"]})
+            )
+            .await
+            .status,
+        200
+    );
 }

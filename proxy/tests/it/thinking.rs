@@ -18,11 +18,17 @@ fn text(stream: &str) -> String {
 }
 
 fn deltas(stream: &str, member: &str) -> String {
-    let events = stream.lines().filter_map(|line| line.strip_prefix("data: "));
+    let events = stream
+        .lines()
+        .filter_map(|line| line.strip_prefix("data: "));
     let chunks = events.filter(|data| *data != "[DONE]");
     chunks
         .map(|data| serde_json::from_str::<Value>(data).unwrap_or_else(|_| panic!("{data}")))
-        .filter_map(|chunk| chunk["choices"][0]["delta"][member].as_str().map(str::to_owned))
+        .filter_map(|chunk| {
+            chunk["choices"][0]["delta"][member]
+                .as_str()
+                .map(str::to_owned)
+        })
         .collect()
 }
 
@@ -32,10 +38,23 @@ async fn thinking_is_stripped_by_default_streamed_or_not() {
     let proxy = Proxy::start(simple(&simulator));
     let got = proxy.chat("think", "the answer").await;
     assert_eq!(got.json()["choices"][0]["message"]["content"], "the answer");
-    assert_eq!(got.header("content-length").unwrap(), got.body.len().to_string());
-    for words in ["think", "think+split", "think+coalesced", "think+crlf", "think+say+chunk-1"] {
+    assert_eq!(
+        got.header("content-length").unwrap(),
+        got.body.len().to_string()
+    );
+    for words in [
+        "think",
+        "think+split",
+        "think+coalesced",
+        "think+crlf",
+        "think+say+chunk-1",
+    ] {
         let got = proxy.stream(words, "the answer").await;
-        assert_eq!(text(&got.text().replace("\r\n", "\n")), "the answer", "{words}");
+        assert_eq!(
+            text(&got.text().replace("\r\n", "\n")),
+            "the answer",
+            "{words}"
+        );
         assert!(got.text().trim_end().ends_with("data: [DONE]"), "{words}");
     }
 }
@@ -43,16 +62,26 @@ async fn thinking_is_stripped_by_default_streamed_or_not() {
 #[tokio::test]
 async fn thinking_is_extracted_or_kept_where_the_route_says_so() {
     let simulator = simulator().await;
-    let extract = Thinking { text: ThinkingText::Extract, ..Thinking::default() };
+    let extract = Thinking {
+        text: ThinkingText::Extract,
+        ..Thinking::default()
+    };
     let proxy = Proxy::start(thinking(&simulator, extract));
     let got = proxy.chat("think", "the answer").await.json();
     assert_eq!(got["choices"][0]["message"]["content"], "the answer");
-    assert!(got["choices"][0]["message"]["reasoning_content"].as_str().is_some_and(|text| !text.is_empty()));
+    assert!(
+        got["choices"][0]["message"]["reasoning_content"]
+            .as_str()
+            .is_some_and(|text| !text.is_empty())
+    );
     let got = proxy.stream("think", "the answer").await;
     assert_eq!(text(got.text()), "the answer");
     assert!(!deltas(got.text(), "reasoning_content").is_empty());
 
-    let keep = Thinking { text: ThinkingText::Keep, ..Thinking::default() };
+    let keep = Thinking {
+        text: ThinkingText::Keep,
+        ..Thinking::default()
+    };
     proxy.shared.publish(thinking(&simulator, keep));
     let got = proxy.chat("think", "the answer").await;
     assert!(got.text().contains("<think>"), "{}", got.text());
@@ -62,11 +91,32 @@ async fn thinking_is_extracted_or_kept_where_the_route_says_so() {
 async fn reasoning_fields_are_dropped_where_the_route_says_so() {
     let simulator = simulator().await;
     let proxy = Proxy::start(simple(&simulator));
-    assert!(proxy.chat("reasoning", "x").await.text().contains("reasoning_content"));
-    let drop = Thinking { fields: ReasoningFields::Drop, ..Thinking::default() };
+    assert!(
+        proxy
+            .chat("reasoning", "x")
+            .await
+            .text()
+            .contains("reasoning_content")
+    );
+    let drop = Thinking {
+        fields: ReasoningFields::Drop,
+        ..Thinking::default()
+    };
     proxy.shared.publish(thinking(&simulator, drop));
-    assert!(!proxy.chat("reasoning", "x").await.text().contains("reasoning_content"));
-    assert!(!proxy.stream("reasoning", "x").await.text().contains("reasoning_content"));
+    assert!(
+        !proxy
+            .chat("reasoning", "x")
+            .await
+            .text()
+            .contains("reasoning_content")
+    );
+    assert!(
+        !proxy
+            .stream("reasoning", "x")
+            .await
+            .text()
+            .contains("reasoning_content")
+    );
 }
 
 #[tokio::test]
@@ -84,8 +134,16 @@ async fn a_model_is_asked_not_to_think_with_everything_else_in_place() {
     let seen = simulator.requests()[0].json();
     assert_eq!(seen["messages"][0]["content"], "hi /no_think");
     assert_eq!(seen["chat_template_kwargs"]["enable_thinking"], false);
-    assert_eq!((&seen["model"], &seen["temperature"]), (&json!("echo"), &json!(0)));
-    proxy.post("/v1/completions", &json!({"model": "echo", "prompt": "once"})).await;
+    assert_eq!(
+        (&seen["model"], &seen["temperature"]),
+        (&json!("echo"), &json!(0))
+    );
+    proxy
+        .post(
+            "/v1/completions",
+            &json!({"model": "echo", "prompt": "once"}),
+        )
+        .await;
     assert_eq!(simulator.requests()[1].json()["prompt"], "once /no_think");
 }
 
@@ -116,7 +174,10 @@ async fn an_upstream_that_encodes_although_asked_not_to_leaks_no_thinking() {
     let got = proxy.chat("think+gzip-always", "x").await;
     assert_eq!(got.status, 502);
     assert_eq!(got.error_code(), "upstream_failed");
-    assert_eq!(simulator.requests()[0].header("accept-encoding"), Some("identity"));
+    assert_eq!(
+        simulator.requests()[0].header("accept-encoding"),
+        Some("identity")
+    );
 }
 
 #[tokio::test]
@@ -126,7 +187,10 @@ async fn a_stream_in_flight_ends_on_the_config_it_began_with() {
     let stream = proxy.stream("think+first-token-300ms", "x");
     let publish = async {
         simulator.wait_until(|seen| !seen.is_empty()).await;
-        let keep = Thinking { text: ThinkingText::Keep, ..Thinking::default() };
+        let keep = Thinking {
+            text: ThinkingText::Keep,
+            ..Thinking::default()
+        };
         proxy.shared.publish(thinking(&simulator, keep));
     };
     let (got, ()) = tokio::join!(stream, publish);
