@@ -186,3 +186,27 @@ async fn metrics_count_by_route_and_class() {
         }
     }
 }
+
+#[tokio::test]
+async fn an_edit_among_thousands_rebuilds_only_what_changed() {
+    let simulator = simulator().await;
+    let many = || {
+        let mut many = items().put_backend("b", backend_at(&simulator));
+        for at in 0..1000 {
+            let mut by_reference = entry("b", backend_at(&simulator));
+            by_reference.target = Target::Item(Key::new(Kind::Backend, "team-a", "b"));
+            many = many.put_route(&format!("route-{at}"), route(vec![by_reference]));
+        }
+        many
+    };
+    let proxy = Proxy::start(many());
+    let before = std::sync::Arc::clone(&proxy.shared.state());
+    let mut edited = route(vec![entry("own", backend_at(&simulator))]);
+    edited.thinking.disable = true;
+    proxy.shared.publish(many().put_route("route-7", edited));
+    let after = std::sync::Arc::clone(&proxy.shared.state());
+    let changed = before.routes.iter().zip(&after.routes);
+    let changed = changed.filter(|(one, other)| !std::sync::Arc::ptr_eq(one, other));
+    let names: Vec<_> = changed.map(|(one, _)| one.key.name.as_str()).collect();
+    assert_eq!(names, ["route-7"]);
+}

@@ -217,7 +217,8 @@ async fn with_a_key_of_ours_only_listed_paths_are_relayed() {
         (Method::GET, "/v1/batches/abc", false),
         (Method::GET, "/v1/filesystem", false),
         (Method::GET, "/v1/assistants", false),
-        (Method::GET, "/v1/f%69les", false),
+        (Method::GET, "/v1/f%69les", true),
+        (Method::DELETE, "/v1/%66iles/abc", false),
         (Method::TRACE, "/v1/files", false),
     ] {
         simulator.clear();
