@@ -23,8 +23,12 @@ fn with_key(url: &str) -> String {
 
 /// A chat call with all four headers of a client.
 async fn call_with_four(proxy: &Proxy, model: &str) -> Answer {
-    let request = proxy.request(Method::POST, "/v1/chat/completions").json(&chat(model, "hello"));
-    let request = FOUR.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+    let request = proxy
+        .request(Method::POST, "/v1/chat/completions")
+        .json(&chat(model, "hello"));
+    let request = FOUR.iter().fold(request, |request, (name, value)| {
+        request.header(*name, *value)
+    });
     answer(request.header("cookie", "session=sk-clients-own")).await
 }
 
@@ -35,8 +39,15 @@ async fn the_upstream_sees_the_configured_key_and_none_of_the_clients() {
     let proxy = Proxy::start(&with_key(&upstream.url())).await;
     assert_eq!(call_with_four(&proxy, "echo").await.status, 200);
     let seen = &upstream.requests()[0];
-    assert_eq!(seen.header("authorization"), Some(format!("Bearer {KEY}").as_str()));
-    assert!(!format!("{:?}", seen.headers).contains("sk-clients-own"), "{:?}", seen.headers);
+    assert_eq!(
+        seen.header("authorization"),
+        Some(format!("Bearer {KEY}").as_str())
+    );
+    assert!(
+        !format!("{:?}", seen.headers).contains("sk-clients-own"),
+        "{:?}",
+        seen.headers
+    );
 }
 
 #[tokio::test]
@@ -45,7 +56,11 @@ async fn without_a_credential_none_of_the_clients_travels_on() {
     let proxy = Proxy::start(&simple(&upstream)).await;
     assert_eq!(call_with_four(&proxy, "echo").await.status, 200);
     let seen = &upstream.requests()[0];
-    assert!(!format!("{:?}", seen.headers).contains("sk-clients-own"), "{:?}", seen.headers);
+    assert!(
+        !format!("{:?}", seen.headers).contains("sk-clients-own"),
+        "{:?}",
+        seen.headers
+    );
 }
 
 #[tokio::test]
@@ -58,7 +73,11 @@ async fn with_passthrough_the_clients_own_credential_travels_unchanged() {
     for (name, value) in FOUR {
         assert_eq!(seen.header(name), Some(value));
     }
-    assert_eq!(seen.header("cookie"), None, "a cookie is no credential of an API");
+    assert_eq!(
+        seen.header("cookie"),
+        None,
+        "a cookie is no credential of an API"
+    );
 }
 
 #[tokio::test]
@@ -76,20 +95,42 @@ async fn a_passed_key_never_reaches_a_backend_that_has_its_own() {
     assert_eq!(call_with_four(&proxy, "status-503").await.status, 503);
     assert_eq!(posts(&first)[0].header("authorization"), Some(FOUR[0].1));
     let seen = &posts(&second)[0];
-    assert_eq!(seen.header("authorization"), Some(format!("Bearer {KEY}").as_str()));
-    assert!(!format!("{:?}", seen.headers).contains("sk-clients-own"), "{:?}", seen.headers);
+    assert_eq!(
+        seen.header("authorization"),
+        Some(format!("Bearer {KEY}").as_str())
+    );
+    assert!(
+        !format!("{:?}", seen.headers).contains("sk-clients-own"),
+        "{:?}",
+        seen.headers
+    );
 }
 
 #[tokio::test]
 async fn a_header_from_a_secret_replaces_the_clients() {
     let upstream = simulator().await;
     let headers = "headers:\n- {name: X-Tenant, valueFrom: {secretRef: {name: provider, key: key}}}\n- {name: X-Team, value: platform}";
-    let manifest = secret("provider", KEY) + &backend("main", &upstream.url(), headers) + &route("");
+    let manifest =
+        secret("provider", KEY) + &backend("main", &upstream.url(), headers) + &route("");
     let proxy = Proxy::start(&manifest).await;
-    let request = proxy.request(Method::POST, "/v1/chat/completions").json(&chat("echo", "x"));
-    assert_eq!(answer(request.header("x-tenant", "mallory").header("x-team", "mallory")).await.status, 200);
+    let request = proxy
+        .request(Method::POST, "/v1/chat/completions")
+        .json(&chat("echo", "x"));
+    assert_eq!(
+        answer(
+            request
+                .header("x-tenant", "mallory")
+                .header("x-team", "mallory")
+        )
+        .await
+        .status,
+        200
+    );
     let seen = &upstream.requests()[0];
-    assert_eq!((seen.header("x-tenant"), seen.header("x-team")), (Some(KEY), Some("platform")));
+    assert_eq!(
+        (seen.header("x-tenant"), seen.header("x-team")),
+        (Some(KEY), Some("platform"))
+    );
     assert!(!format!("{:?}", seen.headers).contains("mallory"));
 }
 
@@ -100,9 +141,19 @@ async fn a_key_shows_in_no_reply_log_line_or_metric() {
     let proxy = Proxy::start_with(&with_key(&upstream.url()), &["--log-level", "trace"]).await;
     let mut said = String::new();
     for status in ["refused", "accepted"] {
-        for model in ["echo", "status-500", "status-401", "drop", "headers", "redirect-307-2", "redirect-302-99"] {
+        for model in [
+            "echo",
+            "status-500",
+            "status-401",
+            "drop",
+            "headers",
+            "redirect-307-2",
+            "redirect-302-99",
+        ] {
             for body in [chat(model, "x"), streamed(model, "x")] {
-                let request = proxy.request(Method::POST, "/v1/chat/completions").json(&body);
+                let request = proxy
+                    .request(Method::POST, "/v1/chat/completions")
+                    .json(&body);
                 let reply = answer(request.header("authorization", FOUR[0].1)).await;
                 said += &format!("{:?} {}\n", reply.headers, reply.text());
             }
@@ -119,7 +170,10 @@ async fn a_key_shows_in_no_reply_log_line_or_metric() {
     }
     said += &proxy.log();
     assert!(said.contains("dragoman_requests_total"), "{said}");
-    assert!(!said.contains(KEY) && !said.contains("sk-clients-own"), "{said}");
+    assert!(
+        !said.contains(KEY) && !said.contains("sk-clients-own"),
+        "{said}"
+    );
 }
 
 /// An upstream that answers every request with an error that repeats what it was sent.
@@ -144,9 +198,13 @@ async fn parrot(body_of: fn(&str) -> String) -> String {
 #[tokio::test]
 async fn an_upstream_that_repeats_the_key_in_its_error_is_masked() {
     fn openais(request: &str) -> String {
-        let line = request.lines().find(|line| line.to_ascii_lowercase().starts_with("authorization:"));
+        let line = request
+            .lines()
+            .find(|line| line.to_ascii_lowercase().starts_with("authorization:"));
         let key = line.unwrap().rsplit(' ').next().unwrap();
-        format!(r#"{{"error":{{"message":"Incorrect API key provided: {key}.","type":"x","param":null,"code":"invalid_api_key"}}}}"#)
+        format!(
+            r#"{{"error":{{"message":"Incorrect API key provided: {key}.","type":"x","param":null,"code":"invalid_api_key"}}}}"#
+        )
     }
     for url in [parrot(openais).await, parrot(str::to_owned).await] {
         let proxy = Proxy::start(&with_key(&url)).await;
@@ -154,7 +212,11 @@ async fn an_upstream_that_repeats_the_key_in_its_error_is_masked() {
         assert_eq!(reply.status, 401);
         assert!(!reply.text().contains(KEY), "{}", reply.text());
         assert!(!reply.code().is_empty());
-        assert_eq!(reply.header("x-dragoman-fault"), Some("proxy"), "our key is refused, not the client's");
+        assert_eq!(
+            reply.header("x-dragoman-fault"),
+            Some("proxy"),
+            "our key is refused, not the client's"
+        );
     }
 }
 
@@ -166,12 +228,22 @@ async fn a_redirect_stays_a_post_with_its_body() {
     for status in [301, 302, 307, 308] {
         upstream.clear();
         let reply = proxy.chat(&format!("redirect-{status}-2")).await;
-        assert_eq!((reply.status, reply.content()), (200, "hello".into()), "{status}");
+        assert_eq!(
+            (reply.status, reply.content()),
+            (200, "hello".into()),
+            "{status}"
+        );
         let seen = upstream.requests();
         assert_eq!(seen.len(), 3);
         for request in &seen {
-            assert_eq!((request.method.as_str(), &request.body), ("POST", &seen[0].body));
-            assert_eq!(request.header("authorization"), Some(format!("Bearer {KEY}").as_str()));
+            assert_eq!(
+                (request.method.as_str(), &request.body),
+                ("POST", &seen[0].body)
+            );
+            assert_eq!(
+                request.header("authorization"),
+                Some(format!("Bearer {KEY}").as_str())
+            );
         }
     }
 }
@@ -179,20 +251,28 @@ async fn a_redirect_stays_a_post_with_its_body() {
 #[tokio::test]
 async fn a_redirect_to_another_origin_takes_no_key_along() {
     let (first, second) = (simulator().await, simulator().await);
-    let headers = format!("{OURS}\nheaders:\n- {{name: x-api-key, valueFrom: {{secretRef: {{name: provider, key: key}}}}}}");
+    let headers = format!(
+        "{OURS}\nheaders:\n- {{name: x-api-key, valueFrom: {{secretRef: {{name: provider, key: key}}}}}}"
+    );
     let manifest = secret("provider", KEY) + &backend("main", &first.url(), &headers) + &route("");
     let proxy = Proxy::start(&manifest).await;
     for status in [301, 302, 307, 308] {
         second.clear();
         // It sends to itself what it is sent, once, then answers.
-        let reply = proxy.chat(&format!("redirect-{status}-to-{}+times-1", second.addr())).await;
+        let reply = proxy
+            .chat(&format!("redirect-{status}-to-{}+times-1", second.addr()))
+            .await;
         assert_eq!(reply.status, 200, "{}", reply.text());
         let seen = second.requests();
         assert!(!seen.is_empty());
         for request in seen {
             assert_eq!(request.method, "POST");
             assert!(request.body.contains("hello"));
-            assert!(!format!("{:?}", request.headers).contains(KEY), "{:?}", request.headers);
+            assert!(
+                !format!("{:?}", request.headers).contains(KEY),
+                "{:?}",
+                request.headers
+            );
         }
     }
 }
@@ -202,6 +282,9 @@ async fn redirects_without_end_are_a_502() {
     let upstream = simulator().await;
     let proxy = Proxy::start(&simple(&upstream)).await;
     let reply = proxy.chat("redirect-307-99").await;
-    assert_eq!((reply.status, reply.header("x-dragoman-fault")), (502, Some("upstream")));
+    assert_eq!(
+        (reply.status, reply.header("x-dragoman-fault")),
+        (502, Some("upstream"))
+    );
     assert!(upstream.stats().requests < 20);
 }

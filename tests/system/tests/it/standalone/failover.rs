@@ -33,10 +33,28 @@ async fn pair(model: &str) -> (Simulator, Simulator) {
     (first, second)
 }
 
+/// The same, of which the first fails so many times and the second never (any more).
+async fn ill_and_well(fault: &str, times: usize) -> (Simulator, Simulator, String) {
+    let model = format!("{fault}+times-{times}");
+    let (first, second) = pair(&model).await;
+    let url = format!("{}/chat/completions", second.url());
+    let http = super::proxy::client();
+    for _ in 0..times {
+        let _failed = super::proxy::try_answer(http.post(&url).json(&chat(&model, "x"))).await;
+    }
+    (first, second, model)
+}
+
 #[tokio::test]
 async fn the_lowest_priority_answers_while_it_can() {
     let (first, second) = pair("echo").await;
-    let proxy = Proxy::start(&two(&first.url(), "", &second.url(), ["priority: 5", "priority: 2"])).await;
+    let proxy = Proxy::start(&two(
+        &first.url(),
+        "",
+        &second.url(),
+        ["priority: 5", "priority: 2"],
+    ))
+    .await;
     for _ in 0..10 {
         assert_eq!(proxy.chat("echo").await.status, 200);
     }
@@ -59,9 +77,16 @@ async fn equals_share_by_weight_and_weight_0_is_for_need_only() {
     for _ in 0..400 {
         assert_eq!(proxy.chat("echo").await.status, 200);
     }
-    let shares = (posts(&first).len(), posts(&second).len(), posts(&spare).len());
+    let shares = (
+        posts(&first).len(),
+        posts(&second).len(),
+        posts(&spare).len(),
+    );
     // Five standard deviations around 300.
-    assert!((255..=345).contains(&shares.0) && shares.0 + shares.1 == 400 && shares.2 == 0, "{shares:?}");
+    assert!(
+        (255..=345).contains(&shares.0) && shares.0 + shares.1 == 400 && shares.2 == 0,
+        "{shares:?}"
+    );
     first.shutdown().await;
     second.shutdown().await;
     assert_eq!(proxy.chat("echo").await.status, 200);
@@ -70,30 +95,62 @@ async fn equals_share_by_weight_and_weight_0_is_for_need_only() {
 
 #[tokio::test]
 async fn another_backend_answers_for_one_that_is_away_or_overloaded() {
-    for model in ["status-429+times-1", "status-502+times-1", "status-503+times-1", "status-504+times-1", "drop+times-1"] {
-        let (first, second) = (simulator().await, simulator().await);
-        first.set_models([model]);
-        second.set_models([model]);
+    for fault in [
+        "status-429",
+        "status-502",
+        "status-503",
+        "status-504",
+        "drop",
+    ] {
+        let (first, second, model) = ill_and_well(fault, 1).await;
         let proxy = Proxy::start(&two(&first.url(), "", &second.url(), IN_ORDER)).await;
-        // The second behaves like the first in its own first call.
-        let _ = super::proxy::answer(super::proxy::client().post(format!("{}/chat/completions", second.url())).json(&chat(model, "x"))).await;
-        let reply = proxy.chat(model).await;
-        assert_eq!((reply.status, reply.content()), (200, "hello".into()), "{model}: {}", reply.text());
-        assert_eq!((posts(&first).len(), posts(&second).len()), (1, 2), "{model}");
+        let reply = proxy.chat(&model).await;
+        assert_eq!(
+            (reply.status, reply.content()),
+            (200, "hello".into()),
+            "{model}: {}",
+            reply.text()
+        );
+        assert_eq!(
+            (posts(&first).len(), posts(&second).len()),
+            (1, 2),
+            "{model}"
+        );
     }
     let second = simulator().await;
-    let proxy = Proxy::start(&two(&format!("http://{}/v1", nobody()), "", &second.url(), IN_ORDER)).await;
+    let proxy = Proxy::start(&two(
+        &format!("http://{}/v1", nobody()),
+        "",
+        &second.url(),
+        IN_ORDER,
+    ))
+    .await;
     assert_eq!(proxy.chat("echo").await.status, 200);
-    let proxy = Proxy::start(&two("http://no-such-host.invalid/v1", "", &second.url(), IN_ORDER)).await;
+    let proxy = Proxy::start(&two(
+        "http://no-such-host.invalid/v1",
+        "",
+        &second.url(),
+        IN_ORDER,
+    ))
+    .await;
     assert_eq!(proxy.stream("echo").await.content(), "hello");
 }
 
 #[tokio::test]
 async fn nothing_is_sent_to_another_once_a_byte_went_to_the_client() {
     let (first, second) = pair("tokens-20+cut-5").await;
-    let proxy = Proxy::start(&two(&first.url(), "retries: {attempts: 3, on: [Reset, Timeout, Unavailable]}", &second.url(), IN_ORDER)).await;
+    let proxy = Proxy::start(&two(
+        &first.url(),
+        "retries: {attempts: 3, on: [Reset, Timeout, Unavailable]}",
+        &second.url(),
+        IN_ORDER,
+    ))
+    .await;
     let reply = proxy.stream("tokens-20+cut-5").await;
-    assert_eq!(reply.chunks().last().unwrap()["error"]["code"], "upstream_cut");
+    assert_eq!(
+        reply.chunks().last().unwrap()["error"]["code"],
+        "upstream_cut"
+    );
     assert_eq!((posts(&first).len(), posts(&second).len()), (1, 0));
 }
 
@@ -101,20 +158,61 @@ async fn nothing_is_sent_to_another_once_a_byte_went_to_the_client() {
 async fn a_backend_is_tried_again_as_its_retries_say() {
     let upstream = simulator().await;
     for (retries, model, status, tries) in [
-        ("retries: {attempts: 2, on: [Unavailable]}", "status-503+times-2", 200, 3),
-        ("retries: {attempts: 1, on: [Unavailable]}", "status-429+times-2", 429, 2),
-        ("retries: {attempts: 2, on: [Reset]}", "drop+times-2", 200, 3),
-        ("retries: {attempts: 1, on: [Timeout]}\ntimeouts: {firstByte: 150ms}", "hang+times-1", 200, 2),
-        ("retries: {attempts: 5, on: [ConnectFailure]}", "status-503+times-2", 503, 1),
-        ("retries: {attempts: 5, on: [Unavailable]}", "status-500+times-2", 500, 1),
+        (
+            "retries: {attempts: 2, on: [Unavailable]}",
+            "status-503+times-2",
+            200,
+            3,
+        ),
+        (
+            "retries: {attempts: 1, on: [Unavailable]}",
+            "status-429+times-2",
+            429,
+            2,
+        ),
+        (
+            "retries: {attempts: 2, on: [Reset]}",
+            "drop+times-2",
+            200,
+            3,
+        ),
+        (
+            "retries: {attempts: 1, on: [Timeout]}\ntimeouts: {firstByte: 150ms}",
+            "hang+times-1",
+            200,
+            2,
+        ),
+        (
+            "retries: {attempts: 5, on: [ConnectFailure]}",
+            "status-503+times-2",
+            503,
+            1,
+        ),
+        (
+            "retries: {attempts: 5, on: [Unavailable]}",
+            "status-500+times-2",
+            500,
+            1,
+        ),
         ("", "status-503+times-2", 503, 1),
     ] {
         upstream.clear();
         let proxy = Proxy::start(&(backend("main", &upstream.url(), retries) + &route(""))).await;
         let reply = proxy.chat(model).await;
-        assert_eq!((reply.status, posts(&upstream).len()), (status, tries), "{retries} {model}: {}", reply.text());
-        let bodies: Vec<_> = posts(&upstream).into_iter().map(|request| request.body).collect();
-        assert!(bodies.windows(2).all(|pair| pair[0] == pair[1]), "each try sends the same");
+        assert_eq!(
+            (reply.status, posts(&upstream).len()),
+            (status, tries),
+            "{retries} {model}: {}",
+            reply.text()
+        );
+        let bodies: Vec<_> = posts(&upstream)
+            .into_iter()
+            .map(|request| request.body)
+            .collect();
+        assert!(
+            bodies.windows(2).all(|pair| pair[0] == pair[1]),
+            "each try sends the same"
+        );
     }
 }
 
@@ -126,24 +224,27 @@ async fn the_bound_on_requests_in_flight_is_exact_across_threads() {
     // Each on a connection of its own, so that both threads serve some.
     let calls: Vec<_> = (0..12)
         .map(|_| {
-            let request = super::proxy::client().post(format!("http://{}/routes/default/chat/v1/chat/completions", proxy.address));
+            let request = super::proxy::client().post(format!(
+                "http://{}/routes/default/chat/v1/chat/completions",
+                proxy.address
+            ));
             tokio::spawn(super::proxy::answer(request.json(&chat("hang", "x"))))
         })
         .collect();
-    let (mut running, mut refused) = (Vec::new(), 0);
-    for call in calls {
-        running.push(call);
-    }
+    let mut refused = 0;
     eventually("all but three are refused", || {
-        let done = running.iter().filter(|call| call.is_finished()).count();
+        let done = calls.iter().filter(|call| call.is_finished()).count();
         async move { if done == 9 { Ok(()) } else { Err(done) } }
     })
     .await;
-    for call in running {
+    for call in calls {
         if call.is_finished() {
             let reply = call.await.unwrap();
             assert_eq!((reply.status, reply.code().as_str()), (503, "overloaded"));
-            assert!(reply.header("retry-after").is_some() && reply.header("x-should-retry") == Some("true"));
+            assert!(
+                reply.header("retry-after").is_some()
+                    && reply.header("x-should-retry") == Some("true")
+            );
             refused += 1;
         } else {
             // The client leaves: the place is free again.
@@ -163,35 +264,56 @@ async fn the_bound_on_requests_in_flight_is_exact_across_threads() {
 #[tokio::test]
 async fn a_backend_at_its_bound_is_passed_over() {
     let (first, second) = pair("echo").await;
-    let proxy = Proxy::start(&two(&first.url(), "maxConcurrency: 1", &second.url(), IN_ORDER)).await;
-    let request = proxy.request(Method::POST, "/v1/chat/completions").json(&chat("hang", "x"));
+    let proxy = Proxy::start(&two(
+        &first.url(),
+        "maxConcurrency: 1",
+        &second.url(),
+        IN_ORDER,
+    ))
+    .await;
+    let request = proxy
+        .request(Method::POST, "/v1/chat/completions")
+        .json(&chat("hang", "x"));
     let held = tokio::spawn(request.send());
-    received(&first, |seen| seen.iter().any(|request| request.method == "POST")).await;
+    received(&first, |seen| {
+        seen.iter().any(|request| request.method == "POST")
+    })
+    .await;
     assert_eq!(proxy.chat("echo").await.status, 200);
     assert_eq!(posts(&second).len(), 1);
     held.abort();
 }
 
 #[tokio::test]
-async fn a_backend_that_fails_again_and_again_is_left_out_and_comes_back_once_it_answers() {
-    let (first, second) = pair("status-503+times-3").await;
+async fn a_backend_that_fails_again_and_again_is_left_out() {
+    let (first, second, model) = ill_and_well("status-503", 40).await;
     let proxy = Proxy::start(&two(&first.url(), "", &second.url(), IN_ORDER)).await;
-    for _ in 0..6 {
-        let _ = proxy.chat("status-503+times-3").await;
+    for _ in 0..40 {
+        assert_eq!(proxy.chat(&model).await.status, 200);
     }
-    // Both fail three times; the first is then left out, and the second, which is the last, never is.
-    assert!(posts(&first).len() <= 4 && posts(&second).len() >= 5, "{} {}", posts(&first).len(), posts(&second).len());
-    eventually("the first is asked again", || async {
-        let _ = proxy.chat("status-503+times-3").await;
-        match posts(&first).last() {
-            Some(last) if last.status == Some(200) => Ok(()),
-            _ => Err(posts(&first).len()),
+    // Three failures, and then another after one, two, four … seconds.
+    assert!(
+        (3..10).contains(&posts(&first).len()),
+        "{}",
+        posts(&first).len()
+    );
+}
+
+#[tokio::test]
+async fn a_backend_that_was_left_out_comes_back_once_it_answers() {
+    let (first, second, model) = ill_and_well("status-503", 3).await;
+    let proxy = Proxy::start(&two(&first.url(), "", &second.url(), IN_ORDER)).await;
+    eventually("the first answers again", || async {
+        assert_eq!(proxy.chat(&model).await.status, 200);
+        match posts(&first).last().map(|last| last.status) {
+            Some(Some(200)) => Ok(()),
+            other => Err(other),
         }
     })
     .await;
     let before = posts(&second).len();
     for _ in 0..5 {
-        assert_eq!(proxy.chat("status-503+times-3").await.status, 200);
+        assert_eq!(proxy.chat(&model).await.status, 200);
     }
     assert_eq!(posts(&second).len(), before, "the first answers all again");
 }
@@ -210,35 +332,66 @@ async fn the_last_backend_is_always_tried() {
 #[tokio::test]
 async fn a_health_check_takes_an_ill_backend_out_and_a_healthy_one_back_in() {
     let (first, second) = pair("echo").await;
-    let proxy = Proxy::start(&two(&first.url(), "health: {path: /health, interval: 1s, unhealthyAfter: 1}", &second.url(), IN_ORDER)).await;
-    assert_eq!(proxy.chat("echo").await.header("x-simulator"), Some("simulator"));
+    let proxy = Proxy::start(&two(
+        &first.url(),
+        "health: {path: /health, interval: 1s, unhealthyAfter: 1}",
+        &second.url(),
+        IN_ORDER,
+    ))
+    .await;
+    assert_eq!(
+        proxy.chat("echo").await.header("x-simulator"),
+        Some("simulator")
+    );
     assert_eq!(posts(&second).len(), 0);
-    for (health, wanted) in [(StatusCode::SERVICE_UNAVAILABLE, &second), (StatusCode::OK, &first)] {
+    for (health, wanted) in [
+        (StatusCode::SERVICE_UNAVAILABLE, &second),
+        (StatusCode::OK, &first),
+    ] {
         first.set_health(health);
         eventually("the other answers", || async {
             let before = posts(wanted).len();
             assert_eq!(proxy.chat("echo").await.status, 200);
-            if posts(wanted).len() > before { Ok(()) } else { Err(before) }
+            if posts(wanted).len() > before {
+                Ok(())
+            } else {
+                Err(before)
+            }
         })
         .await;
     }
-    assert!(first.requests().iter().any(|request| request.path == "/health"));
+    assert!(
+        first
+            .requests()
+            .iter()
+            .any(|request| request.path == "/health")
+    );
 }
 
 #[tokio::test]
 async fn a_client_that_leaves_cancels_the_upstream_at_once() {
     let upstream = simulator().await;
     let proxy = Proxy::start(&simple(&upstream)).await;
-    let aborted = |seen: &[dragoman_simulator::Received]| seen.last().is_some_and(|request| request.state == State::Aborted);
+    let aborted = |seen: &[dragoman_simulator::Received]| {
+        seen.last()
+            .is_some_and(|request| request.state == State::Aborted)
+    };
     // Before the reply.
-    let request = proxy.request(Method::POST, "/v1/chat/completions").json(&chat("hang", "x"));
+    let request = proxy
+        .request(Method::POST, "/v1/chat/completions")
+        .json(&chat("hang", "x"));
     let call = tokio::spawn(request.send());
-    received(&upstream, |seen| seen.len() == 1 && !seen[0].body.is_empty()).await;
+    received(&upstream, |seen| {
+        seen.len() == 1 && !seen[0].body.is_empty()
+    })
+    .await;
     call.abort();
     received(&upstream, aborted).await;
     // Within a stream, for one that sends and one that has fallen silent.
     for (count, model) in [(2, "tokens-100000+token-5ms"), (3, "tokens-9+stall-2")] {
-        let request = proxy.request(Method::POST, "/v1/chat/completions").json(&streamed(model, "x"));
+        let request = proxy
+            .request(Method::POST, "/v1/chat/completions")
+            .json(&streamed(model, "x"));
         let mut stream = request.send().await.unwrap().bytes_stream();
         stream.next().await.unwrap().unwrap();
         drop(stream);

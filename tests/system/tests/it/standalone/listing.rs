@@ -8,7 +8,9 @@ use http::{Method, StatusCode};
 use serde_json::json;
 use tokio::net::TcpListener;
 
-use super::manifests::{MAPPED, backend, mapped, names, nobody, posts, route, route_to, secret, simple, started};
+use super::manifests::{
+    MAPPED, backend, mapped, names, nobody, posts, route, route_to, secret, simple, started,
+};
 use super::proxy::{Answer, Proxy, answer};
 
 async fn listing(models: &[&str]) -> Simulator {
@@ -17,7 +19,11 @@ async fn listing(models: &[&str]) -> Simulator {
 
 /// How often the upstream was asked for its list.
 fn fetches(upstream: &Simulator) -> usize {
-    upstream.requests().iter().filter(|request| request.path == "/v1/models").count()
+    upstream
+        .requests()
+        .iter()
+        .filter(|request| request.path == "/v1/models")
+        .count()
 }
 
 async fn callable(proxy: &Proxy, model: &str) -> bool {
@@ -41,7 +47,10 @@ async fn without_rules_every_model_is_listed_in_order_with_its_unknown_fields() 
     .await;
     let proxy = Proxy::start(&simple(&upstream)).await;
     let reply = proxy.get("/v1/models").await;
-    assert_eq!((reply.status, reply.header("content-type")), (200, Some("application/json")));
+    assert_eq!(
+        (reply.status, reply.header("content-type")),
+        (200, Some("application/json"))
+    );
     let list = reply.json();
     assert_eq!(reply.ids(), ["z", "a"]);
     assert_eq!(
@@ -60,17 +69,31 @@ list:
 "#;
     let proxy = Proxy::start(&mapped(&upstream, map)).await;
     assert_eq!(proxy.models().await, ["GPT-4o", "llama3-8b"]);
-    for (model, may) in [("GPT-4o", true), ("llama3-8b", true), ("gpt-4o-mini", false), ("llama3-70b", false), ("secret", false)] {
+    for (model, may) in [
+        ("GPT-4o", true),
+        ("llama3-8b", true),
+        ("gpt-4o-mini", false),
+        ("llama3-70b", false),
+        ("secret", false),
+    ] {
         assert_eq!(callable(&proxy, model).await, may, "{model}");
     }
-    let exact = Proxy::start(&mapped(&upstream, &(map.to_owned() + "  matching: Exact\n"))).await;
+    let exact = Proxy::start(&mapped(
+        &upstream,
+        &(map.to_owned() + "  matching: Exact\n"),
+    ))
+    .await;
     assert_eq!(exact.models().await, ["secret"]);
 }
 
 #[tokio::test]
 async fn a_list_that_is_not_enforced_only_hides() {
     let upstream = listing(&["a", "b"]).await;
-    let proxy = Proxy::start(&mapped(&upstream, "list: {allow: [{exact: a}], enforce: false}")).await;
+    let proxy = Proxy::start(&mapped(
+        &upstream,
+        "list: {allow: [{exact: a}], enforce: false}",
+    ))
+    .await;
     assert_eq!(proxy.models().await, ["a"]);
     assert!(callable(&proxy, "b").await);
 }
@@ -82,17 +105,32 @@ async fn names_of_exact_rules_and_catalogs_are_listed_and_callable() {
         "main",
         &upstream.url(),
         "catalog: [{name: fast, upstreamName: org/raw, contextLength: 8192, metadata: {tier: gold}}, {name: extra}]",
-    ) + &names("rules:\n- match: {exact: gpt-4o}\n  target: {model: llama-8b}\nlist: {allow: [{exact: fast}, {exact: extra}]}\n")
-        + &route(MAPPED);
+    ) + &names(
+        "rules:\n- match: {exact: gpt-4o}\n  target: {model: llama-8b}\nlist: {allow: [{exact: fast}, {exact: extra}]}\n",
+    ) + &route(MAPPED);
     let proxy = Proxy::start(&manifest).await;
     let reply = proxy.get("/v1/models").await;
     let mut ids = reply.ids();
     ids.sort();
     assert_eq!(ids, ["extra", "fast", "gpt-4o"]);
     let list = reply.json();
-    let fast = list["data"].as_array().unwrap().iter().find(|entry| entry["id"] == "fast").unwrap();
-    assert_eq!((&fast["context_length"], &fast["tier"]), (&8192.into(), &"gold".into()));
-    for (model, may) in [("gpt-4o", true), ("fast", true), ("extra", true), ("llama-8b", false), ("org/raw", false)] {
+    let fast = list["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|entry| entry["id"] == "fast")
+        .unwrap();
+    assert_eq!(
+        (&fast["context_length"], &fast["tier"]),
+        (&8192.into(), &"gold".into())
+    );
+    for (model, may) in [
+        ("gpt-4o", true),
+        ("fast", true),
+        ("extra", true),
+        ("llama-8b", false),
+        ("org/raw", false),
+    ] {
         assert_eq!(callable(&proxy, model).await, may, "{model}");
     }
 }
@@ -110,14 +148,30 @@ async fn chosen_names_stand_on_top() {
 async fn a_single_model_is_answered_from_the_list() {
     let upstream = listing(&["a", "org/name", "denied"]).await;
     let proxy = Proxy::start(&mapped(&upstream, "list: {deny: [{exact: denied}]}")).await;
-    for (path, id) in [("/v1/models/a", "a"), ("/v1/models/org/name", "org/name"), ("/models/org%2Fname", "org/name")] {
+    for (path, id) in [
+        ("/v1/models/a", "a"),
+        ("/v1/models/org/name", "org/name"),
+        ("/models/org%2Fname", "org/name"),
+    ] {
         let reply = proxy.get(path).await;
-        assert_eq!((reply.status, &reply.json()["id"]), (200, &id.into()), "{path}");
-        assert_eq!(reply.json()["x_simulator"]["unknown"], true, "unknown fields stay");
+        assert_eq!(
+            (reply.status, &reply.json()["id"]),
+            (200, &id.into()),
+            "{path}"
+        );
+        assert_eq!(
+            reply.json()["x_simulator"]["unknown"],
+            true,
+            "unknown fields stay"
+        );
     }
     for path in ["/v1/models/denied", "/v1/models/nobody", "/v1/models/org"] {
         let reply = proxy.get(path).await;
-        assert_eq!((reply.status, reply.code().as_str()), (404, "model_not_found"), "{path}");
+        assert_eq!(
+            (reply.status, reply.code().as_str()),
+            (404, "model_not_found"),
+            "{path}"
+        );
     }
 }
 
@@ -125,7 +179,14 @@ async fn a_single_model_is_answered_from_the_list() {
 async fn callers_at_the_same_time_share_one_fetch() {
     let upstream = listing(&["a"]).await;
     let proxy = Proxy::start(&mapped(&upstream, "list: {cacheTTL: 1h}")).await;
-    let calls = (0..40).map(|_| async { answer(proxy.request(Method::GET, "/v1/models").header("connection", "close")).await });
+    let calls = (0..40).map(|_| async {
+        answer(
+            proxy
+                .request(Method::GET, "/v1/models")
+                .header("connection", "close"),
+        )
+        .await
+    });
     for reply in futures::future::join_all(calls).await {
         assert_eq!(reply.ids(), ["a"]);
     }
@@ -184,9 +245,17 @@ async fn two_client_keys_never_share_a_list() {
     upstream.set_models(["b"]);
     assert_eq!(list("two").await.ids(), ["b"]);
     assert_eq!(list("one").await.ids(), ["a"], "each has its own");
-    assert_eq!(list("wrong").await.status, 401, "a list is no way around the upstream's own judgement");
+    assert_eq!(
+        list("wrong").await.status,
+        401,
+        "a list is no way around the upstream's own judgement"
+    );
     assert_eq!(proxy.get("/v1/models").await.status, 401);
-    let keys: Vec<_> = upstream.requests().iter().map(|request| request.header("authorization").map(str::to_owned)).collect();
+    let keys: Vec<_> = upstream
+        .requests()
+        .iter()
+        .map(|request| request.header("authorization").map(str::to_owned))
+        .collect();
     let sent = |key: &str| Some(format!("Bearer {key}"));
     assert_eq!(keys, [sent("one"), sent("two"), sent("wrong"), None]);
 }
@@ -220,7 +289,10 @@ async fn a_prefixed_name_reaches_its_own_backend_bare_and_with_that_backends_key
     let proxy = Proxy::start(&manifest).await;
     assert_eq!(proxy.chat("two/org/a").await.json()["model"], "org/a");
     let sees = |upstream: &Simulator, key: &str| {
-        upstream.requests().iter().all(|request| request.header("authorization") == Some(&format!("Bearer {key}")))
+        upstream
+            .requests()
+            .iter()
+            .all(|request| request.header("authorization") == Some(&format!("Bearer {key}")))
     };
     assert_eq!((posts(&first).len(), posts(&second).len()), (0, 1));
     assert!(sees(&first, "sk-one") && sees(&second, "sk-two"));
@@ -231,7 +303,10 @@ async fn a_model_goes_to_the_backend_that_lists_it() {
     let (first, second) = (listing(&["a"]).await, listing(&["b"]).await);
     let manifest = backend("main", &first.url(), "")
         + &backend("other", &second.url(), "")
-        + &route_to("- {name: main, backendRef: {name: main}}\n- {name: other, backendRef: {name: other}}", "");
+        + &route_to(
+            "- {name: main, backendRef: {name: main}}\n- {name: other, backendRef: {name: other}}",
+            "",
+        );
     let proxy = Proxy::start(&manifest).await;
     assert_eq!(proxy.models().await, ["a", "b"]);
     for _ in 0..10 {
@@ -256,5 +331,9 @@ async fn a_backend_that_is_away_or_silent_leaves_a_partial_list_in_time() {
     let proxy = Proxy::start(&manifest).await;
     let start = Instant::now();
     assert_eq!(proxy.models().await, ["a"]);
-    assert!(start.elapsed() < Duration::from_secs(6), "{:?}", start.elapsed());
+    assert!(
+        start.elapsed() < Duration::from_secs(6),
+        "{:?}",
+        start.elapsed()
+    );
 }

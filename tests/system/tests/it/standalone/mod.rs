@@ -3,13 +3,16 @@
 mod manifests;
 mod proxy;
 
+mod check;
 mod credentials;
 mod errors;
 mod failover;
+mod lifecycle;
 mod listing;
 mod names;
-mod raw;
 mod other_paths;
+mod raw;
+mod reload;
 mod routing;
 mod sdk;
 mod smuggling;

@@ -1,6 +1,5 @@
 //! What a called name means: the ModelMap's rules, fallbacks, defaults and overrides, and a backend's catalog (features A12).
 
-
 use http::Method;
 use serde_json::json;
 
@@ -14,7 +13,10 @@ async fn called(map: &str, calls: &[&str]) -> Vec<String> {
     for name in calls {
         assert_eq!(proxy.chat(name).await.status, 200, "{name}");
     }
-    let models = upstream.requests().into_iter().map(|request| request.json()["model"].as_str().unwrap().to_owned());
+    let models = upstream
+        .requests()
+        .into_iter()
+        .map(|request| request.json()["model"].as_str().unwrap().to_owned());
     models.collect()
 }
 
@@ -29,7 +31,10 @@ rules:
 - match: {exact: gpt-4o}
   target: {model: exact}
 "#;
-    assert_eq!(called(map, &["gpt-4o", "gpt-4", "other"]).await, ["exact", "first", "other"]);
+    assert_eq!(
+        called(map, &["gpt-4o", "gpt-4", "other"]).await,
+        ["exact", "first", "other"]
+    );
 }
 
 #[tokio::test]
@@ -43,7 +48,10 @@ rules:
 - match: {regex: "c-.*"}
   target: {model: "all-$0-$$1"}
 "#;
-    assert_eq!(called(map, &["a-70b-chat", "b-1-2", "c-d"]).await, ["x70-chat", "2-1", "all-c-d-$1"]);
+    assert_eq!(
+        called(map, &["a-70b-chat", "b-1-2", "c-d"]).await,
+        ["x70-chat", "2-1", "all-c-d-$1"]
+    );
 }
 
 #[tokio::test]
@@ -57,7 +65,10 @@ async fn a_regex_matches_the_whole_name_or_not_at_all() {
 async fn a_map_may_ignore_case() {
     let map = "matching: IgnoreCase\nrules:\n- match: {exact: GPT-4o}\n  target: {model: a}\n- match: {regex: \"claude-.*\"}\n  target: {model: b}\n";
     assert_eq!(called(map, &["gpt-4O", "Claude-X"]).await, ["a", "b"]);
-    assert_eq!(called(&map.replace("IgnoreCase", "Exact"), &["gpt-4O", "Claude-X"]).await, ["gpt-4O", "Claude-X"]);
+    assert_eq!(
+        called(&map.replace("IgnoreCase", "Exact"), &["gpt-4O", "Claude-X"]).await,
+        ["gpt-4O", "Claude-X"]
+    );
 }
 
 #[tokio::test]
@@ -83,20 +94,37 @@ rules:
         (with_team, "tin", "research"),
         (chat("gpt", "x"), "tin", "everyone"),
     ] {
-        let request = proxy.request(Method::POST, "/v1/chat/completions").json(&body);
+        let request = proxy
+            .request(Method::POST, "/v1/chat/completions")
+            .json(&body);
         let reply = answer(request.header("x-tier", tier)).await;
         assert_eq!(reply.json()["model"], model, "{}", reply.text());
     }
-    assert_eq!(proxy.chat("gpt").await.json()["model"], "everyone", "without the header at all");
+    assert_eq!(
+        proxy.chat("gpt").await.json()["model"],
+        "everyone",
+        "without the header at all"
+    );
 }
 
 #[tokio::test]
 async fn a_map_may_refuse_what_no_rule_knows() {
     let upstream = simulator().await;
-    let proxy = Proxy::start(&mapped(&upstream, "unmatched: Reject\nrules:\n- match: {exact: gpt}\n")).await;
-    assert_eq!(proxy.chat("gpt").await.json()["model"], "gpt", "a rule without a target lets its name through");
+    let proxy = Proxy::start(&mapped(
+        &upstream,
+        "unmatched: Reject\nrules:\n- match: {exact: gpt}\n",
+    ))
+    .await;
+    assert_eq!(
+        proxy.chat("gpt").await.json()["model"],
+        "gpt",
+        "a rule without a target lets its name through"
+    );
     let reply = proxy.chat("other").await;
-    assert_eq!((reply.status, reply.code().as_str()), (404, "model_not_found"));
+    assert_eq!(
+        (reply.status, reply.code().as_str()),
+        (404, "model_not_found")
+    );
     assert!(reply.message().contains("other"));
     assert_eq!(upstream.requests().len(), 1);
 }
@@ -105,7 +133,9 @@ async fn a_map_may_refuse_what_no_rule_knows() {
 async fn a_fallback_answers_for_what_is_busy_broken_or_away() {
     let upstream = simulator().await;
     let rule = |from: &str, target: &str| {
-        format!("- match: {{exact: {from}}}\n  target: {target}\n  fallbacks: [{{model: broken}}, {{model: fine, backend: main}}]\n")
+        format!(
+            "- match: {{exact: {from}}}\n  target: {target}\n  fallbacks: [{{model: broken}}, {{model: fine, backend: main}}]\n"
+        )
     };
     let map = "rules:\n".to_owned()
         + &rule("busy", "{model: status-429}")
@@ -118,14 +148,34 @@ async fn a_fallback_answers_for_what_is_busy_broken_or_away() {
         // A fallback goes through the rules again.
         + "- match: {exact: broken}\n  target: {model: status-503}\n- match: {exact: fine}\n  target: {model: echo}\n";
     let manifest = backend("main", &upstream.url(), "timeouts: {firstByte: 200ms}")
-        + &backend("dead", &format!("http://{}/v1", nobody()), "retries: {attempts: 0}")
+        + &backend(
+            "dead",
+            &format!("http://{}/v1", nobody()),
+            "retries: {attempts: 0}",
+        )
         + &names(&map)
-        + &route_to("- {name: main, backendRef: {name: main}}\n- {name: dead, backendRef: {name: dead}, priority: 9}", MAPPED);
+        + &route_to(
+            "- {name: main, backendRef: {name: main}}\n- {name: dead, backendRef: {name: dead}, priority: 9}",
+            MAPPED,
+        );
     let proxy = Proxy::start(&manifest).await;
-    for name in ["busy", "gateway", "unavailable", "slow", "dropped", "hangs", "away"] {
+    for name in [
+        "busy",
+        "gateway",
+        "unavailable",
+        "slow",
+        "dropped",
+        "hangs",
+        "away",
+    ] {
         for body in [chat(name, "hello"), streamed(name, "hello")] {
             let reply = proxy.post("/v1/chat/completions", &body).await;
-            assert_eq!((reply.status, reply.content()), (200, "hello".into()), "{name}: {}", reply.text());
+            assert_eq!(
+                (reply.status, reply.content()),
+                (200, "hello".into()),
+                "{name}: {}",
+                reply.text()
+            );
         }
     }
 }
@@ -151,10 +201,18 @@ async fn when_every_fallback_fails_the_last_answer_of_an_upstream_stands() {
     let manifest = backend("main", &upstream.url(), "")
         + &backend("dead", &format!("http://{}/v1", nobody()), "")
         + &names(map)
-        + &route_to("- {name: main, backendRef: {name: main}}\n- {name: dead, backendRef: {name: dead}, priority: 9}", MAPPED);
+        + &route_to(
+            "- {name: main, backendRef: {name: main}}\n- {name: dead, backendRef: {name: dead}, priority: 9}",
+            MAPPED,
+        );
     let proxy = Proxy::start(&manifest).await;
     let reply = proxy.chat("gpt").await;
-    assert_eq!((reply.status, reply.header("retry-after")), (429, Some("7")), "{}", reply.text());
+    assert_eq!(
+        (reply.status, reply.header("retry-after")),
+        (429, Some("7")),
+        "{}",
+        reply.text()
+    );
 }
 
 #[tokio::test]
@@ -186,25 +244,44 @@ rules:
 async fn a_reply_names_the_upstreams_model_or_the_one_that_was_asked_for() {
     let upstream = simulator().await;
     for (reply_model, named) in [("Upstream", "think"), ("Requested", "gpt-4o")] {
-        let map = format!("replyModel: {reply_model}\nrules:\n- match: {{exact: gpt-4o}}\n  target: {{model: think}}\n");
+        let map = format!(
+            "replyModel: {reply_model}\nrules:\n- match: {{exact: gpt-4o}}\n  target: {{model: think}}\n"
+        );
         let proxy = Proxy::start(&mapped(&upstream, &map)).await;
         let reply = proxy.chat("gpt-4o").await;
-        assert_eq!((reply.json()["model"].as_str(), reply.content()), (Some(named), "hello".into()));
+        assert_eq!(
+            (reply.json()["model"].as_str(), reply.content()),
+            (Some(named), "hello".into())
+        );
         let reply = proxy.stream("gpt-4o").await;
-        assert!(reply.chunks().iter().all(|chunk| chunk["model"] == named), "{}", reply.text());
-        assert!(reply.is_done() && reply.content() == "hello", "{}", reply.text());
+        assert!(
+            reply.chunks().iter().all(|chunk| chunk["model"] == named),
+            "{}",
+            reply.text()
+        );
+        assert!(
+            reply.is_done() && reply.content() == "hello",
+            "{}",
+            reply.text()
+        );
     }
 }
 
 #[tokio::test]
 async fn a_catalog_renames_for_its_own_upstream_only() {
     let (first, second) = (simulator().await, simulator().await);
-    let manifest = backend("main", &first.url(), "catalog: [{name: fast, upstreamName: org/llama-8b}]")
-        + &backend("other", &second.url(), "catalog: [{name: fast, upstreamName: tokens-3}]")
-        + &route_to(
-            "- {name: main, backendRef: {name: main}, modelPrefix: a/}\n- {name: other, backendRef: {name: other}, modelPrefix: b/}",
-            "",
-        );
+    let manifest = backend(
+        "main",
+        &first.url(),
+        "catalog: [{name: fast, upstreamName: org/llama-8b}]",
+    ) + &backend(
+        "other",
+        &second.url(),
+        "catalog: [{name: fast, upstreamName: tokens-3}]",
+    ) + &route_to(
+        "- {name: main, backendRef: {name: main}, modelPrefix: a/}\n- {name: other, backendRef: {name: other}, modelPrefix: b/}",
+        "",
+    );
     let proxy = Proxy::start(&manifest).await;
     assert_eq!(proxy.chat("a/fast").await.json()["model"], "org/llama-8b");
     assert_eq!(proxy.chat("b/fast").await.json()["model"], "tokens-3");
@@ -213,24 +290,50 @@ async fn a_catalog_renames_for_its_own_upstream_only() {
 #[tokio::test]
 async fn a_body_is_untouched_but_for_the_models_span() {
     let upstream = simulator().await;
-    let proxy = Proxy::start(&mapped(&upstream, "rules:\n- match: {exact: gpt}\n  target: {model: echo}\n")).await;
+    let proxy = Proxy::start(&mapped(
+        &upstream,
+        "rules:\n- match: {exact: gpt}\n  target: {model: echo}\n",
+    ))
+    .await;
     let body = "\n{ \"messages\" : [ {\"content\":\"caf\\u00e9 \\/ \u{e9}\", \"role\":\"user\"} ],\t\"x_float\":1.0e+2,\
         \"model\" :  \"g\\u0070t\" , \"x\": {\"model\":\"inner\"},\"stream\" :false }\n";
-    let request = proxy.request(Method::POST, "/v1/chat/completions").header("content-type", "application/json");
+    let request = proxy
+        .request(Method::POST, "/v1/chat/completions")
+        .header("content-type", "application/json");
     assert_eq!(answer(request.body(body)).await.status, 200);
     let seen = &upstream.requests()[0];
     assert_eq!(seen.body, body.replace("\"g\\u0070t\"", "\"echo\""));
-    assert_eq!(seen.header("content-length"), Some(seen.body_bytes.to_string().as_str()));
+    assert_eq!(
+        seen.header("content-length"),
+        Some(seen.body_bytes.to_string().as_str())
+    );
 }
 
 #[tokio::test]
 async fn embeddings_and_completions_are_renamed_too() {
     let upstream = simulator().await;
-    let proxy = Proxy::start(&mapped(&upstream, "rules:\n- match: {exact: gpt}\n  target: {model: echo}\n")).await;
-    let reply = proxy.post("/v1/embeddings", &json!({"model": "gpt", "input": "a"})).await;
-    assert_eq!((reply.status, &reply.json()["model"]), (200, &"echo".into()));
-    let reply = proxy.post("/v1/completions", &json!({"model": "gpt", "prompt": "one two"})).await;
-    assert_eq!((reply.status, &reply.json()["choices"][0]["text"]), (200, &"one two".into()));
+    let proxy = Proxy::start(&mapped(
+        &upstream,
+        "rules:\n- match: {exact: gpt}\n  target: {model: echo}\n",
+    ))
+    .await;
+    let reply = proxy
+        .post("/v1/embeddings", &json!({"model": "gpt", "input": "a"}))
+        .await;
+    assert_eq!(
+        (reply.status, &reply.json()["model"]),
+        (200, &"echo".into())
+    );
+    let reply = proxy
+        .post(
+            "/v1/completions",
+            &json!({"model": "gpt", "prompt": "one two"}),
+        )
+        .await;
+    assert_eq!(
+        (reply.status, &reply.json()["choices"][0]["text"]),
+        (200, &"one two".into())
+    );
 }
 
 #[tokio::test]
@@ -240,7 +343,10 @@ async fn a_target_may_name_the_backend_that_answers() {
     let manifest = backend("main", &first.url(), "")
         + &backend("other", &second.url(), "")
         + &names(map)
-        + &route_to("- {name: main, backendRef: {name: main}}\n- {name: other, backendRef: {name: other}, weight: 0}", MAPPED);
+        + &route_to(
+            "- {name: main, backendRef: {name: main}}\n- {name: other, backendRef: {name: other}, weight: 0}",
+            MAPPED,
+        );
     let proxy = Proxy::start(&manifest).await;
     for _ in 0..5 {
         assert_eq!(proxy.chat("there").await.status, 200);

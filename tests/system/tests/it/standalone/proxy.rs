@@ -43,9 +43,19 @@ impl Proxy {
     pub(super) async fn run(folder: TempDir, config: &Path, options: &[&str]) -> Self {
         let config = config.to_str().unwrap();
         let mut arguments = vec!["run", "--config", config];
-        arguments.extend(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--threads", "2"]);
+        arguments.extend([
+            "--listen",
+            "127.0.0.1:0",
+            "--admin",
+            "127.0.0.1:0",
+            "--threads",
+            "2",
+        ]);
         arguments.extend(options);
-        let log = options.iter().position(|option| *option == "--log-file").map(|at| options[at + 1]);
+        let log = options
+            .iter()
+            .position(|option| *option == "--log-file")
+            .map(|at| options[at + 1]);
         let program = Program::start("dragoman-proxy", &arguments);
         let (address, admin) = eventually_within(PATIENCE, "the proxy listens", || {
             let mut lines = program.lines();
@@ -55,7 +65,13 @@ impl Proxy {
         })
         .await;
         let http = client();
-        let proxy = Self { program, folder, address, admin, http };
+        let proxy = Self {
+            program,
+            folder,
+            address,
+            admin,
+            http,
+        };
         eventually("the proxy is ready", || async {
             match proxy.admin_get("/readyz").await {
                 answer if answer.status == 200 => Ok(()),
@@ -80,7 +96,9 @@ impl Proxy {
 
     /// A request to a path of the route `chat`.
     pub(super) fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        self.http.request(method, format!("http://{}{path}", self.address)).header("host", "chat")
+        self.http
+            .request(method, format!("http://{}{path}", self.address))
+            .header("host", "chat")
     }
 
     /// A GET of the route `chat`.
@@ -95,12 +113,14 @@ impl Proxy {
 
     /// A chat call of the route `chat`.
     pub(super) async fn chat(&self, model: &str) -> Answer {
-        self.post("/v1/chat/completions", &chat(model, "hello")).await
+        self.post("/v1/chat/completions", &chat(model, "hello"))
+            .await
     }
 
     /// The same, streamed.
     pub(super) async fn stream(&self, model: &str) -> Answer {
-        self.post("/v1/chat/completions", &streamed(model, "hello")).await
+        self.post("/v1/chat/completions", &streamed(model, "hello"))
+            .await
     }
 
     /// The ids that the route `chat` lists.
@@ -132,7 +152,9 @@ impl Proxy {
     /// Sends a signal, such as `HUP`.
     pub(super) fn signal(&self, name: &str) {
         let id = self.program.id().to_string();
-        let sent = std::process::Command::new("kill").args([format!("-{name}"), id]).status();
+        let sent = std::process::Command::new("kill")
+            .args([format!("-{name}"), id])
+            .status();
         assert!(sent.unwrap().success());
     }
 
@@ -146,7 +168,10 @@ impl Proxy {
 pub(super) fn client() -> reqwest::Client {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let builder = reqwest::Client::builder().no_proxy();
-    builder.redirect(reqwest::redirect::Policy::none()).build().unwrap()
+    builder
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+        .unwrap()
 }
 
 /// A chat body.
@@ -184,15 +209,29 @@ impl Answer {
 
     /// `error.code` of an error in OpenAI's shape, which must be whole.
     pub(super) fn code(&self) -> String {
-        assert_eq!(self.header("content-type"), Some("application/json"), "{}", self.text());
+        assert_eq!(
+            self.header("content-type"),
+            Some("application/json"),
+            "{}",
+            self.text()
+        );
         let body = self.json();
-        assert!(body["error"]["message"].is_string() && body["error"]["type"].is_string(), "{body}");
-        body["error"]["code"].as_str().unwrap_or_default().to_owned()
+        assert!(
+            body["error"]["message"].is_string() && body["error"]["type"].is_string(),
+            "{body}"
+        );
+        body["error"]["code"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()
     }
 
     /// `error.message` of an error in OpenAI's shape.
     pub(super) fn message(&self) -> String {
-        self.json()["error"]["message"].as_str().unwrap_or_default().to_owned()
+        self.json()["error"]["message"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()
     }
 
     /// The ids of a list.
@@ -200,7 +239,9 @@ impl Answer {
         let list = self.json();
         assert_eq!(list["object"], "list", "{list}");
         let entries = list["data"].as_array().unwrap().iter();
-        entries.map(|entry| entry["id"].as_str().unwrap().to_owned()).collect()
+        entries
+            .map(|entry| entry["id"].as_str().unwrap().to_owned())
+            .collect()
     }
 
     /// The text of a plain chat reply, or of a stream's choice 0.
@@ -210,26 +251,40 @@ impl Answer {
 
     /// A text field of one choice of a chat reply, plain or streamed.
     pub(super) fn content_of(&self, choice: usize, field: &str) -> String {
-        if !self.header("content-type").unwrap_or_default().starts_with("text/event-stream") {
+        if !self
+            .header("content-type")
+            .unwrap_or_default()
+            .starts_with("text/event-stream")
+        {
             let body = self.json();
-            return body["choices"][choice]["message"][field].as_str().unwrap_or_default().to_owned();
+            return body["choices"][choice]["message"][field]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned();
         }
         let chunks = self.chunks();
-        let choices = chunks.iter().flat_map(|chunk| chunk["choices"].as_array().into_iter().flatten());
+        let choices = chunks
+            .iter()
+            .flat_map(|chunk| chunk["choices"].as_array().into_iter().flatten());
         let mine = choices.filter(|one| one["index"] == choice);
-        mine.filter_map(|one| one["delta"][field].as_str()).collect()
+        mine.filter_map(|one| one["delta"][field].as_str())
+            .collect()
     }
 
     /// The chunks of a stream, `[DONE]` and comments apart.
     pub(super) fn chunks(&self) -> Vec<Value> {
         let events = self.events().into_iter().filter(|event| event != "[DONE]");
-        events.map(|event| serde_json::from_str(&event).unwrap_or_else(|_| panic!("{event}"))).collect()
+        events
+            .map(|event| serde_json::from_str(&event).unwrap_or_else(|_| panic!("{event}")))
+            .collect()
     }
 
     /// The data of a stream's events.
     pub(super) fn events(&self) -> Vec<String> {
         let text = self.text().replace("\r\n", "\n");
-        text.split("\n\n").filter_map(|event| event.trim_start().strip_prefix("data: ").map(str::to_owned)).collect()
+        text.split("\n\n")
+            .filter_map(|event| event.trim_start().strip_prefix("data: ").map(str::to_owned))
+            .collect()
     }
 
     /// Whether a stream ended as it should.
@@ -240,21 +295,32 @@ impl Answer {
 
 /// Sends a request and reads the reply to its end.
 pub(super) async fn answer(request: RequestBuilder) -> Answer {
-    try_answer(request).await.unwrap_or_else(|fault| panic!("{fault:?}"))
+    try_answer(request)
+        .await
+        .unwrap_or_else(|fault| panic!("{fault:?}"))
 }
 
 /// The same, for one that may break.
 pub(super) async fn try_answer(request: RequestBuilder) -> reqwest::Result<Answer> {
     let reply = request.send().await?;
     let (status, headers) = (reply.status().as_u16(), reply.headers().clone());
-    Ok(Answer { status, headers, body: reply.bytes().await? })
+    Ok(Answer {
+        status,
+        headers,
+        body: reply.bytes().await?,
+    })
 }
 
 /// Traffic and admin address, as the log tells them in either format.
 fn addresses(log: &str) -> Result<(SocketAddr, SocketAddr), String> {
-    let line = log.lines().find(|line| line.contains("listening")).ok_or(log)?;
+    let line = log
+        .lines()
+        .find(|line| line.contains("listening"))
+        .ok_or(log)?;
     let after = |name: &str| {
-        let text = ["=", "\":\""].iter().find_map(|sign| line.split_once(&format!("{name}{sign}")));
+        let text = ["=", "\":\""]
+            .iter()
+            .find_map(|sign| line.split_once(&format!("{name}{sign}")));
         let text = text.map(|(_, rest)| rest.split([' ', '"']).next().unwrap_or_default());
         text.and_then(|text| text.parse().ok()).ok_or(line)
     };

@@ -23,7 +23,9 @@ pub(super) async fn to_its_end(stream: &mut TcpStream) -> String {
     let mut piece = [0; 4096];
     loop {
         let read = tokio::time::timeout(PATIENCE, stream.read(&mut piece)).await;
-        match read.unwrap_or_else(|_| panic!("it stays open after {:?}", String::from_utf8_lossy(&said))) {
+        match read
+            .unwrap_or_else(|_| panic!("it stays open after {:?}", String::from_utf8_lossy(&said)))
+        {
             Ok(0) | Err(_) => return String::from_utf8_lossy(&said).into_owned(),
             Ok(length) => said.extend_from_slice(&piece[..length]),
         }

@@ -1,0 +1,439 @@
+//! `dragoman-proxy check`, and what the command line says of itself (features E3).
+
+use std::fs;
+use std::process::{Command, Output};
+
+use dragoman_system::{programs, root};
+use serde_json::Value;
+
+use super::manifests::{MAPPED, backend, names, object, route, route_to, secret};
+
+fn program(arguments: &[&str]) -> Output {
+    Command::new(programs().join("dragoman-proxy"))
+        .args(arguments)
+        .output()
+        .unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// Exit code and output of `check` on a folder with this one file.
+fn check(manifest: &str, more: &[&str]) -> (Option<i32>, String) {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("main.yaml"), manifest).unwrap();
+    let folder = folder.path().to_str().unwrap();
+    let output = program(&[&["check", "--config", folder], more].concat());
+    (
+        output.status.code(),
+        text(&output.stdout).replace(folder, "DIR"),
+    )
+}
+
+const URL: &str = "http://127.0.0.1:9/v1";
+
+fn fine() -> String {
+    secret("provider", "sk-1")
+        + &backend(
+            "main",
+            URL,
+            "credential: {secretRef: {name: provider, key: key}}",
+        )
+        + &names("rules:\n- match: {exact: a}\n  target: {model: b}\n")
+        + &route(MAPPED)
+}
+
+#[test]
+fn manifests_without_a_fault_are_counted_and_exit_0() {
+    assert_eq!(
+        check(&fine(), &[]),
+        (Some(0), "4 objects in 1 file are fine\n".into())
+    );
+    assert_eq!(
+        check(&fine(), &["--output", "json"]),
+        (Some(0), "[]\n".into())
+    );
+}
+
+#[test]
+fn the_examples_are_without_a_fault() {
+    for example in ["examples/standalone", "examples/quickstart"] {
+        let folder = root().join(example);
+        let output = program(&["check", "--config", folder.to_str().unwrap()]);
+        assert_eq!(
+            output.status.code(),
+            Some(0),
+            "{example}: {}",
+            text(&output.stdout)
+        );
+    }
+}
+
+/// Every fault: the manifests that have it, and what the line must name: the object, the field, and words of the cause and the cure.
+fn faults() -> Vec<(&'static str, String, Vec<&'static str>)> {
+    let map = |spec: &str| backend("main", URL, "") + &names(spec) + &route(MAPPED);
+    let main = |more: &str| backend("main", URL, more) + &route("");
+    vec![
+        (
+            "unknown field",
+            main("timeout: {}"),
+            vec!["LLMBackend default/main", "spec.timeout", "unknown field"],
+        ),
+        (
+            "bad regex",
+            map("rules:\n- match: {regex: \"gpt-(\"}\n  target: {model: a}"),
+            vec![
+                "ModelMap default/names",
+                "spec.rules[0].match.regex",
+                "unclosed group",
+            ],
+        ),
+        (
+            "capture that is none",
+            map("rules:\n- match: {regex: \"gpt-.*\"}\n  target: {model: \"a-$1\"}"),
+            vec!["ModelMap default/names", "rules[0].target.model", "$$"],
+        ),
+        (
+            "two credentials",
+            secret("s", "k")
+                + &main("credential: {secretRef: {name: s, key: key}, passthrough: {}}"),
+            vec!["LLMBackend default/main", "spec.credential", "one of"],
+        ),
+        (
+            "missing Secret",
+            main("credential: {secretRef: {name: nowhere, key: key}}"),
+            vec![
+                "LLMBackend default/main",
+                "spec.credential.secretRef",
+                "nowhere",
+            ],
+        ),
+        (
+            "missing key of a Secret",
+            secret("s", "k") + &main("credential: {secretRef: {name: s, key: other}}"),
+            vec![
+                "LLMBackend default/main",
+                "spec.credential.secretRef",
+                "other",
+            ],
+        ),
+        (
+            "missing backend",
+            route(""),
+            vec![
+                "LLMRoute default/chat",
+                "spec.backends[0].backendRef",
+                "main",
+            ],
+        ),
+        (
+            "missing map",
+            backend("main", URL, "") + &route(MAPPED),
+            vec!["LLMRoute default/chat", "spec.modelMapRef", "names"],
+        ),
+        (
+            "cyclic fallback",
+            map(
+                "rules:\n- match: {exact: a}\n  target: {model: x}\n  fallbacks: [{model: b}]\n- match: {exact: b}\n  target: {model: y}\n  fallbacks: [{model: a}]",
+            ),
+            vec!["ModelMap default/names", "fallbacks[0].model", "cycle"],
+        ),
+        (
+            "bad condition",
+            map("rules:\n- match: {exact: a}\n  when: request.\n  target: {model: b}"),
+            vec!["ModelMap default/names", "spec.rules[0].when"],
+        ),
+        (
+            "unknown name in a condition",
+            map("rules:\n- match: {exact: a}\n  when: requst.x == 1\n  target: {model: b}"),
+            vec!["ModelMap default/names", "spec.rules[0].when", "requst"],
+        ),
+        (
+            "empty allow list",
+            map("list: {allow: []}"),
+            vec!["ModelMap default/names", "spec.list.allow", "leave it out"],
+        ),
+        (
+            "empty allow list of a backend",
+            backend("main", URL, "")
+                + &route_to(
+                    "- {name: main, backendRef: {name: main}, models: {allow: []}}",
+                    "",
+                ),
+            vec!["LLMRoute default/chat", "spec.backends[0].models.allow"],
+        ),
+        (
+            "forbidden hostname",
+            backend("main", URL, "") + &route("hostnames: [a.team-b.svc]"),
+            vec!["LLMRoute default/chat", "spec.hostnames", "leave them out"],
+        ),
+        (
+            "hostname of an older route",
+            backend("main", URL, "")
+                + &route("hostnames: [llm.example.com]").replace(
+                    "{name: chat}",
+                    "{name: chat, creationTimestamp: \"2026-01-01T00:00:00Z\"}",
+                )
+                + &route("hostnames: [llm.example.com]").replace(
+                    "{name: chat}",
+                    "{name: younger, creationTimestamp: \"2026-02-01T00:00:00Z\"}",
+                ),
+            vec![
+                "LLMRoute default/younger",
+                "spec.hostnames",
+                "llm.example.com",
+                "default/chat",
+            ],
+        ),
+        (
+            "route that the LLMProxy does not admit",
+            main("")
+                + &object(
+                    "LLMProxy",
+                    "{name: default, namespace: elsewhere}",
+                    "allowedRoutes: {namespaces: {from: Same}}",
+                ),
+            vec![
+                "LLMRoute default/chat",
+                "elsewhere/default",
+                "allowedRoutes",
+            ],
+        ),
+        (
+            "hostname that the LLMProxy does not admit",
+            backend("main", URL, "")
+                + &route("hostnames: [llm.example.com]")
+                + &object(
+                    "LLMProxy",
+                    "{name: default}",
+                    "allowedRoutes: {hostnames: [\"*.internal\"]}",
+                ),
+            vec!["LLMRoute default/chat", "spec.hostnames", "llm.example.com"],
+        ),
+        (
+            "backend of another namespace that does not admit the route",
+            object(
+                "LLMBackend",
+                "{name: main, namespace: platform}",
+                &format!("url: {URL}"),
+            ) + &route_to(
+                "- {name: main, backendRef: {name: main, namespace: platform}}",
+                "",
+            ),
+            vec![
+                "LLMRoute default/chat",
+                "spec.backends[0].backendRef",
+                "allowedRoutes",
+            ],
+        ),
+        (
+            "inline and reference",
+            backend("main", URL, "")
+                + &route_to(
+                    &format!(
+                        "- {{name: main, backendRef: {{name: main}}, inline: {{url: \"{URL}\"}}}}"
+                    ),
+                    "",
+                ),
+            vec!["LLMRoute default/chat", "spec.backends[0]", "exactly one"],
+        ),
+        (
+            "inline where it is denied",
+            route_to(&format!("- {{name: main, inline: {{url: \"{URL}\"}}}}"), "")
+                + &object("LLMProxy", "{name: default}", "backends: {inline: Deny}"),
+            vec!["LLMRoute default/chat", "spec.backends[0].inline"],
+        ),
+        (
+            "bad URL",
+            backend("main", "ftp://x/v1", "") + &route(""),
+            vec!["LLMBackend default/main", "spec.url"],
+        ),
+        (
+            "bad duration",
+            main("timeouts: {connect: 5 seconds}"),
+            vec!["LLMBackend default/main", "spec.timeouts.connect"],
+        ),
+        (
+            "out of range",
+            main("maxConcurrency: 0"),
+            vec!["LLMBackend default/main", "spec.maxConcurrency"],
+        ),
+        (
+            "same name twice in a list",
+            backend("main", URL, "")
+                + &route_to(
+                    "- {name: main, backendRef: {name: main}}\n- {name: main, backendRef: {name: main}}",
+                    "",
+                ),
+            vec!["LLMRoute default/chat", "spec.backends"],
+        ),
+        (
+            "object twice",
+            main("") + &backend("main", URL, ""),
+            vec!["LLMBackend default/main", "main.yaml"],
+        ),
+        (
+            "two LLMProxies",
+            main("")
+                + &object("LLMProxy", "{name: a}", "{}")
+                + &object("LLMProxy", "{name: b}", "{}"),
+            vec!["LLMProxy default/b", "one LLMProxy"],
+        ),
+        (
+            "no name",
+            main("") + &object("ModelMap", "{}", "{}"),
+            vec!["metadata.name"],
+        ),
+        ("bad YAML", main("") + "---\n{{{\n", vec!["main.yaml"]),
+        (
+            "a dialect that is none",
+            main("dialect: Klingon"),
+            vec!["LLMBackend default/main", "spec.dialect", "OpenAI"],
+        ),
+    ]
+}
+
+#[test]
+fn every_fault_names_its_file_object_field_and_cure() {
+    for (what, manifest, wanted) in faults() {
+        let (code, out) = check(&manifest, &[]);
+        assert_eq!(code, Some(1), "{what}: {out}");
+        let line = out
+            .lines()
+            .find(|line| wanted.iter().all(|word| line.contains(word)));
+        let line = line.unwrap_or_else(|| panic!("{what}: no line with all of {wanted:?}:\n{out}"));
+        assert!(line.starts_with("DIR/main.yaml:"), "{what}: {line}");
+        let number = line["DIR/main.yaml:".len()..].split(':').next().unwrap();
+        assert!(number.parse::<usize>().is_ok(), "{what}: {line}");
+    }
+}
+
+#[test]
+fn one_fault_is_told_once_and_does_not_hide_another() {
+    let manifest =
+        backend("main", URL, "timeout: {}") + &names("list: {allow: []}") + &route(MAPPED);
+    let (code, out) = check(&manifest, &[]);
+    assert_eq!((code, out.lines().count()), (Some(1), 2), "{out}");
+    assert!(
+        out.contains("spec.timeout") && out.contains("spec.list.allow"),
+        "{out}"
+    );
+}
+
+#[test]
+fn json_has_the_same_faults_for_programs() {
+    for (what, manifest, _) in faults() {
+        let (code, lines) = check(&manifest, &[]);
+        assert_eq!(code, Some(1), "{what}");
+        let (code, out) = check(&manifest, &["--output", "json"]);
+        let faults: Value = serde_json::from_str(&out).unwrap();
+        assert_eq!(code, Some(1));
+        assert_eq!(
+            faults.as_array().unwrap().len(),
+            lines.lines().count(),
+            "{what}: {lines}"
+        );
+        for fault in faults.as_array().unwrap() {
+            assert_eq!(fault["file"], "DIR/main.yaml", "{fault}");
+            assert!(
+                fault["line"].is_u64() && fault["object"].is_string() && fault["field"].is_string(),
+                "{fault}"
+            );
+            assert!(!fault["message"].as_str().unwrap().is_empty());
+        }
+    }
+}
+
+#[test]
+fn a_secret_is_in_no_fault() {
+    let manifest = secret("provider", "sk-visible")
+        .replace("stringData: {key:", "stringData: {key: [x], other:")
+        + &backend(
+            "main",
+            URL,
+            "credential: {secretRef: {name: provider, key: key}}",
+        )
+        + &route("");
+    let (code, out) = check(&manifest, &[]);
+    assert_eq!(code, Some(1));
+    assert!(!out.contains("sk-visible"), "{out}");
+}
+
+#[test]
+fn run_refuses_to_start_on_faults_and_tells_each() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(
+        folder.path().join("main.yaml"),
+        backend("main", URL, "timeout: {}") + &names("list: {allow: []}") + &route(MAPPED),
+    )
+    .unwrap();
+    let output = program(&[
+        "run",
+        "--config",
+        folder.path().to_str().unwrap(),
+        "--listen",
+        "127.0.0.1:0",
+        "--admin",
+        "127.0.0.1:0",
+    ]);
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        said.contains("spec.timeout") && said.contains("spec.list.allow"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_folder_that_does_not_exist_is_named() {
+    let output = program(&["check", "--config", "/no/such/folder"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        text(&output.stdout).contains("/no/such/folder: it does not exist"),
+        "{}",
+        text(&output.stdout)
+    );
+}
+
+#[test]
+fn help_version_and_wrong_commands_are_as_people_expect() {
+    let help = program(&["--help"]);
+    assert_eq!(help.status.code(), Some(0));
+    assert!(
+        ["run", "check"]
+            .iter()
+            .all(|command| text(&help.stdout).contains(command))
+    );
+    let run = text(&program(&["run", "--help"]).stdout);
+    for option in [
+        "--config",
+        "--listen",
+        "--admin",
+        "--threads",
+        "--log-level",
+        "--log-format",
+        "--log-file",
+    ] {
+        assert!(run.contains(option), "{option}: {run}");
+    }
+    let version = program(&["--version"]);
+    assert_eq!(
+        (version.status.code(), text(&version.stdout)),
+        (
+            Some(0),
+            format!("dragoman-proxy {}\n", env!("CARGO_PKG_VERSION"))
+        )
+    );
+    for wrong in [
+        &["frobnicate"][..],
+        &["run"],
+        &["check"],
+        &["run", "--config", "x", "--threads", "0"],
+        &["check", "--config", "x", "--output", "xml"],
+    ] {
+        let output = program(wrong);
+        assert_eq!(output.status.code(), Some(2), "{wrong:?}");
+        assert!(!output.stderr.is_empty());
+    }
+}
