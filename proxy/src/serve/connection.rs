@@ -143,12 +143,11 @@ async fn serve_http1(worker: Rc<Worker>, mut entered: Entered, stream: TcpStream
     let refused = Rc::new(Cell::new(false));
     let wire = Wire::new(stream, Rc::clone(&refused));
     let service = service_fn(move |request| {
-        let (answer, refused) = (
-            dispatch::answer(Rc::clone(&worker), request),
-            Rc::clone(&refused),
-        );
+        let (worker, refused) = (Rc::clone(&worker), Rc::clone(&refused));
+        // In a box of its own, which is gone when the reply begins: hyper keeps the place of this future for as long as the
+        // connection lives, and a thousand streams that wait would each keep five kilobytes of nothing.
         async move {
-            let answer = answer.await;
+            let answer = Box::pin(dispatch::answer(worker, request)).await;
             if answer
                 .as_ref()
                 .is_ok_and(|answer| answer.status().is_client_error())

@@ -58,8 +58,8 @@ pub(crate) async fn answer(
     worker: Rc<Worker>,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Infallible> {
-    let mut tracked = Tracked::begin(&worker);
     let id = RequestId::new();
+    let mut tracked = Tracked::begin(&worker, id);
     let answered = route(worker, id, request, &mut tracked).await;
     let mut response = answered.unwrap_or_else(|refusal| {
         // A fault of an upstream was logged when it was met, and one of the client's is nobody's here.
@@ -112,15 +112,16 @@ async fn route(
         path,
         query,
     };
+    // What is rarely asked for is kept out of the future that every connection has.
     match path::classify(below) {
         operation @ (Operation::Chat | Operation::Completions | Operation::Embeddings)
             if asked.method == Method::POST =>
         {
             call::answer(&asked, operation, body).await
         }
-        Operation::Models if is_read(&asked.method) => models::list(&asked).await,
-        Operation::Model(id) if is_read(&asked.method) => models::one(&asked, id).await,
-        _ => relay::answer(&asked, body).await,
+        Operation::Models if is_read(&asked.method) => Box::pin(models::list(&asked)).await,
+        Operation::Model(id) if is_read(&asked.method) => Box::pin(models::one(&asked, id)).await,
+        _ => Box::pin(relay::answer(&asked, body)).await,
     }
 }
 

@@ -45,7 +45,7 @@ pub(crate) async fn answer(
     name: &str,
 ) -> Result<Response<Body>, Refusal> {
     if reply.status.as_u16() >= 400 {
-        return Ok(mirror::error(reply, backend).await);
+        return Ok(Box::pin(mirror::error(reply, backend)).await);
     }
     if edits.are_none() {
         return Ok(relay(reply, asked, name));

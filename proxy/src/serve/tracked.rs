@@ -3,11 +3,13 @@
 use std::rc::Rc;
 use std::time::Instant;
 
+use super::request_id::RequestId;
 use super::worker::{Pinned, Worker};
 
 /// A request under way. Dropped, it is over: its reply was sent, or the client left.
 pub(crate) struct Tracked {
     worker: Rc<Worker>,
+    id: RequestId,
     began: Instant,
     /// The state that it runs on, and the route that it is for.
     route: Option<(Pinned, usize)>,
@@ -15,10 +17,11 @@ pub(crate) struct Tracked {
 }
 
 impl Tracked {
-    pub(crate) fn begin(worker: &Rc<Worker>) -> Self {
+    pub(crate) fn begin(worker: &Rc<Worker>, id: RequestId) -> Self {
         worker.in_flight().enter();
         Self {
             worker: Rc::clone(worker),
+            id,
             began: Instant::now(),
             route: None,
             status: 0,
@@ -40,15 +43,18 @@ impl Drop for Tracked {
     fn drop(&mut self) {
         let worker = &self.worker;
         worker.in_flight().leave();
+        let (took, status, id) = (self.began.elapsed(), self.status, self.id);
         match &self.route {
             Some((state, route)) => {
                 if let Some(route) = state.routes.get(*route) {
-                    route
-                        .metrics
-                        .finished(worker.thread, self.status, self.began.elapsed());
+                    route.metrics.finished(worker.thread, status, took);
+                    tracing::debug!(request_id = %id, route = %route.key, status, ?took, "request ended");
                 }
             }
-            None => worker.shared.unrouted(worker.thread),
+            None => {
+                worker.shared.unrouted(worker.thread);
+                tracing::debug!(request_id = %id, status, ?took, "request ended, of no route");
+            }
         }
     }
 }
