@@ -8,6 +8,7 @@ pub mod args;
 pub mod children;
 pub mod core;
 pub mod index;
+pub mod installation_owner;
 pub mod lease;
 pub mod metrics;
 pub mod operator;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::Client;
 use kube::runtime::events::{Recorder, Reporter};
 use tokio::net::TcpListener;
@@ -15,6 +16,7 @@ use crate::admin::{self, Admin};
 use crate::args::Args;
 use crate::children::Installation;
 use crate::core::{Core, Inputs};
+use crate::installation_owner::installation_owner;
 use crate::lease::{Candidate, Role};
 use crate::metrics::Metrics;
 use crate::pki::Keeper;
@@ -56,7 +58,7 @@ pub async fn operate(args: Args, stop: CancellationToken) -> Result<(), Fault> {
         .map_or(args.listen.port(), |address| address.port());
 
     let client = Client::try_default().await?;
-    let Some(keeper) = load_keeper(&client, &args, &stop).await else {
+    let Some((keeper, owner)) = load_keeper(&client, &args, &stop).await else {
         return Ok(());
     };
     let identity = keeper.identity();
@@ -72,6 +74,7 @@ pub async fn operate(args: Args, stop: CancellationToken) -> Result<(), Fault> {
     let candidate = Candidate::new(
         client.clone(),
         &args.namespace,
+        owner,
         args.pod_name.clone(),
         address,
     );
@@ -132,21 +135,36 @@ pub async fn operate(args: Args, stop: CancellationToken) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Certificates, as soon as the API server gives them.
-async fn load_keeper(client: &Client, args: &Args, stop: &CancellationToken) -> Option<Keeper> {
-    let service = format!("{}.{}.svc", args.service_name, args.namespace);
+/// Certificates, and who owns what we make for ourselves, as soon as the API server gives them.
+async fn load_keeper(
+    client: &Client,
+    args: &Args,
+    stop: &CancellationToken,
+) -> Option<(Keeper, Option<OwnerReference>)> {
+    let Args {
+        namespace,
+        service_name,
+        cluster_domain,
+        ..
+    } = args;
+    let service = format!("{service_name}.{namespace}.svc");
     let mut names = vec![
-        format!("{service}.{}", args.cluster_domain),
+        format!("{service}.{cluster_domain}"),
         service,
-        args.service_name.clone(),
+        service_name.clone(),
     ];
     names.extend(args.pod_ip.map(|ip| ip.to_string()));
+    let load = async || {
+        let owner = installation_owner(client, namespace, service_name).await?;
+        let keeper = Keeper::load(client.clone(), namespace, owner.clone(), names.clone()).await?;
+        Ok::<_, crate::pki::Fault>((keeper, owner))
+    };
     let mut backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(20));
     loop {
         let fault = tokio::select! {
             () = stop.cancelled() => return None,
-            keeper = Keeper::load(client.clone(), &args.namespace, names.clone()) => match keeper {
-                Ok(keeper) => return Some(keeper),
+            loaded = load() => match loaded {
+                Ok(loaded) => return Some(loaded),
                 Err(fault) => fault,
             },
         };

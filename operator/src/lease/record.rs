@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta, OwnerReference};
 
 /// The annotation that says where the holder's push server listens.
 const ADDRESS: &str = "dragoman.dev/address";
@@ -43,8 +43,13 @@ impl Record {
         }
     }
 
-    /// The Lease to write in place of `old`, which keeps what else stands in its metadata.
-    pub(super) fn write(&self, name: &str, old: Option<&Lease>) -> Lease {
+    /// The Lease to write in place of `old`, which keeps what else stands in its metadata. A new one is `owner`'s.
+    pub(super) fn write(
+        &self,
+        name: &str,
+        old: Option<&Lease>,
+        owner: Option<&OwnerReference>,
+    ) -> Lease {
         let mut metadata = old.map_or_else(
             || ObjectMeta {
                 name: Some(name.to_owned()),
@@ -55,6 +60,7 @@ impl Record {
                     )]
                     .into(),
                 ),
+                owner_references: owner.map(|owner| vec![owner.clone()]),
                 ..ObjectMeta::default()
             },
             |old| old.metadata.clone(),

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use futures::StreamExt;
 use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::api::PostParams;
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client};
@@ -28,6 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(4);
 #[derive(Debug)]
 pub struct Candidate {
     leases: Api<Lease>,
+    owner: Option<OwnerReference>,
     election: Election,
     stored: Option<Lease>,
     role: watch::Sender<Role>,
@@ -36,11 +38,18 @@ pub struct Candidate {
 }
 
 impl Candidate {
-    /// A candidate called `me`, whose push server listens at `address`.
+    /// A candidate called `me`, whose push server listens at `address`. A Lease that it makes is `owner`'s.
     #[must_use]
-    pub fn new(client: Client, namespace: &str, me: String, address: Option<String>) -> Self {
+    pub fn new(
+        client: Client,
+        namespace: &str,
+        owner: Option<OwnerReference>,
+        me: String,
+        address: Option<String>,
+    ) -> Self {
         Self {
             leases: Api::namespaced(client, namespace),
+            owner,
             election: Election::new(me, address),
             stored: None,
             role: watch::channel(Role::Following(None)).0,
@@ -139,7 +148,7 @@ impl Candidate {
     /// Writes a record and leads by it. False when it must be tried again later.
     async fn write(&mut self, record: Record) -> bool {
         let began = Instant::now();
-        let lease = record.write(LEASE, self.stored.as_ref());
+        let lease = record.write(LEASE, self.stored.as_ref(), self.owner.as_ref());
         let parameters = PostParams {
             field_manager: Some(FIELD_MANAGER.into()),
             ..PostParams::default()
@@ -217,7 +226,7 @@ impl Candidate {
         }
         self.role.send_replace(Role::Following(None));
         if let Some(record) = self.election.release(Timestamp::now()) {
-            let lease = record.write(LEASE, self.stored.as_ref());
+            let lease = record.write(LEASE, self.stored.as_ref(), self.owner.as_ref());
             let parameters = PostParams {
                 field_manager: Some(FIELD_MANAGER.into()),
                 ..PostParams::default()

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use kube::api::PostParams;
 use kube::{Api, Client};
 use tokio::sync::Notify;
@@ -35,7 +35,7 @@ pub enum Fault {
 /// Keeps one identity current.
 #[derive(Debug)]
 pub struct Keeper {
-    secrets: Api<Secret>,
+    store: Store,
     names: Vec<String>,
     identity: Arc<Identity>,
     authorities: Authorities,
@@ -43,17 +43,25 @@ pub struct Keeper {
 }
 
 impl Keeper {
-    /// Reads the Secret, or makes it. `names` are what the leaf certifies: host names and addresses.
+    /// Reads the Secret, or makes it as `owner`'s. `names` are what the leaf certifies: host names and addresses.
     ///
     /// # Errors
     /// [`Fault`].
-    pub async fn load(client: Client, namespace: &str, names: Vec<String>) -> Result<Self, Fault> {
-        let secrets = Api::namespaced(client, namespace);
-        let authorities = read_or_make(&secrets).await?;
+    pub async fn load(
+        client: Client,
+        namespace: &str,
+        owner: Option<OwnerReference>,
+        names: Vec<String>,
+    ) -> Result<Self, Fault> {
+        let store = Store {
+            secrets: Api::namespaced(client, namespace),
+            owner,
+        };
+        let authorities = store.read_or_make(None).await?;
         let (leaf, renewal) = authorities.current.leaf(&names, Timestamp::now())?;
         let identity = Identity::new(leaf, &authorities.bundle(), authorities.hash_key);
         Ok(Self {
-            secrets,
+            store,
             names,
             identity,
             authorities,
@@ -82,9 +90,10 @@ impl Keeper {
 
     async fn look(&mut self, leads: bool) -> Result<(), Fault> {
         let now = Timestamp::now();
-        let mut authorities = read_or_make(&self.secrets).await?;
+        // A Secret that somebody deleted is written as it was: proxies trust what they trust.
+        let mut authorities = self.store.read_or_make(Some(&self.authorities)).await?;
         if leads && let Some(turned) = authorities.turn(now)? {
-            authorities = write(&self.secrets, turned).await?;
+            authorities = self.store.write(turned).await?;
             tracing::info!(current = ?authorities.current, next = ?authorities.next, "authorities turned");
         }
         self.identity.announce(&authorities.bundle());
@@ -98,66 +107,80 @@ impl Keeper {
     }
 }
 
-/// Whoever is slower reads what the faster one made.
-async fn read_or_make(secrets: &Api<Secret>) -> Result<Authorities, Fault> {
-    for _ in 0..5 {
-        let existing = secrets.get_opt(SECRET).await?;
-        let data = existing.as_ref().and_then(|secret| secret.data.as_ref());
-        if let Some(authorities) = data.map(Authorities::read).transpose()?.flatten() {
-            return Ok(authorities);
-        }
-        let made = Authorities::generate(Timestamp::now())?;
-        let parameters = PostParams {
-            field_manager: Some(FIELD_MANAGER.into()),
-            ..PostParams::default()
-        };
-        let written = match existing {
-            // Somebody made it for us to fill, so that it goes when they go.
-            Some(mut empty) => {
-                empty.data = Some(made.write());
-                secrets.replace(SECRET, &parameters, &empty).await
-            }
-            None => secrets.create(&parameters, &new_secret(&made)).await,
-        };
-        match written {
-            Ok(_) => return Ok(made),
-            Err(kube::Error::Api(status)) if status.code == 409 => {}
-            Err(fault) => return Err(fault.into()),
-        }
-    }
-    Err(BadStore::Key("ca.crt").into())
+/// The Secret.
+#[derive(Debug)]
+struct Store {
+    secrets: Api<Secret>,
+    owner: Option<OwnerReference>,
 }
 
-/// Writes a turned set; whoever was faster wins.
-async fn write(secrets: &Api<Secret>, turned: Authorities) -> Result<Authorities, Fault> {
-    let mut secret = secrets.get(SECRET).await?;
-    secret.data = Some(turned.write());
-    let parameters = PostParams {
+impl Store {
+    /// What the Secret holds. Where it is missing or empty, `known` is written, or a first set; whoever is slower
+    /// reads what the faster one wrote.
+    async fn read_or_make(&self, known: Option<&Authorities>) -> Result<Authorities, Fault> {
+        for _ in 0..5 {
+            let existing = self.secrets.get_opt(SECRET).await?;
+            let data = existing.as_ref().and_then(|secret| secret.data.as_ref());
+            if let Some(authorities) = data.map(Authorities::read).transpose()?.flatten() {
+                return Ok(authorities);
+            }
+            let made = match known {
+                Some(known) => known.clone(),
+                None => Authorities::generate(Timestamp::now())?,
+            };
+            let written = match existing {
+                Some(mut empty) => {
+                    empty.data = Some(made.write());
+                    self.secrets.replace(SECRET, &parameters(), &empty).await
+                }
+                None => {
+                    self.secrets
+                        .create(&parameters(), &self.new_secret(&made))
+                        .await
+                }
+            };
+            match written {
+                Ok(_) => return Ok(made),
+                Err(kube::Error::Api(status)) if status.code == 409 => {}
+                Err(fault) => return Err(fault.into()),
+            }
+        }
+        Err(BadStore::Key("ca.crt").into())
+    }
+
+    /// Writes a turned set; whoever was faster wins.
+    async fn write(&self, turned: Authorities) -> Result<Authorities, Fault> {
+        let mut secret = self.secrets.get(SECRET).await?;
+        secret.data = Some(turned.write());
+        match self.secrets.replace(SECRET, &parameters(), &secret).await {
+            Ok(_) => Ok(turned),
+            Err(kube::Error::Api(status)) if status.code == 409 => self.read_or_make(None).await,
+            Err(fault) => Err(fault.into()),
+        }
+    }
+
+    fn new_secret(&self, authorities: &Authorities) -> Secret {
+        let label = (
+            "app.kubernetes.io/managed-by".to_owned(),
+            "dragoman".to_owned(),
+        );
+        Secret {
+            metadata: ObjectMeta {
+                name: Some(SECRET.into()),
+                labels: Some([label].into()),
+                owner_references: self.owner.clone().map(|owner| vec![owner]),
+                ..ObjectMeta::default()
+            },
+            type_: Some("Opaque".into()),
+            data: Some(authorities.write()),
+            ..Secret::default()
+        }
+    }
+}
+
+fn parameters() -> PostParams {
+    PostParams {
         field_manager: Some(FIELD_MANAGER.into()),
         ..PostParams::default()
-    };
-    match secrets.replace(SECRET, &parameters, &secret).await {
-        Ok(_) => Ok(turned),
-        Err(kube::Error::Api(status)) if status.code == 409 => read_or_make(secrets).await,
-        Err(fault) => Err(fault.into()),
-    }
-}
-
-fn new_secret(authorities: &Authorities) -> Secret {
-    Secret {
-        metadata: ObjectMeta {
-            name: Some(SECRET.into()),
-            labels: Some(
-                [(
-                    "app.kubernetes.io/managed-by".to_owned(),
-                    "dragoman".to_owned(),
-                )]
-                .into(),
-            ),
-            ..ObjectMeta::default()
-        },
-        type_: Some("Opaque".into()),
-        data: Some(authorities.write()),
-        ..Secret::default()
     }
 }

@@ -7,5 +7,5 @@ mod store;
 
 pub use authority::{Authority, BadAuthority};
 pub use identity::Identity;
-pub use keeper::{Keeper, SECRET};
+pub use keeper::{Fault, Keeper, SECRET};
 pub use store::{Authorities, BadStore};
