@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::rc::Rc;
-use std::task::{Context, Waker};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use hyper::rt::Executor;
@@ -14,6 +14,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
+use tokio::time::timeout;
 
 use super::dispatch;
 use super::wire::Wire;
@@ -114,22 +115,29 @@ impl Drop for Entered {
 
 /// Serves a connection in a task of its own.
 pub(crate) fn spawn(worker: &Rc<Worker>, connections: &Rc<Connections>, stream: TcpStream) {
-    let (worker, entered) = (Rc::clone(worker), connections.enter());
+    let (worker, mut entered) = (Rc::clone(worker), connections.enter());
     tokio::task::spawn_local(async move {
-        if speaks_http2(&stream).await {
-            serve_http2(worker, entered, stream).await;
-        } else {
-            serve_http1(worker, entered, stream).await;
+        match speaks_http2(&stream, &mut entered).await {
+            Some(true) => serve_http2(worker, entered, stream).await,
+            Some(false) => serve_http1(worker, entered, stream).await,
+            None => {}
         }
     });
 }
 
-/// Looks at the first bytes without taking them.
-async fn speaks_http2(stream: &TcpStream) -> bool {
+/// Looks at the first bytes without taking them. `None` when there were none in time, or before draining began.
+async fn speaks_http2(stream: &TcpStream, entered: &mut Entered) -> Option<bool> {
     let mut start = [0; PREFACE.len()];
-    let peeked = tokio::time::timeout(HEAD_PATIENCE, stream.peek(&mut start)).await;
+    let mut peeked = pin!(timeout(HEAD_PATIENCE, stream.peek(&mut start)));
+    // Bytes that are there win over draining: the request that they begin was sent in time.
+    let length = poll_fn(|cx| match peeked.as_mut().poll(cx) {
+        Poll::Ready(peeked) => Poll::Ready(peeked.ok().and_then(Result::ok)),
+        Poll::Pending if entered.is_to_end(cx) => Poll::Ready(None),
+        Poll::Pending => Poll::Pending,
+    });
     // Fewer bytes than the preface are no client's habit; such a one gets HTTP/1.1, which refuses it in words.
-    matches!(peeked, Ok(Ok(length)) if &start[..length] == PREFACE)
+    let length = length.await?;
+    Some(&start[..length] == PREFACE)
 }
 
 async fn serve_http1(worker: Rc<Worker>, mut entered: Entered, stream: TcpStream) {
