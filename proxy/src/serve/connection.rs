@@ -128,15 +128,17 @@ pub(crate) fn spawn(worker: &Rc<Worker>, connections: &Rc<Connections>, stream: 
 /// Looks at the first bytes without taking them. `None` when there were none in time, or before draining began.
 async fn speaks_http2(stream: &TcpStream, entered: &mut Entered) -> Option<bool> {
     let mut start = [0; PREFACE.len()];
-    let mut peeked = pin!(timeout(HEAD_PATIENCE, stream.peek(&mut start)));
-    // Bytes that are there win over draining: the request that they begin was sent in time.
-    let length = poll_fn(|cx| match peeked.as_mut().poll(cx) {
-        Poll::Ready(peeked) => Poll::Ready(peeked.ok().and_then(Result::ok)),
-        Poll::Pending if entered.is_to_end(cx) => Poll::Ready(None),
-        Poll::Pending => Poll::Pending,
-    });
+    let length = {
+        let mut peeked = pin!(timeout(HEAD_PATIENCE, stream.peek(&mut start)));
+        // Bytes that are there win over draining: the request that they begin was sent in time.
+        let seen = poll_fn(|cx| match peeked.as_mut().poll(cx) {
+            Poll::Ready(peeked) => Poll::Ready(peeked.ok().and_then(Result::ok)),
+            Poll::Pending if entered.is_to_end(cx) => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        });
+        seen.await?
+    };
     // Fewer bytes than the preface are no client's habit; such a one gets HTTP/1.1, which refuses it in words.
-    let length = length.await?;
     Some(&start[..length] == PREFACE)
 }
 
