@@ -15,7 +15,7 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use dragoman_config::{Key, ObjectKey, Settings, World};
 use k8s_openapi::api::core::v1::Service;
@@ -25,7 +25,7 @@ use self::admission::Connected;
 use self::children::RouteService;
 pub use self::job::{Done, Job};
 pub use self::run::{Inputs, run};
-use self::statuses::Entry;
+use self::statuses::{Entry, HOT};
 use crate::children::Installation;
 use crate::index::owned::Owned;
 use crate::index::pods::Pods;
@@ -35,6 +35,9 @@ use crate::push::shelf::{Shelf, StreamId};
 use crate::schedule::Schedule;
 use crate::status::Health;
 use crate::watch::Source;
+
+/// How long proxies get to find a new leader before it writes how many there are.
+const ARRIVAL: Duration = Duration::from_secs(2);
 
 /// Everything that is known, and what is to be done about it.
 pub struct Core {
@@ -128,7 +131,7 @@ impl Core {
     pub fn lead(&mut self, term: Term, now: Instant) {
         self.term = Some(term);
         for entry in self.statuses.values_mut() {
-            entry.written = None;
+            entry.written = now.checked_sub(HOT.saturating_sub(ARRIVAL));
         }
         self.want_everything(now);
     }

@@ -18,7 +18,7 @@ use crate::status::{self, Backend, Proxies, RouteFacts, Upstream, Written, is_ur
 /// How long facts gather before a status is drawn from them: an edit and its push make one write.
 const GATHER: Duration = Duration::from_millis(25);
 /// How often what is not urgent is written at most.
-const HOT: Duration = Duration::from_secs(10);
+pub(super) const HOT: Duration = Duration::from_secs(10);
 
 /// What is known of a resource's status.
 #[derive(Debug, Default)]

@@ -156,6 +156,24 @@ fn a_new_leader_that_no_proxy_has_found_yet_leaves_good_statuses_alone() {
 }
 
 #[test]
+fn a_new_leader_counts_proxies_once_they_had_time_to_come() {
+    let (mut before, _, _) = Stage::served();
+    before.pass(Duration::from_secs(30));
+    let mut after = Stage::new();
+    after.statuses = before.statuses.clone();
+    after.chat();
+    after.settle();
+    after.list();
+    after.lead();
+    after.soon();
+    after.pod("p1", "u1");
+    let proxy = after.connect("p1", "u1").unwrap();
+    after.report(&proxy, Report::default());
+    after.pass(Duration::from_secs(5));
+    assert!(after.writes.is_empty(), "{:?}", after.writes);
+}
+
+#[test]
 fn a_replica_that_follows_writes_nothing() {
     let mut stage = Stage::new();
     stage.chat();
