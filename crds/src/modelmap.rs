@@ -78,7 +78,7 @@ pub struct MapRule {
     /// What the name means.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<ModelTarget>,
-    /// What is called, in order, when the target fails before its first byte. Each name goes through the rules again.
+    /// What is called, in order, when the target fails before its first byte. A `model` goes through the rules again; without one, the name as it came goes to `backend`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8))]
     pub fallbacks: Vec<ModelTarget>,

@@ -289,6 +289,18 @@ impl Names {
         });
         path.push(at);
         for fallback in &rule.fallbacks {
+            // The name as it came, elsewhere: through the rules it would only lead back here.
+            if fallback.model.is_none() {
+                if steps.len() < MOST_STEPS {
+                    steps.push(Step {
+                        model: name.clone(),
+                        backend: fallback.backend.as_deref(),
+                        defaults: some(&rule.defaults),
+                        overrides: some(&rule.overrides),
+                    });
+                }
+                continue;
+            }
             let next = rule.model(&name, fallback);
             let found = self.find(&next, input)?;
             self.expand(next, fallback.backend.as_deref(), found, input, path, steps)?;

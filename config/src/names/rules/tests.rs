@@ -115,6 +115,17 @@ fn fallbacks_go_through_the_rules_again_in_order() {
 }
 
 #[test]
+fn a_fallback_that_names_a_backend_alone_takes_the_name_as_it_came_there() {
+    let mut best = rule(exact("best"), to("big"), &[]);
+    best.fallbacks.push(ModelTarget {
+        model: None,
+        backend: Some("other".into()),
+    });
+    let item = map(vec![best]);
+    assert_eq!(models(&item, "best"), Ok(vec!["big".into(), "best".into()]));
+}
+
+#[test]
 fn a_cycle_of_fallbacks_is_refused_and_named() {
     let item = map(vec![
         rule(exact("a"), to("x"), &["b"]),
