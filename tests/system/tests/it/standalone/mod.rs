@@ -2,6 +2,7 @@
 
 mod manifests;
 mod proxy;
+mod raw;
 
 mod check;
 mod credentials;
@@ -11,9 +12,9 @@ mod lifecycle;
 mod listing;
 mod names;
 mod other_paths;
-mod raw;
 mod reload;
 mod routing;
 mod sdk;
 mod smuggling;
 mod thinking;
+mod upstreams;

@@ -181,6 +181,26 @@ async fn a_fallback_answers_for_what_is_busy_broken_or_away() {
 }
 
 #[tokio::test]
+async fn a_fallback_that_names_a_backend_alone_takes_the_name_there() {
+    let (first, second) = (simulator().await, simulator().await);
+    let map = "rules:\n- match: {exact: gpt-4o}\n  target: {model: status-503, backend: main}\n  fallbacks: [{backend: other}]\n";
+    let manifest = backend("main", &first.url(), "")
+        + &backend("other", &second.url(), "")
+        + &names(map)
+        + &route_to(
+            "- {name: main, backendRef: {name: main}}\n- {name: other, backendRef: {name: other}, priority: 1}",
+            MAPPED,
+        );
+    let proxy = Proxy::start(&manifest).await;
+    let reply = proxy.chat("gpt-4o").await;
+    assert_eq!(
+        (reply.status, &reply.json()["model"]),
+        (200, &"gpt-4o".into())
+    );
+    assert_eq!((posts(&first).len(), posts(&second).len()), (1, 1));
+}
+
+#[tokio::test]
 async fn what_the_client_did_wrong_is_no_reason_to_fall_back() {
     let upstream = simulator().await;
     let proxy = Proxy::start(&mapped(
