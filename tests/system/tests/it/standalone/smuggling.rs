@@ -43,7 +43,7 @@ async fn a_request_framed_in_two_ways_is_never_read_in_the_wrong_one() {
     );
     // The other order of the headers.
     let both = post(
-        &format!("Transfer-Encoding: chunked\r\nContent-Length: 4\r\n"),
+        "Transfer-Encoding: chunked\r\nContent-Length: 4\r\n",
         &(chunked + hidden),
     );
     let said = exchange(proxy.address, both).await;
