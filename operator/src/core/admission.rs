@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Core;
 use crate::children::labels;
+use crate::lease::Term;
 use crate::push::shelf::{Shelf, StreamId};
 use crate::push::{Admitted, Claims, FromStream, Refused};
 
@@ -27,12 +28,19 @@ impl Core {
     /// Takes in what a stream says.
     pub fn from_stream(&mut self, message: FromStream, now: Instant) {
         match message {
+            FromStream::Knock { claims, answer } => {
+                let verdict = self.known_proxy(&claims);
+                if let Err(refusal) = &verdict {
+                    tracing::info!(pod = %claims.pod, %refusal, "a proxy was not let in");
+                }
+                let _ = answer.send(verdict.map(|_| ()));
+            }
             FromStream::Connect {
                 claims,
                 hello,
                 answer,
             } => {
-                let verdict = self.admit(&claims, &hello);
+                let verdict = self.admit(&claims, &hello, now);
                 match &verdict {
                     Ok(admitted) => tracing::info!(
                         proxy = %admitted.proxy, pod = %claims.pod, version = %hello.version, "a proxy connected"
@@ -51,32 +59,22 @@ impl Core {
         }
     }
 
-    fn admit(&mut self, claims: &Claims, hello: &Hello) -> Result<Admitted, Refused> {
+    /// The LLMProxy of the Pod whose token this is, if it may be served.
+    fn known_proxy(&self, claims: &Claims) -> Result<(ObjectKey, Term), Refused> {
         if !self.acts() {
             return Err(Refused::NotReady("the operator is not ready to serve yet"));
         }
         let Some(term) = self.term.clone() else {
             return Err(Refused::NotReady("this replica does not lead"));
         };
-        let (namespace, name) = hello.proxy.split_once('/').unwrap_or_default();
-        let proxy = ObjectKey::new(namespace, name);
         let pod = ObjectKey::new(claims.namespace.clone(), claims.pod.clone());
         let not_yours = |message: String| Err(Refused::NotYours(message));
-        if hello.pod != claims.pod {
-            return not_yours(format!("the token is Pod {pod}'s, not {}'s", hello.pod));
-        }
-        match self.pods.proxy_of(&pod, &claims.pod_uid) {
-            Some(own) if own == proxy => {}
-            Some(own) => {
-                return not_yours(format!("Pod {pod} belongs to LLMProxy {own}, not {proxy}"));
-            }
-            None => {
-                let label = labels::PROXY;
-                return not_yours(format!(
-                    "no Pod {pod} of that UID carries the label {label}"
-                ));
-            }
-        }
+        let Some(proxy) = self.pods.proxy_of(&pod, &claims.pod_uid) else {
+            let label = labels::PROXY;
+            return not_yours(format!(
+                "no Pod {pod} of that UID carries the label {label}"
+            ));
+        };
         let account = labels::object_name(&proxy.name);
         if claims.service_account != account {
             return not_yours(format!(
@@ -90,6 +88,23 @@ impl Core {
         if self.world.outcome(&key).is_none() {
             return not_yours(format!("LLMProxy {proxy} does not exist"));
         }
+        Ok((proxy, term))
+    }
+
+    fn admit(&mut self, claims: &Claims, hello: &Hello, now: Instant) -> Result<Admitted, Refused> {
+        let (proxy, term) = self.known_proxy(claims)?;
+        let pod = ObjectKey::new(claims.namespace.clone(), claims.pod.clone());
+        let not_yours = |message: String| Err(Refused::NotYours(message));
+        if hello.pod != claims.pod {
+            return not_yours(format!("the token is Pod {pod}'s, not {}'s", hello.pod));
+        }
+        if hello.proxy != proxy.to_string() {
+            return not_yours(format!(
+                "Pod {pod} belongs to LLMProxy {proxy}, not {}",
+                hello.proxy
+            ));
+        }
+        self.end_earlier(&claims.pod_uid, now);
         let identity = &self.identity;
         let shelf = self
             .shelves
@@ -114,6 +129,25 @@ impl Core {
             ended,
             term,
         })
+    }
+
+    /// Ends the streams that a Pod had before: one that dials again has lost them, whatever the network says yet.
+    fn end_earlier(&mut self, pod_uid: &str, now: Instant) {
+        let earlier: Vec<StreamId> = self
+            .streams
+            .iter()
+            .filter(|(_, connected)| connected.pod_uid == pod_uid)
+            .map(|(stream, _)| *stream)
+            .collect();
+        for stream in earlier {
+            if let Some(connected) = self.streams.get(&stream) {
+                connected.ended.cancel();
+                if let Some(shelf) = self.shelves.get(&connected.proxy) {
+                    shelf.end(stream);
+                }
+            }
+            self.stream_ended(stream, now);
+        }
     }
 
     /// Ends the streams of Pods that are gone, or are somebody else's now.

@@ -1,7 +1,7 @@
 //! Lines from a proxy.
 
 use bytes::{Buf, BytesMut};
-use dragoman_config::wire::{LONGEST_LINE, Up};
+use dragoman_config::wire::Up;
 use http_body::Body;
 use http_body_util::BodyExt;
 
@@ -12,8 +12,8 @@ pub(super) enum NoLine {
     #[error("the stream ended")]
     Ended,
     /// No end in sight.
-    #[error("a line is longer than {LONGEST_LINE} bytes")]
-    TooLong,
+    #[error("a line is longer than {0} bytes")]
+    TooLong(usize),
     /// Not the protocol.
     #[error("a line is none of the push protocol: {0}")]
     Malformed(#[from] serde_json::Error),
@@ -25,15 +25,23 @@ pub(super) struct LinesIn<B> {
     body: B,
     buffer: BytesMut,
     searched: usize,
+    longest: usize,
 }
 
 impl<B: Body + Unpin> LinesIn<B> {
-    pub(super) fn new(body: B) -> Self {
+    /// Reads lines of at most `longest` bytes.
+    pub(super) fn new(body: B, longest: usize) -> Self {
         Self {
             body,
             buffer: BytesMut::new(),
             searched: 0,
+            longest,
         }
+    }
+
+    /// Reads lines of at most `longest` bytes from now on.
+    pub(super) fn allow(&mut self, longest: usize) {
+        self.longest = longest;
     }
 
     /// The next line. Dropping the future loses nothing.
@@ -51,8 +59,8 @@ impl<B: Body + Unpin> LinesIn<B> {
                 return Ok(serde_json::from_slice(&line)?);
             }
             self.searched = self.buffer.len();
-            if self.searched > LONGEST_LINE {
-                return Err(NoLine::TooLong);
+            if self.searched > self.longest {
+                return Err(NoLine::TooLong(self.longest));
             }
             match self.body.frame().await {
                 Some(Ok(frame)) => {
@@ -81,7 +89,7 @@ mod tests {
     async fn lines_are_read_one_by_one_and_blank_ones_are_heartbeats() {
         let text =
             "{\"type\":\"report\",\"digest\":\"a\"}\n\n{\"type\":\"report\",\"digest\":\"b\"}\n";
-        let mut lines = LinesIn::new(Full::new(Bytes::from_static(text.as_bytes())));
+        let mut lines = LinesIn::new(Full::new(Bytes::from_static(text.as_bytes())), 100);
         for digest in ["a", "b"] {
             let Up::Report(report) = lines.next().await.unwrap() else {
                 panic!("no report")
@@ -93,13 +101,13 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_no_line_of_the_protocol_is_refused() {
-        let mut lines = LinesIn::new(Full::new(Bytes::from_static(b"{\"type\":\"coup\"}\n")));
+        let mut lines = LinesIn::new(Full::new(Bytes::from_static(b"{\"type\":\"coup\"}\n")), 100);
         assert!(matches!(lines.next().await, Err(NoLine::Malformed(_))));
     }
 
     #[tokio::test]
     async fn a_line_without_end_is_cut_off() {
-        let mut lines = LinesIn::new(Full::new(Bytes::from(vec![b'x'; LONGEST_LINE + 2])));
-        assert!(matches!(lines.next().await, Err(NoLine::TooLong)));
+        let mut lines = LinesIn::new(Full::new(Bytes::from(vec![b'x'; 102])), 100);
+        assert!(matches!(lines.next().await, Err(NoLine::TooLong(100))));
     }
 }

@@ -30,6 +30,8 @@ use crate::pki::Identity;
 const PING: Duration = Duration::from_secs(10);
 /// How long a handshake, or a hello, may take.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// The longest hello: names and hashes of some ten thousand items.
+const LONGEST_HELLO: usize = 2 << 20;
 
 /// What a connection needs to know.
 pub struct Server {
@@ -145,7 +147,14 @@ impl Server {
                 }
                 Unverified::NoKeys(_) => answer::unavailable("2", &fault.to_string()),
             })?;
-        let mut lines = LinesIn::new(request.into_body());
+        // Nobody's hello is read before it is clear that a proxy of ours says it.
+        let (sender, answered) = oneshot::channel();
+        let knock = FromStream::Knock {
+            claims: claims.clone(),
+            answer: sender,
+        };
+        self.ask(knock, answered).await?;
+        let mut lines = LinesIn::new(request.into_body(), LONGEST_HELLO);
         let hello = match tokio::time::timeout(PATIENCE, lines.next()).await {
             Ok(Ok(Up::Hello(hello))) => hello,
             Ok(Ok(Up::Report(_))) => {
@@ -167,22 +176,13 @@ impl Server {
         let mut hello = Box::new(hello);
         let have = std::mem::take(&mut hello.items);
         let (sender, answered) = oneshot::channel();
-        let starting = || answer::unavailable("1", "the operator is starting or stopping");
-        self.core
-            .send(FromStream::Connect {
-                claims,
-                hello,
-                answer: sender,
-            })
-            .await
-            .map_err(|_| starting())?;
-        let admitted = match answered.await.map_err(|_| starting())? {
-            Ok(admitted) => admitted,
-            Err(Refused::NotYours(message)) => {
-                return Err(answer::refused(StatusCode::FORBIDDEN, &message));
-            }
-            Err(Refused::NotReady(message)) => return Err(answer::unavailable("1", message)),
+        let connect = FromStream::Connect {
+            claims,
+            hello,
+            answer: sender,
         };
+        let admitted = self.ask(connect, answered).await?;
+        lines.allow(wire::LONGEST_LINE);
         let (out, body) = Lines::new();
         let stream = Stream {
             admitted,
@@ -199,6 +199,23 @@ impl Server {
             .headers_mut()
             .insert(CONTENT_TYPE, HeaderValue::from_static(wire::CONTENT_TYPE));
         Ok(response)
+    }
+
+    /// Asks the core; a refusal as the answer that it makes.
+    async fn ask<T>(
+        &self,
+        question: FromStream,
+        answered: oneshot::Receiver<Result<T, Refused>>,
+    ) -> Result<T, Response<Body>> {
+        let starting = || answer::unavailable("1", "the operator is starting or stopping");
+        self.core.send(question).await.map_err(|_| starting())?;
+        match answered.await.map_err(|_| starting())? {
+            Ok(answer) => Ok(answer),
+            Err(Refused::NotYours(message)) => {
+                Err(answer::refused(StatusCode::FORBIDDEN, &message))
+            }
+            Err(Refused::NotReady(message)) => Err(answer::unavailable("1", message)),
+        }
     }
 }
 

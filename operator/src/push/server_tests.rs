@@ -143,6 +143,7 @@ impl Operator {
         let (sender, core) = mpsc::channel(16);
         let mut from = std::mem::replace(&mut self.core, core);
         let admission = async {
+            open(&mut from).await;
             let Some(FromStream::Connect {
                 claims,
                 hello,
@@ -179,6 +180,14 @@ impl Operator {
             lines,
         )
     }
+}
+
+/// Answers a knock as for a proxy of ours.
+async fn open(core: &mut Receiver<FromStream>) {
+    let Some(FromStream::Knock { answer, .. }) = core.recv().await else {
+        panic!("no knock")
+    };
+    answer.send(Ok(())).unwrap();
 }
 
 fn line(up: &Up) -> Bytes {
@@ -340,6 +349,7 @@ async fn a_proxy_that_asks_for_anothers_config_is_told_why_not() {
     let (_, core) = mpsc::channel(1);
     let mut from = std::mem::replace(&mut operator.core, core);
     let refusal = async {
+        open(&mut from).await;
         let Some(FromStream::Connect { answer, .. }) = from.recv().await else {
             panic!()
         };
@@ -354,4 +364,25 @@ async fn a_proxy_that_asks_for_anothers_config_is_told_why_not() {
     let body = response.into_body().collect().await.unwrap().to_bytes();
     let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
     assert_eq!(body["error"]["message"], "it belongs to LLMProxy a/b");
+}
+
+#[tokio::test]
+async fn the_hello_of_a_pod_that_is_no_proxy_is_not_read() {
+    let mut operator = Operator::start().await;
+    let (_, core) = mpsc::channel(1);
+    let mut from = std::mem::replace(&mut operator.core, core);
+    let refusal = async {
+        let Some(FromStream::Knock { answer, claims }) = from.recv().await else {
+            panic!("no knock")
+        };
+        assert_eq!(claims.pod, "edge-1");
+        answer
+            .send(Err(Refused::NotYours("no such Pod".into())))
+            .unwrap();
+    };
+    let token = operator.token.clone();
+    let ((response, _lines), ()) =
+        tokio::join!(operator.post(wire::STREAM_PATH, Some(&token)), refusal);
+    assert_eq!(response.status(), StatusCode::FORBIDDEN);
+    assert!(from.try_recv().is_err(), "nothing more is asked");
 }

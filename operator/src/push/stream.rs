@@ -23,6 +23,13 @@ use crate::pki::Identity;
 /// What streams tell the core.
 #[derive(Debug)]
 pub enum FromStream {
+    /// A proxy whose token was verified wants to say what it asks for.
+    Knock {
+        /// Who it is.
+        claims: Claims,
+        /// Where the answer goes.
+        answer: oneshot::Sender<Result<(), Refused>>,
+    },
     /// A proxy whose token was verified asks to be let in.
     Connect {
         /// Who it is.
@@ -52,7 +59,7 @@ pub struct Admitted {
     pub proxy: ObjectKey,
     /// What it runs.
     pub shelf: Arc<Shelf>,
-    /// Done when its Pod is gone.
+    /// Done when its Pod is gone, or has a newer stream.
     pub ended: CancellationToken,
     /// The leadership under which it is served.
     pub term: Term,
@@ -121,6 +128,8 @@ impl<B: Body + Unpin> Stream<B> {
             () = reader => {}
             () = write(&admitted, have, &out, &identity, &metrics) => {}
             () = out.closed() => {}
+            // Also while a peer that does not read keeps the writer waiting.
+            () = admitted.ended.cancelled() => {}
         }
         admitted.shelf.end(stream);
         metrics.streams.dec();

@@ -99,6 +99,15 @@ fn the_stream_of_a_pod_that_is_gone_ends() {
 }
 
 #[test]
+fn a_pod_that_dials_again_is_counted_once() {
+    let (mut stage, _, before) = Stage::served();
+    let after = stage.connect("p1", "u1").unwrap();
+    assert!(before.admitted.ended.is_cancelled());
+    assert!(!after.admitted.ended.is_cancelled());
+    assert_eq!(after.admitted.shelf.standing(0).0, 1);
+}
+
+#[test]
 fn an_edit_reaches_the_proxy_as_one_item() {
     let (mut stage, route, mut proxy) = Stage::served();
     stage.route(2, json!({"hostnames": ["chat.example"]}));
