@@ -293,7 +293,7 @@ impl<'a> Call<'a> {
                 let segments = form::renamed(start, at, name);
                 Ok(match rest.and_then(Cell::take) {
                     Some(rest) => relay::stream(Some(segments), rest),
-                    None => RequestBody::Segments(segments),
+                    None => RequestBody::Segments(segments.into()),
                 })
             }
         }
@@ -307,14 +307,18 @@ impl<'a> Call<'a> {
         name: &str,
     ) -> Result<RequestBody, Malformed> {
         if step.defaults.is_some() || step.overrides.is_some() {
-            return Ok(RequestBody::Segments(merge(step).apply(body, Some(name))?));
+            return Ok(RequestBody::Segments(
+                merge(step).apply(body, Some(name))?.into(),
+            ));
         }
         if name == self.model && members.all("model").count() == 1 {
             return Ok(RequestBody::Bytes(body.clone()));
         }
         let mut edit = ObjectEdit::new(members);
         edit.set("model", json::string::literal(name).into());
-        Ok(RequestBody::Segments(json::splice(body, edit.finish())))
+        Ok(RequestBody::Segments(
+            json::splice(body, edit.finish()).into(),
+        ))
     }
 
     /// Everything at once where the route asks the model not to think: edits must not touch each other.
@@ -340,7 +344,7 @@ impl<'a> Call<'a> {
         };
         merge.edit(&mut edit, Some(name));
         edits.extend(edit.finish());
-        Ok(RequestBody::Segments(json::splice(body, edits)))
+        Ok(RequestBody::Segments(json::splice(body, edits).into()))
     }
 }
 

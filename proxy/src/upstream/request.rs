@@ -1,6 +1,6 @@
 //! What is asked of an upstream.
 
-use std::{fmt, pin::Pin};
+use std::{fmt, pin::Pin, sync::Arc};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, uri::PathAndQuery};
@@ -31,8 +31,8 @@ pub enum RequestBody {
     Empty,
     /// In one piece.
     Bytes(Bytes),
-    /// In pieces that are written one after another without being joined: a body with edited spans.
-    Segments(Vec<Bytes>),
+    /// In pieces that are written one after another without being joined: a body with edited spans. Shared, since every request is ready to be sent again.
+    Segments(Arc<[Bytes]>),
     /// Relayed while it arrives. Its exact size hint becomes the `Content-Length`; without one it is sent chunked. Cannot be sent twice.
     Stream(BodyStream),
 }
@@ -53,7 +53,7 @@ impl RequestBody {
         match self {
             RequestBody::Empty => Some(RequestBody::Empty),
             RequestBody::Bytes(bytes) => Some(RequestBody::Bytes(bytes.clone())),
-            RequestBody::Segments(all) => Some(RequestBody::Segments(all.clone())),
+            RequestBody::Segments(all) => Some(RequestBody::Segments(Arc::clone(all))),
             RequestBody::Stream(_) => None,
         }
     }

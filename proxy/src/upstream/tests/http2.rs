@@ -165,7 +165,7 @@ fn a_request_is_sent_as_it_was_given() {
             .headers
             .insert("connection", "keep-alive".parse().unwrap());
         request.headers.insert("host", "other:81".parse().unwrap());
-        request.body = RequestBody::Segments(["a", "", "bc"].map(Bytes::from).to_vec());
+        request.body = RequestBody::Segments(["a", "", "bc"].map(Bytes::from).into());
         cluster.send(request, None).await.unwrap();
         assert_eq!(
             *seen.requests.borrow(),

@@ -44,7 +44,7 @@ fn a_request_is_sent_as_it_was_given() {
             .headers
             .insert("authorization", "Bearer k".parse().unwrap());
         let parts = ["{\"model\":", "", "\"a\"", "}"].map(Bytes::from).to_vec();
-        request.body = RequestBody::Segments(parts);
+        request.body = RequestBody::Segments(parts.into());
         cluster.send(request, None).await.unwrap();
         assert_eq!(
             *seen.borrow(),
