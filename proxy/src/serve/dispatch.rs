@@ -3,7 +3,8 @@
 use std::convert::Infallible;
 use std::rc::Rc;
 
-use http::{HeaderMap, Method, Request, Response, StatusCode, Version, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header};
+use http_body::Body as _;
 use hyper::body::Incoming;
 
 use super::attempt::Sender;
@@ -60,13 +61,20 @@ pub(crate) async fn answer(
 ) -> Result<Response<Body>, Infallible> {
     let id = RequestId::new();
     let mut tracked = Tracked::begin(&worker, id);
+    let has_body = request.version() <= Version::HTTP_11 && !request.body().is_end_stream();
     let answered = route(worker, id, request, &mut tracked).await;
     let mut response = answered.unwrap_or_else(|refusal| {
         // A fault of an upstream was logged when it was met, and one of the client's is nobody's here.
         if refusal.blame == Blame::Proxy {
             tracing::warn!(request_id = %id, code = refusal.code, "{}", refusal.message);
         }
-        refusal.response()
+        let mut response = refusal.response();
+        if has_body && refusal.may_leave_the_body() {
+            // Told beforehand, no client sends its next request on a connection that is about to close.
+            let close = HeaderValue::from_static("close");
+            response.headers_mut().insert(header::CONNECTION, close);
+        }
+        response
     });
     response
         .headers_mut()
@@ -95,6 +103,11 @@ async fn route(
         Found::Route(at, below) => (at, below),
         Found::Nothing(asked) => return Err(unknown(&asked)),
     };
+    if let Some(closed) = state.closed(at) {
+        let message = format!("LLMRoute {} cannot be used: {}.", closed.key, closed.why);
+        let code = "route_unusable";
+        return Err(Refusal::unavailable(Blame::Proxy, code, message));
+    }
     tracked.route(&state, at);
     let below = path::after_base(below);
     let mut path = String::with_capacity(below.len() + 1);

@@ -189,6 +189,24 @@ impl Refusal {
         }
     }
 
+    /// Whether it may be said before the request's body was read to its end, so that nothing can follow it on an HTTP/1.1 connection.
+    pub(crate) fn may_leave_the_body(&self) -> bool {
+        matches!(
+            self.code,
+            "ambiguous_path"
+                | "bad_host"
+                | "body_timeout"
+                | "body_too_large"
+                | "encoded_body"
+                | "incomplete_body"
+                | "method_not_allowed"
+                | "model_map_unusable"
+                | "no_backend"
+                | "path_not_relayed"
+                | "route_not_found"
+        )
+    }
+
     /// The object that OpenAI's SDKs read.
     pub(crate) fn object(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(128 + self.message.len());

@@ -227,6 +227,31 @@ async fn requests_in_one_write_are_answered_in_their_order() {
 }
 
 #[tokio::test]
+async fn a_refusal_of_an_unread_body_says_that_the_connection_ends() {
+    let (upstream, proxy) = proxy().await;
+    let limited =
+        simple(&upstream) + &object("LLMProxy", "{name: default}", "limits: {bodyBytes: 1Ki}");
+    let limited = Proxy::start(&limited).await;
+    let large = "x".repeat(64 << 10);
+    let unknown = format!(
+        "POST /v1/x HTTP/1.1\r\nHost: other\r\nContent-Length: {}\r\n\r\n{large}",
+        large.len()
+    );
+    let too_large = post(&format!("Content-Length: {}\r\n", large.len()), &large);
+    for (address, request, status) in [
+        (proxy.address, unknown, 404),
+        (limited.address, too_large, 413),
+    ] {
+        let said = exchange(address, request).await;
+        assert_eq!(statuses(&said), [status], "{said}");
+        assert!(
+            said.to_lowercase().contains("\r\nconnection: close\r\n"),
+            "{said}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn headers_of_one_connection_go_no_further() {
     let (upstream, proxy) = proxy().await;
     let headers = "Connection: close, X-Listed, keep-alive\r\nX-Listed: 1\r\nKeep-Alive: timeout=5\r\nProxy-Connection: keep-alive\r\nTE: trailers\r\n\
