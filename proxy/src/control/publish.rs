@@ -25,6 +25,17 @@ impl Publisher {
     /// Runs `items` and nothing else from now on. Returns the items that cannot be run, and why.
     #[must_use]
     pub fn publish(&self, items: BTreeMap<Key, Arc<Item>>) -> BTreeMap<Key, String> {
+        self.publish_with_invalid(items, &BTreeMap::new())
+    }
+
+    /// As [`Publisher::publish`], with the items that do not compile and have no version that does, and why: routes among
+    /// them are closed.
+    #[must_use]
+    pub fn publish_with_invalid(
+        &self,
+        items: BTreeMap<Key, Arc<Item>>,
+        invalid: &BTreeMap<Key, String>,
+    ) -> BTreeMap<Key, String> {
         if let Some(level) = &self.level {
             let proxy = items.values().find_map(|item| match &**item {
                 Item::Proxy(proxy) => Some(proxy),
@@ -32,7 +43,7 @@ impl Publisher {
             });
             level.set(proxy.and_then(|proxy| proxy.log_level));
         }
-        self.shared.publish(items)
+        self.shared.publish_with_invalid(items, invalid)
     }
 
     /// What is published to.

@@ -204,6 +204,7 @@ impl Refusal {
                 | "no_backend"
                 | "path_not_relayed"
                 | "route_not_found"
+                | "route_unusable"
         )
     }
 

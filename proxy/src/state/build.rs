@@ -13,7 +13,7 @@ use super::State;
 use super::backend::{Backend, BackendName, Lasting, Unrunnable};
 use super::health::Health;
 use super::metrics::RouteMetrics;
-use super::route::{Map, Route};
+use super::route::{Closed, Map, Route};
 use super::table::Table;
 
 /// A ModelMap as it is run, with what it was built from.
@@ -60,7 +60,14 @@ impl<'a> Builder<'a> {
     }
 
     /// The state of `items`.
-    pub(super) fn build(mut self, items: &BTreeMap<Key, Arc<Item>>) -> Built {
+    ///
+    /// Routes of `invalid`, and those that cannot be built and never could, are closed: they keep their names, so that no
+    /// other route answers to them.
+    pub(super) fn build(
+        mut self,
+        items: &BTreeMap<Key, Arc<Item>>,
+        invalid: &BTreeMap<Key, String>,
+    ) -> Built {
         self.proxy = self.proxy_item(items);
         let mut backends = HashMap::new();
         let mut maps = HashMap::new();
@@ -95,12 +102,17 @@ impl<'a> Builder<'a> {
         for (at, route) in routes.iter().enumerate() {
             table.add(at, &route.key, &route.hostnames);
         }
+        let closed = closed(&routes, invalid, &self.refused);
+        for (at, closed) in closed.iter().enumerate() {
+            table.add(routes.len() + at, &closed.key, &[]);
+        }
         let proxy = Arc::clone(&self.proxy);
         let counts = count(items);
         let passthrough = Arc::clone(&self.previous.passthrough);
         let state = State {
             proxy,
             routes,
+            closed,
             table,
             backends,
             maps,
@@ -235,6 +247,28 @@ impl<'a> Builder<'a> {
             }
         }
     }
+}
+
+/// Every route that has no version which runs.
+fn closed(
+    routes: &[Arc<Route>],
+    invalid: &BTreeMap<Key, String>,
+    refused: &BTreeMap<Key, String>,
+) -> Vec<Closed> {
+    let mut closed = BTreeMap::new();
+    for (key, why) in refused.iter().chain(invalid) {
+        let runs = || routes.binary_search_by(|route| route.key.cmp(&key.object));
+        if key.kind == Kind::Route && runs().is_err() {
+            closed.insert(&key.object, why);
+        }
+    }
+    let closed = closed.into_iter();
+    closed
+        .map(|(key, why)| Closed {
+            key: key.clone(),
+            why: why.clone(),
+        })
+        .collect()
 }
 
 fn count(items: &BTreeMap<Key, Arc<Item>>) -> [usize; 4] {

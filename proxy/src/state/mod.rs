@@ -26,7 +26,7 @@ use dragoman_config::{Kind, ObjectKey, ProxyItem};
 
 use backend::{Backend, BackendName};
 use build::RunMap;
-use route::Route;
+use route::{Closed, Route};
 pub use shared::Shared;
 use table::{Found, Table};
 
@@ -37,6 +37,8 @@ pub struct State {
     pub proxy: Arc<ProxyItem>,
     /// Routes, by the numbers that the table gives.
     pub routes: Vec<Arc<Route>>,
+    /// Routes that cannot be run; the table numbers them after `routes`.
+    closed: Vec<Closed>,
     table: Table,
     backends: HashMap<ObjectKey, Arc<Backend>>,
     maps: HashMap<ObjectKey, Arc<RunMap>>,
@@ -60,6 +62,7 @@ impl State {
             table: Table::new(&proxy.cluster_domain),
             proxy: Arc::new(proxy),
             routes: Vec::new(),
+            closed: Vec::new(),
             backends: HashMap::new(),
             maps: HashMap::new(),
             passthrough: Arc::new(Names::passthrough()),
@@ -70,6 +73,11 @@ impl State {
     /// What a request of this host and path is for.
     pub fn find<'p>(&self, host: &str, path: &'p str) -> Found<'p> {
         self.table.find(host, path)
+    }
+
+    /// The route of this number, if it is closed.
+    pub fn closed(&self, at: usize) -> Option<&Closed> {
+        self.closed.get(at.checked_sub(self.routes.len())?)
     }
 
     fn route(&self, key: &ObjectKey) -> Option<&Arc<Route>> {

@@ -55,6 +55,15 @@ pub struct Route {
     item: RouteItem,
 }
 
+/// A route that no version of which can be run. Its names are taken, and whoever asks for it is told why.
+#[derive(Debug)]
+pub struct Closed {
+    /// Its namespace and name.
+    pub key: ObjectKey,
+    /// What is wrong with it.
+    pub why: String,
+}
+
 impl Route {
     /// Puts a route together from its item and what its references came to, one for each backend.
     ///

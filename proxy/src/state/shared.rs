@@ -54,9 +54,20 @@ impl Shared {
     /// Runs `items`, all of them at once, for every request that comes from now on. Returns the items that cannot be run,
     /// and why; for those the previous version stays, where there is one.
     pub fn publish(&self, items: BTreeMap<Key, Arc<Item>>) -> BTreeMap<Key, String> {
+        self.publish_with_invalid(items, &BTreeMap::new())
+    }
+
+    /// As [`Shared::publish`], told of items that do not compile and never did, and why. A route among them keeps its own
+    /// names and answers 503 (`route_unusable`), instead of leaving them to another.
+    pub fn publish_with_invalid(
+        &self,
+        items: BTreeMap<Key, Arc<Item>>,
+        invalid: &BTreeMap<Key, String>,
+    ) -> BTreeMap<Key, String> {
         let mut checks = self.publishing.lock();
         let previous = self.state.load_full();
-        let built = Builder::new(&previous, &self.health, self.threads.len()).build(&items);
+        let built =
+            Builder::new(&previous, &self.health, self.threads.len()).build(&items, invalid);
         checks.follow(built.state.all_backends());
         self.state.store(Arc::new(built.state));
         self.version.fetch_add(1, Ordering::Release);

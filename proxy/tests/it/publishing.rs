@@ -210,3 +210,52 @@ async fn an_edit_among_thousands_rebuilds_only_what_changed() {
     let names: Vec<_> = changed.map(|(one, _)| one.key.name.as_str()).collect();
     assert_eq!(names, ["route-7"]);
 }
+
+#[tokio::test]
+async fn a_route_that_never_compiled_is_closed_and_its_names_are_no_other_routes() {
+    let simulator = simulator().await;
+    let mut other = route(vec![entry("sim", backend_at(&simulator))]);
+    other.hostnames = vec!["chat.team-a".into(), "chat".into()];
+    let running = items().put_route("other", other);
+    let proxy = Proxy::start(running.clone());
+    assert_eq!(proxy.chat("echo", "x").await.status, 404);
+    let chat = Key::new(Kind::Route, "team-a", "chat");
+    let invalid = [(chat, "spec.backends is empty".to_owned())].into();
+    let body = chat_body();
+    proxy.shared.publish_with_invalid(running.clone(), &invalid);
+    for host in ["chat.team-a.svc.cluster.local", "chat.team-a", "chat"] {
+        let got = proxy
+            .send(
+                http::Method::POST,
+                "/v1/chat/completions",
+                &[("host", host)],
+                body.clone(),
+            )
+            .await;
+        assert_eq!(
+            (got.status.as_u16(), got.error_code().as_str()),
+            (503, "route_unusable"),
+            "{host}"
+        );
+        assert!(
+            got.text().contains("team-a/chat") && got.text().contains("spec.backends is empty"),
+            "{}",
+            got.text()
+        );
+    }
+    assert!(simulator.requests().is_empty());
+    proxy.shared.publish(running);
+    let got = proxy
+        .send(
+            http::Method::POST,
+            "/v1/chat/completions",
+            &[("host", "chat")],
+            body,
+        )
+        .await;
+    assert_eq!(got.status, 200);
+}
+
+fn chat_body() -> String {
+    chat("echo", "x", false).to_string()
+}

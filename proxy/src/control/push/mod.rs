@@ -62,7 +62,10 @@ impl Client {
     /// a runtime, which writes further snapshots.
     #[must_use]
     pub fn new(source: Source, publisher: Publisher) -> Self {
-        let snapshot = source.snapshot.as_deref().map(|at| Snapshot::new(at, source.proxy.clone()));
+        let snapshot = source
+            .snapshot
+            .as_deref()
+            .map(|at| Snapshot::new(at, source.proxy.clone()));
         let mut progress = Progress {
             store: Store::default(),
             trust: Trust::default(),
@@ -73,7 +76,8 @@ impl Client {
         if let Some(snapshot) = snapshot {
             match snapshot.read() {
                 Ok(Some(store)) => {
-                    progress.refused = publisher.publish(store.items());
+                    progress.refused =
+                        publisher.publish_with_invalid(store.items(), &store.unusable());
                     publisher.shared().set_ready(true);
                     tracing::info!(digest = store.digest(), "serving from the snapshot");
                     progress.store = store;
@@ -86,7 +90,13 @@ impl Client {
             progress.snapshots = Some(stores);
             tokio::spawn(session::write_snapshots(snapshot, latest));
         }
-        Self { source, publisher, progress, backoff: Backoff::default(), told: None }
+        Self {
+            source,
+            publisher,
+            progress,
+            backoff: Backoff::default(),
+            told: None,
+        }
     }
 
     /// Follows the operator for ever.
@@ -109,7 +119,12 @@ impl Client {
                 self.progress.store.hashes()
             },
         }));
-        let Source { url, token_file, ca_file, .. } = &self.source;
+        let Source {
+            url,
+            token_file,
+            ca_file,
+            ..
+        } = &self.source;
         let stream = match dial::dial(url, token_file, ca_file, &self.progress.trust, &hello).await
         {
             Ok(stream) => stream,

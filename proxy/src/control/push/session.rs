@@ -159,7 +159,11 @@ impl Session<'_> {
     }
 
     fn publish(&mut self) {
-        let refused = self.publisher.publish(self.progress.store.items());
+        let refused = {
+            let store = &self.progress.store;
+            self.publisher
+                .publish_with_invalid(store.items(), &store.unusable())
+        };
         for (item, why) in &refused {
             if self.progress.refused.get(item) != Some(why) {
                 tracing::error!(%item, why, "this item cannot be run; its previous version stays");

@@ -101,6 +101,16 @@ impl Store {
         self.held.iter().filter_map(running).collect()
     }
 
+    /// The items that do not compile and have no previous version, and why.
+    #[must_use]
+    pub(super) fn unusable(&self) -> BTreeMap<Key, String> {
+        let unusable = |(name, held): (&Key, &Held)| match held.item {
+            Some(_) => None,
+            None => Some((name.clone(), held.invalid.clone()?)),
+        };
+        self.held.iter().filter_map(unusable).collect()
+    }
+
     /// Every item whose last version does not compile.
     #[must_use]
     pub(super) fn invalid(&self) -> Vec<Invalid> {

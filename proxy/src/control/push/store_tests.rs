@@ -115,3 +115,15 @@ fn previous_versions_survive_when_everything_is_sent_again() {
     assert_eq!(after.items(), BTreeMap::from([(key("a"), item(1))]));
     assert!(after.invalid()[0].previous);
 }
+
+#[test]
+fn an_item_that_never_compiled_is_told_apart_from_one_with_a_previous_version() {
+    let mut store = Store::default();
+    store.apply(transaction(vec![valid("a", 1)], &[], &[("a", "1")]));
+    let both = vec![invalid("a", "2", "why"), invalid("b", "3", "because")];
+    store.apply(transaction(both, &[], &[("a", "2"), ("b", "3")]));
+    assert_eq!(
+        store.unusable(),
+        BTreeMap::from([(key("b"), "because".into())])
+    );
+}
