@@ -150,6 +150,12 @@ impl World {
         self.members.of(proxy)
     }
 
+    /// Whether the proxies of `proxy` run the item.
+    #[must_use]
+    pub fn is_member(&self, proxy: &ObjectKey, item: &Key) -> bool {
+        self.members.has(proxy, item)
+    }
+
     /// What became of a resource.
     #[must_use]
     pub fn outcome(&self, key: &Key) -> Option<&Outcome> {

@@ -16,6 +16,12 @@ impl Members {
         self.0.get(proxy).into_iter().flat_map(BTreeMap::keys)
     }
 
+    pub(super) fn has(&self, proxy: &ObjectKey, item: &Key) -> bool {
+        self.0
+            .get(proxy)
+            .is_some_and(|items| items.contains_key(item))
+    }
+
     /// Replaces what a resource brought by what it brings now; what came or went is pushed.
     pub(super) fn replace(
         &mut self,

@@ -1,20 +1,25 @@
 //! What proxies report: how far they are, what they refuse, how upstreams are.
 
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use dragoman_config::wire::Report;
-use dragoman_config::{Key, Kind, ObjectKey};
+use dragoman_config::{Key, Kind, ObjectKey, World};
 
 use super::Core;
 use crate::push::shelf::StreamId;
 use crate::status::Upstream;
 
+/// The bytes that are kept of what a proxy says of an item: a condition holds several.
+const LONGEST_MESSAGE: usize = 1 << 10;
+
 impl Core {
-    pub(super) fn reported(&mut self, stream: StreamId, report: Report, now: Instant) {
+    pub(super) fn reported(&mut self, stream: StreamId, mut report: Report, now: Instant) {
         let Some(connected) = self.streams.get_mut(&stream) else {
             return;
         };
         let proxy = connected.proxy.clone();
+        own_words(&self.world, &proxy, &mut report);
         let before = std::mem::replace(&mut connected.refused, report.refused);
         let touched: Vec<Key> = before
             .iter()
@@ -59,6 +64,24 @@ impl Core {
         }
     }
 
+    /// Forgets what the proxies of `proxy` said of items that they no longer run.
+    pub(super) fn forget_words(&mut self, proxy: &ObjectKey, items: &BTreeSet<Key>, now: Instant) {
+        let mut touched = Vec::new();
+        for (stream, connected) in &mut self.streams {
+            if connected.proxy != *proxy {
+                continue;
+            }
+            let refused = connected
+                .refused
+                .extract_if(.., |item, _| items.contains(item));
+            touched.extend(refused.map(|(item, _)| Upstream { item, inline: None }));
+            touched.extend(self.health.forget(*stream, |item| items.contains(item)));
+        }
+        for upstream in touched {
+            self.want_health(&upstream, now);
+        }
+    }
+
     /// Looks again at what waited for the proxies of `proxy`.
     pub(super) fn caught_up(&mut self, proxy: &ObjectKey, now: Instant) {
         let Some(shelf) = self.shelves.get(proxy) else {
@@ -92,6 +115,37 @@ impl Core {
         for key in users.into_iter().chain([upstream.item.clone()]) {
             self.want_status(key, now);
         }
+    }
+}
+
+/// Leaves of a report what is about the proxy's own items: a Pod has no say over anybody else's conditions.
+fn own_words(world: &World, proxy: &ObjectKey, report: &mut Report) {
+    report
+        .refused
+        .retain(|item, _| world.is_member(proxy, item));
+    for message in report.refused.values_mut() {
+        shorten(message);
+    }
+    report.backends.retain(|backend| {
+        let known = match &backend.backend {
+            None => true,
+            Some(name) => world
+                .route(&backend.item.object)
+                .is_some_and(|route| route.spec.backends.iter().any(|own| own.name == *name)),
+        };
+        known && world.is_member(proxy, &backend.item)
+    });
+    for backend in &mut report.backends {
+        if let Some(message) = &mut backend.message {
+            shorten(message);
+        }
+    }
+}
+
+fn shorten(message: &mut String) {
+    if message.len() > LONGEST_MESSAGE {
+        message.truncate(message.floor_char_boundary(LONGEST_MESSAGE));
+        message.push('…');
     }
 }
 

@@ -143,15 +143,22 @@ impl Core {
             self.wanted_secrets = wanted;
         }
         for (proxy, items) in changes.pushes {
+            let gone: std::collections::BTreeSet<Key> = items
+                .iter()
+                .filter(|item| !self.world.is_member(&proxy, item))
+                .cloned()
+                .collect();
+            if !gone.is_empty() {
+                self.forget_words(&proxy, &gone, now);
+            }
             let identity = &self.identity;
             let shelf = self
                 .shelves
                 .entry(proxy.clone())
                 .or_insert_with(|| Shelf::new(identity.hash_key_of(&proxy)));
-            let members: std::collections::BTreeSet<&Key> = self.world.members(&proxy).collect();
             let world = &self.world;
             let updates = items.into_iter().filter_map(|name| {
-                if !members.contains(&name) {
+                if gone.contains(&name) {
                     return Some(Update {
                         name,
                         content: None,

@@ -77,10 +77,27 @@ impl Health {
         changed
     }
 
+    /// Forgets what a stream said of some items; the upstreams it had spoken of.
+    pub fn forget(&mut self, stream: StreamId, gone: impl Fn(&Key) -> bool) -> Vec<Upstream> {
+        let Some(upstreams) = self.by_stream.get_mut(&stream) else {
+            return Vec::new();
+        };
+        let forgotten: Vec<Upstream> = upstreams
+            .extract_if(.., |upstream| gone(&upstream.item))
+            .collect();
+        self.remove(stream, &forgotten);
+        forgotten
+    }
+
     /// Forgets what a stream said; the upstreams it had spoken of.
     pub fn ended(&mut self, stream: StreamId) -> Vec<Upstream> {
         let upstreams = self.by_stream.remove(&stream).unwrap_or_default();
-        for upstream in &upstreams {
+        self.remove(stream, &upstreams);
+        upstreams
+    }
+
+    fn remove(&mut self, stream: StreamId, upstreams: &[Upstream]) {
+        for upstream in upstreams {
             if let Some(said) = self.said.get_mut(upstream) {
                 said.remove(&stream);
                 if said.is_empty() {
@@ -88,7 +105,6 @@ impl Health {
                 }
             }
         }
-        upstreams
     }
 
     /// What all proxies together say; nothing when none spoke of it.
@@ -188,6 +204,20 @@ mod tests {
         health.reported(1, vec![report(BackendHealth::Unhealthy, None)]);
         assert_eq!(health.ended(1), [upstream()]);
         assert_eq!(health.merged(&upstream()), None);
+    }
+
+    #[test]
+    fn an_item_that_a_proxy_no_longer_runs_is_forgotten_and_others_are_not() {
+        let mut health = Health::default();
+        health.reported(1, vec![report(BackendHealth::Unhealthy, None)]);
+        assert!(health.forget(1, |_| false).is_empty());
+        assert!(health.merged(&upstream()).is_some());
+        assert_eq!(
+            health.forget(1, |item| *item == upstream().item),
+            [upstream()]
+        );
+        assert_eq!(health.merged(&upstream()), None);
+        assert!(health.ended(1).is_empty());
     }
 
     #[test]

@@ -130,6 +130,62 @@ fn what_a_proxy_refuses_is_told_with_its_words() {
 }
 
 #[test]
+fn a_proxy_has_no_say_over_what_it_does_not_run() {
+    let (mut stage, _, proxy) = Stage::served();
+    let other = stage.apply(
+        Kind::Backend,
+        "team-b/other",
+        1,
+        json!({"url": "http://other:8000/v1"}),
+    );
+    let route = stage.apply(
+        Kind::Route,
+        "team-b/own",
+        1,
+        json!({"proxyRefs": [{"name": "theirs"}], "backends": [{"name": "main", "backendRef": {"name": "other"}}]}),
+    );
+    stage.apply(Kind::Proxy, "team-b/theirs", 1, json!({}));
+    stage.soon();
+    let mut report = health(BackendHealth::Unhealthy);
+    report.backends[0].item = other.clone();
+    report.refused = BTreeMap::from([(route.clone(), "no".to_owned())]);
+    stage.report(&proxy, report);
+    stage.pass(Duration::from_secs(30));
+    assert_eq!(stage.condition(&other, "Healthy").0, "Unknown");
+    assert_eq!(stage.condition(&route, "Programmed").1, "NoProxies");
+}
+
+#[test]
+fn what_proxies_said_of_an_item_goes_when_they_no_longer_run_it() {
+    let (mut stage, _, proxy) = Stage::served();
+    stage.report(&proxy, health(BackendHealth::Unhealthy));
+    stage.route(2, json!({"proxyRefs": [{"name": "none"}]}));
+    stage.route(3, json!({}));
+    stage.pass(Duration::from_secs(30));
+    assert_eq!(stage.condition(&backend(), "Healthy").0, "Unknown");
+}
+
+#[test]
+fn a_message_without_end_is_cut() {
+    let (mut stage, route, proxy) = Stage::served();
+    let refused = BTreeMap::from([(route.clone(), "é".repeat(10_000))]);
+    stage.report(
+        &proxy,
+        Report {
+            refused,
+            ..Report::default()
+        },
+    );
+    stage.soon();
+    let status = stage.statuses[&route].to_string();
+    assert!(
+        (1_000..10_000).contains(&status.len()),
+        "{} bytes",
+        status.len()
+    );
+}
+
+#[test]
 fn proxies_that_leave_do_not_make_a_route_unready() {
     let (mut stage, route, proxy) = Stage::served();
     proxy.admitted.shelf.end(proxy.admitted.stream);
