@@ -93,6 +93,28 @@ fn unsigned(value: Option<i32>, default: u32) -> u32 {
         .unwrap_or(default)
 }
 
+/// Whether TLS can ask for this name: a DNS name of letters, digits, hyphens and underscores, or an address.
+fn is_server_name(name: &str) -> bool {
+    if name.parse::<std::net::IpAddr>().is_ok() {
+        return true;
+    }
+    let label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+    };
+    let labels = name.strip_suffix('.').unwrap_or(name);
+    // What ends in a number is read as an address, and this is none.
+    let numeric = labels
+        .rsplit('.')
+        .next()
+        .is_some_and(|last| last.bytes().all(|byte| byte.is_ascii_digit()));
+    labels.len() <= 253 && !numeric && labels.split('.').all(label)
+}
+
 fn relay(relay: &dragoman_crds::Relay) -> RelayItem {
     let (path, below) = match relay.path.strip_suffix("/*") {
         Some(path) => (path, true),
@@ -140,6 +162,14 @@ impl Compiling<'_, '_> {
                         self.unresolved("credential.secretRef", reference, "is empty");
                         return None;
                     }
+                    if !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+                        self.unresolved(
+                            "credential.secretRef",
+                            reference,
+                            "holds more than visible ASCII characters, which no header can carry",
+                        );
+                        return None;
+                    }
                     Some(CredentialItem::Key(Secret::new(key)))
                 }
                 (None, Some(_)) => Some(CredentialItem::Passthrough),
@@ -165,9 +195,12 @@ impl Compiling<'_, '_> {
             let Some(value) = value else { continue };
             if value
                 .bytes()
-                .any(|byte| byte < b' ' && byte != b'\t' || byte == 0x7f)
+                .any(|byte| !(byte.is_ascii_graphic() || matches!(byte, b' ' | b'\t')))
             {
-                self.invalid(&field, "a header's value holds no control characters");
+                self.invalid(
+                    &field,
+                    "a header's value holds visible ASCII characters, spaces and tabs alone",
+                );
             }
             let name = header.name.to_ascii_lowercase();
             if headers.iter().any(|(known, _)| *known == name) {
@@ -193,6 +226,11 @@ impl Compiling<'_, '_> {
             self.unresolved("tls.caSecretRef", reference, "holds no PEM certificate");
             None
         });
+        if let Some(name) = &tls.server_name
+            && !is_server_name(name)
+        {
+            self.invalid("tls.serverName", "must be a DNS name or an IP address");
+        }
         TlsItem {
             ca_pem,
             server_name: tls.server_name.clone(),

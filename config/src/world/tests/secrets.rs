@@ -259,3 +259,55 @@ fn a_header_that_is_set_twice_in_different_case_is_refused() {
         &["spec.headers[x-team]", "twice"],
     );
 }
+
+#[test]
+fn a_key_that_no_header_can_carry_is_told_and_never_shown() {
+    for key in ["sk-\u{e4}hm", "sk\n1", "sk 1"] {
+        let mut world = world();
+        world.apply(secret("team-a/key", key));
+        refused(
+            &world,
+            VLLM,
+            RESOLVED_REFS,
+            "SecretNotFound",
+            &["spec.credential.secretRef", "visible ASCII"],
+        );
+        assert!(!format!("{:?}", outcome(&world, VLLM).verdicts).contains(key));
+    }
+}
+
+#[test]
+fn a_header_value_that_a_proxy_would_refuse_is_refused() {
+    let mut world = world();
+    let headers = json!({"url": "http://vllm", "headers": [{"name": "x-a", "value": "caf\u{e9}"}]});
+    world.apply(backend("team-a/vllm", headers));
+    refused(
+        &world,
+        VLLM,
+        ACCEPTED,
+        "Invalid",
+        &["spec.headers[x-a]", "visible ASCII"],
+    );
+    let headers = json!({"url": "http://vllm", "headers": [{"name": "x-a", "value": "a b\tc"}]});
+    world.apply(backend("team-a/vllm", headers));
+    holds(&world, VLLM);
+}
+
+#[test]
+fn a_server_name_is_a_dns_name_or_an_address() {
+    let mut world = world();
+    let named = |name: &str| {
+        backend(
+            "team-a/vllm",
+            json!({"url": "https://vllm", "tls": {"serverName": name}}),
+        )
+    };
+    for bad in ["", "a b", "-a.example", "a..example", "1.2.3", "https://a"] {
+        world.apply(named(bad));
+        refused(&world, VLLM, ACCEPTED, "Invalid", &["spec.tls.serverName"]);
+    }
+    for good in ["api.example.com", "10.0.0.1", "2001:db8::1", "my_host"] {
+        world.apply(named(good));
+        holds(&world, VLLM);
+    }
+}
