@@ -22,6 +22,7 @@ pub struct Schedule<K> {
     times: BTreeSet<(Instant, K)>,
     running: usize,
     at_once: usize,
+    longest: Duration,
 }
 
 impl<K: Ord + Clone> Schedule<K> {
@@ -33,7 +34,14 @@ impl<K: Ord + Clone> Schedule<K> {
             times: BTreeSet::new(),
             running: 0,
             at_once,
+            longest: LONGEST_RETRY,
         }
+    }
+
+    /// Waits at most `longest` after a failure.
+    #[must_use]
+    pub fn waiting_at_most(self, longest: Duration) -> Self {
+        Self { longest, ..self }
     }
 
     /// Wants `key` at `at`, or earlier where it was wanted earlier already. A key in back-off stays in it.
@@ -99,7 +107,7 @@ impl<K: Ord + Clone> Schedule<K> {
         } else {
             let wait = FIRST_RETRY
                 .saturating_mul(1 << entry.failures.min(10))
-                .min(LONGEST_RETRY);
+                .min(self.longest);
             entry.failures += 1;
             entry.due = Some(now + wait);
         }
@@ -181,6 +189,21 @@ mod tests {
         assert_eq!(schedule.take(later), Some("a"));
         schedule.done(&"a", false, later);
         assert_eq!(schedule.next(), Some(later + FIRST_RETRY * 2));
+    }
+
+    #[test]
+    fn what_somebody_waits_for_is_tried_again_within_its_own_limit() {
+        let limit = Duration::from_secs(5);
+        let mut now = Instant::now();
+        let mut schedule = Schedule::new(1).waiting_at_most(limit);
+        schedule.want("a", now);
+        for _ in 0..10 {
+            schedule.take(now);
+            schedule.done(&"a", false, now);
+            let next = schedule.next().unwrap();
+            assert!(next <= now + limit);
+            now = next;
+        }
     }
 
     #[test]

@@ -112,7 +112,7 @@ impl Core {
             self.authorities_changed.notify_one();
         }
         if self.wanted_secrets.contains(&name) {
-            self.secret_reads.want(name, now);
+            self.secret_reads.urge(name, now);
         }
     }
 

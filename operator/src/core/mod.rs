@@ -36,6 +36,8 @@ use crate::schedule::Schedule;
 use crate::status::Health;
 use crate::watch::Source;
 
+/// How long a Secret, or a status that could not be written, waits at most: traffic and people wait for them.
+const SOON: Duration = Duration::from_secs(5);
 /// How long proxies get to find a new leader before it writes how many there are.
 const ARRIVAL: Duration = Duration::from_secs(2);
 
@@ -100,7 +102,7 @@ impl Core {
             term: None,
             wanted_secrets: BTreeSet::new(),
             unread_secrets: BTreeSet::new(),
-            secret_reads: Schedule::new(16),
+            secret_reads: Schedule::new(16).waiting_at_most(SOON),
             pods: Pods::default(),
             owned: Owned::default(),
             services: BTreeMap::new(),
@@ -117,7 +119,7 @@ impl Core {
             users: BTreeMap::new(),
             waiting: BTreeMap::new(),
             statuses: BTreeMap::new(),
-            status_work: Schedule::new(8),
+            status_work: Schedule::new(8).waiting_at_most(SOON),
         }
     }
 
