@@ -14,11 +14,22 @@ use super::route::{Step, Wanted, step};
 /// How often a write that lost a race is tried again at once.
 const RACES: usize = 3;
 
-/// Applies a child by server-side apply. What others set besides stays.
+/// Why a child was not applied.
+#[derive(Debug, thiserror::Error)]
+pub enum Unapplied {
+    /// It is somebody else's. Whoever named the resource chooses; a retry helps once the object is gone.
+    #[error("it exists already and is somebody else's; delete it, or name the LLMProxy otherwise")]
+    Taken,
+    /// What the API server answers.
+    #[error(transparent)]
+    Refused(#[from] Error),
+}
+
+/// Applies a child by server-side apply, unless the object is somebody else's. What others set besides stays.
 ///
 /// # Errors
-/// Whatever the API server answers.
-pub async fn apply(client: &Client, child: &Child) -> kube::Result<ObjectMeta> {
+/// [`Unapplied`].
+pub async fn apply(client: &Client, child: &Child) -> Result<ObjectMeta, Unapplied> {
     let text = |path: &str| {
         child
             .value
@@ -31,6 +42,11 @@ pub async fn apply(client: &Client, child: &Child) -> kube::Result<ObjectMeta> {
     let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, text("/kind")));
     let api: Api<DynamicObject> =
         Api::namespaced_with(client.clone(), text("/metadata/namespace"), &resource);
+    let existing = api.get_metadata_opt(text("/metadata/name")).await?;
+    let owner = text("/metadata/ownerReferences/0/uid");
+    if existing.is_some_and(|existing| !is_of(&existing.metadata, owner)) {
+        return Err(Unapplied::Taken);
+    }
     let parameters = PatchParams::apply(FIELD_MANAGER).force();
     let applied = api
         .patch(
@@ -40,6 +56,18 @@ pub async fn apply(client: &Client, child: &Child) -> kube::Result<ObjectMeta> {
         )
         .await?;
     Ok(applied.metadata)
+}
+
+/// Whether an object is of the owner with this UID: controlled by it, or applied by us and cut off since.
+fn is_of(metadata: &ObjectMeta, owner: &str) -> bool {
+    let references = metadata.owner_references.as_deref().unwrap_or_default();
+    match references.iter().find(|one| one.controller == Some(true)) {
+        Some(controller) => controller.uid == owner,
+        None => metadata.managed_fields.iter().flatten().any(|fields| {
+            fields.manager.as_deref() == Some(FIELD_MANAGER)
+                && fields.operation.as_deref() == Some("Apply")
+        }),
+    }
 }
 
 /// What became of a route's Service.
@@ -107,5 +135,38 @@ pub async fn settle_service(
             }
             Err(fault) => return Err(fault),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn is_ours(metadata: serde_json::Value) -> bool {
+        is_of(&serde_json::from_value(metadata).unwrap(), "u1")
+    }
+
+    fn controlled(uid: &str) -> serde_json::Value {
+        json!([{"apiVersion": "v1", "kind": "X", "name": "x", "uid": uid, "controller": true}])
+    }
+
+    #[test]
+    fn an_object_is_taken_over_only_from_ourselves() {
+        assert!(is_ours(json!({"ownerReferences": controlled("u1")})));
+        assert!(!is_ours(json!({"ownerReferences": controlled("u2")})));
+        assert!(!is_ours(
+            json!({"labels": {"app.kubernetes.io/managed-by": "dragoman"}})
+        ));
+    }
+
+    #[test]
+    fn an_object_of_ours_whose_owner_somebody_cut_off_is_still_ours() {
+        let fields = |operation: &str| json!([{"manager": FIELD_MANAGER, "operation": operation}]);
+        assert!(is_ours(json!({"managedFields": fields("Apply")})));
+        assert!(!is_ours(json!({"managedFields": fields("Update")})));
+        assert!(!is_ours(
+            json!({"managedFields": fields("Apply"), "ownerReferences": controlled("u2")})
+        ));
     }
 }

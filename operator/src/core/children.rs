@@ -6,8 +6,8 @@ use dragoman_config::{Key, Kind, ObjectKey};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::{Core, Job};
-use crate::children::apply::Settled;
-use crate::children::{proxy, route};
+use crate::children::apply::{Settled, Unapplied};
+use crate::children::{labels, proxy, route};
 use crate::watch::Source;
 use crate::watch::read::name_of;
 
@@ -97,9 +97,28 @@ impl Core {
     }
 
     /// The job that brings an LLMProxy's objects to what they should be.
-    pub(super) fn proxy_job(&self, name: &ObjectKey) -> Option<Job> {
+    pub(super) fn proxy_job(&mut self, name: &ObjectKey, now: Instant) -> Option<Job> {
         let resource = self.world.proxy(name)?;
         if resource.metadata.deletion_timestamp.is_some() {
+            return None;
+        }
+        // Its objects would be the operator's own.
+        if name.namespace == self.installation.namespace
+            && labels::object_name(&name.name) == self.installation.service_name
+        {
+            let fault = format!(
+                "{name} would take the name of the operator's own objects; name the LLMProxy otherwise"
+            );
+            if self.proxy_faults.insert(name.clone(), fault).is_none() {
+                let object = name.clone();
+                self.want_status(
+                    Key {
+                        kind: Kind::Proxy,
+                        object,
+                    },
+                    now,
+                );
+            }
             return None;
         }
         let bundle = self.identity.bundle().borrow().clone();
@@ -159,7 +178,7 @@ impl Core {
         &mut self,
         proxy: ObjectKey,
         written: Vec<(Source, ObjectMeta)>,
-        fault: Option<(String, kube::Error)>,
+        fault: Option<(String, Unapplied)>,
         now: Instant,
     ) {
         for (source, metadata) in written {
@@ -170,7 +189,11 @@ impl Core {
         if let Some((object, fault)) = fault {
             tracing::warn!(%proxy, %object, %fault, "an object of an LLMProxy could not be applied");
             // What may pass by itself is not told: the condition would flap.
-            if let Some(refusal) = refusal(&fault) {
+            let refusal = match &fault {
+                Unapplied::Taken => Some(fault.to_string()),
+                Unapplied::Refused(fault) => refusal(fault),
+            };
+            if let Some(refusal) = refusal {
                 self.proxy_faults
                     .insert(proxy.clone(), format!("{object}: {refusal}"));
             }

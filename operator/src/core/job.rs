@@ -6,7 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::Value;
 
 use crate::children::Child;
-use crate::children::apply::Settled;
+use crate::children::apply::{Settled, Unapplied};
 use crate::children::route::Wanted;
 use crate::status::Written;
 use crate::watch::Source;
@@ -57,7 +57,7 @@ pub enum Done {
         /// What was written, as the API server answered.
         written: Vec<(Source, ObjectMeta)>,
         /// The object that could not be, and why.
-        fault: Option<(String, kube::Error)>,
+        fault: Option<(String, Unapplied)>,
     },
     /// A route's Service was looked after.
     SettleService(ObjectKey, kube::Result<Settled>),

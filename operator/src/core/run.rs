@@ -48,7 +48,7 @@ impl Core {
             return jobs;
         }
         while let Some(name) = self.proxy_work.take(now) {
-            match self.proxy_job(&name) {
+            match self.proxy_job(&name, now) {
                 Some(job) => jobs.push(job),
                 None => self.proxy_work.done(&name, true, now),
             }

@@ -260,6 +260,21 @@ fn a_service_in_the_way_is_told_and_looked_at_again() {
 }
 
 #[test]
+fn an_llmproxy_that_would_take_the_operators_own_objects_is_refused() {
+    let mut stage = Stage::leading();
+    let proxy = stage.apply(Kind::Proxy, "dragoman-system/operator", 1, json!({}));
+    let jobs = stage.core.jobs(stage.now, jiff::Timestamp::UNIX_EPOCH);
+    assert!(
+        !jobs
+            .iter()
+            .any(|job| matches!(job, crate::core::Job::ApplyProxy { .. })),
+        "{jobs:?}"
+    );
+    stage.soon();
+    assert_eq!(stage.condition(&proxy, "Programmed").1, "ChildRefused");
+}
+
+#[test]
 fn somebody_who_edits_a_status_is_corrected() {
     let (mut stage, route, _) = Stage::served();
     stage.pass(Duration::from_secs(30));
