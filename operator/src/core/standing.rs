@@ -34,6 +34,9 @@ impl Core {
         } else {
             &outcome.attached
         };
+        if proxies.is_empty() {
+            return Standing::NotAttached;
+        }
         if let Some(refusal) = self.refusal(proxies, key, outcome) {
             return Standing::Refused(refusal);
         }
@@ -42,8 +45,11 @@ impl Core {
         }
         let mut connected = 0;
         let mut everywhere = true;
-        for proxy in proxies {
+        for (at, proxy) in proxies.iter().enumerate() {
+            // The route's URL leads to its first LLMProxy: without one there, nobody answers.
+            let needed = at == 0;
             let Some(shelf) = self.shelves.get(proxy) else {
+                everywhere &= !needed;
                 continue;
             };
             let items = std::iter::once(key).chain(&outcome.uses);
@@ -55,7 +61,7 @@ impl Core {
             let (streams, acked) = shelf.standing(version);
             connected += streams;
             if streams == 0 || acked < streams {
-                everywhere &= streams == 0;
+                everywhere &= streams == 0 && !needed;
                 self.waiting
                     .entry(proxy.clone())
                     .or_default()

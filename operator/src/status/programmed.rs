@@ -13,6 +13,8 @@ pub enum Standing {
     Pending,
     /// None is connected; where.
     NoProxies(String),
+    /// No LLMProxy admits it.
+    NotAttached,
     /// It did not compile, so it was not sent.
     NotSent,
     /// A proxy could not apply it; its words.
@@ -40,6 +42,11 @@ impl Standing {
                 false,
             ),
             Self::NoProxies(message) => ("NoProxies", message.as_str(), false),
+            Self::NotAttached => (
+                "NotAttached",
+                "no LLMProxy serves it; Accepted says why",
+                false,
+            ),
             Self::NotSent => (
                 "NotSent",
                 "it does not compile; proxies keep the version before, or refuse its requests",

@@ -136,10 +136,18 @@ fn judge(backends: &[BackendStatus]) -> (&'static str, &'static str, String) {
             .collect::<Vec<_>>()
             .join(", ")
     };
-    let unhealthy = named(BackendHealth::Unhealthy);
+    let faults: Vec<String> = backends
+        .iter()
+        .filter(|backend| backend.health == BackendHealth::Unhealthy)
+        .map(|backend| match &backend.message {
+            Some(fault) => format!("{} ({fault})", backend.name),
+            None => backend.name.clone(),
+        })
+        .collect();
     let unknown = named(BackendHealth::Unknown);
-    if !unhealthy.is_empty() {
-        ("False", "SomeUnhealthy", format!("unhealthy: {unhealthy}"))
+    if !faults.is_empty() {
+        let reason = if faults.len() == backends.len() { "NoneHealthy" } else { "SomeUnhealthy" };
+        ("False", reason, format!("unhealthy: {}", faults.join(", ")))
     } else if !unknown.is_empty() {
         (
             "Unknown",
