@@ -64,6 +64,7 @@ impl Running {
 /// # Errors
 /// When the address cannot be listened on or a thread cannot be made.
 pub fn start(shared: &Arc<Shared>, address: SocketAddr, threads: usize) -> io::Result<Running> {
+    refuse_taken(address)?;
     let first = listener(address)?;
     let address = first.local_addr()?;
     let mut listeners = vec![first];
@@ -87,6 +88,17 @@ pub fn start(shared: &Arc<Shared>, address: SocketAddr, threads: usize) -> io::R
         threads: handles,
         left: receiver,
     })
+}
+
+/// Fails when somebody listens at `address` already: with `SO_REUSEPORT` the system would share connections out between the two.
+fn refuse_taken(address: SocketAddr) -> io::Result<()> {
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())
 }
 
 fn listener(address: SocketAddr) -> io::Result<std::net::TcpListener> {
@@ -179,4 +191,18 @@ fn is_the_clients(fault: &io::Error) -> bool {
             | io::ErrorKind::ConnectionReset
             | io::ErrorKind::ConnectionRefused
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_that_is_served_already_is_refused() {
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        refuse_taken(any).unwrap();
+        let first = listener(any).unwrap();
+        let taken = refuse_taken(first.local_addr().unwrap()).unwrap_err();
+        assert_eq!(taken.kind(), io::ErrorKind::AddrInUse);
+    }
 }
