@@ -58,7 +58,7 @@ impl Candidates {
             let left_out = entry
                 .backend
                 .as_ref()
-                .is_ok_and(|backend| backend.lasting.health.left_out());
+                .is_ok_and(|backend| !backend.lasting.health.admits());
             keys[at] = (left_out, entry.priority, turn(entry.weight));
         }
         self.order[..self.length].sort_by(|one, other| {

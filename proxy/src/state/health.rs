@@ -1,7 +1,7 @@
 //! One backend's health, as its requests and its active checks tell it.
 //!
 //! A backend that fails again and again is left out for a while whenever another can answer. Trying it is what
-//! brings it back: after the while one request goes there, and its success ends the matter. A healthy backend's requests read this and write nothing.
+//! brings it back: after the while a single request goes there, and its success ends the matter. A healthy backend's requests read this and write nothing.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -38,8 +38,10 @@ pub struct Health {
     /// Failures in a row, of checks, and how many are tolerated; 0: none are made.
     checks: AtomicU32,
     unhealthy_after: AtomicU32,
-    /// Until when it is left out, in milliseconds of `epoch`.
+    /// Until when it is left out, in half milliseconds of `epoch`; odd while a request tries it, 0 when it is not left out.
     until: AtomicU64,
+    /// How often in a row it was left out, less one.
+    doublings: AtomicU32,
     told: Mutex<Told>,
     /// A copy of `told.health`, so that a success need not lock.
     known: AtomicU32,
@@ -63,6 +65,9 @@ pub struct Seen {
     pub message: Option<String>,
 }
 
+/// Set in `until` while a request tries the backend.
+const TRYING: u64 = 1;
+
 const UNKNOWN: u32 = 0;
 const HEALTHY: u32 = 1;
 const UNHEALTHY: u32 = 2;
@@ -77,6 +82,7 @@ impl Health {
             checks: AtomicU32::new(0),
             unhealthy_after: AtomicU32::new(0),
             until: AtomicU64::new(0),
+            doublings: AtomicU32::new(0),
             told: Mutex::new(Told {
                 health: BackendHealth::Unknown,
                 message: None,
@@ -91,8 +97,27 @@ impl Health {
         let after = self.unhealthy_after.load(Ordering::Relaxed);
         (after > 0 && self.checks.load(Ordering::Relaxed) >= after) || {
             let until = self.until.load(Ordering::Relaxed);
-            until > 0 && self.millis() < until
+            until > 0 && self.now() < until
         }
+    }
+
+    /// Whether a request may be the first to go there: while it is left out none, afterwards a single one, and the next a
+    /// while later should nobody learn what became of that one.
+    pub fn admits(&self) -> bool {
+        if self.left_out() {
+            return false;
+        }
+        let until = self.until.load(Ordering::Relaxed);
+        until == 0 || self.replace(until, SHORTEST, TRYING)
+    }
+
+    /// Sets a wait from now on in place of `until`; false when another was faster.
+    fn replace(&self, until: u64, wait: Duration, trying: u64) -> bool {
+        let wait = u64::try_from(wait.as_millis()).unwrap_or(0) * 2;
+        let next = (self.now().saturating_add(wait) & !TRYING) | trying;
+        self.until
+            .compare_exchange(until, next, Ordering::Relaxed, Ordering::Relaxed)
+            .is_ok()
     }
 
     /// A request succeeded.
@@ -118,13 +143,22 @@ impl Health {
             .fetch_add(weight, Ordering::Relaxed)
             .saturating_add(weight);
         if failures >= TOLERATED {
-            let doublings = ((failures - TOLERATED) / weight).min(8);
-            let wait = SHORTEST.saturating_mul(1 << doublings).min(LONGEST);
-            let until = self
-                .millis()
-                .saturating_add(u64::try_from(wait.as_millis()).unwrap_or(0));
-            self.until.store(until, Ordering::Relaxed);
+            self.leave_out();
             self.tell(BackendHealth::Unhealthy, Some(message));
+        }
+    }
+
+    /// Leaves it out, twice as long as before. Requests that were on their way when a wait began do not make it longer.
+    fn leave_out(&self) {
+        let until = self.until.load(Ordering::Relaxed);
+        let doublings = match until {
+            0 => 0,
+            _ if until & TRYING == 0 && self.now() < until => return,
+            _ => (self.doublings.load(Ordering::Relaxed) + 1).min(8),
+        };
+        let wait = SHORTEST.saturating_mul(1 << doublings).min(LONGEST);
+        if self.replace(until, wait, 0) {
+            self.doublings.store(doublings, Ordering::Relaxed);
         }
     }
 
@@ -199,8 +233,9 @@ impl Health {
         self.changed.send_modify(|count| *count += 1);
     }
 
-    fn millis(&self) -> u64 {
-        u64::try_from(self.epoch.elapsed().as_millis()).unwrap_or(u64::MAX)
+    /// Half milliseconds since `epoch`.
+    fn now(&self) -> u64 {
+        u64::try_from(self.epoch.elapsed().as_millis()).map_or(u64::MAX, |now| now * 2)
     }
 }
 
@@ -253,6 +288,31 @@ mod tests {
         assert_eq!(health.seen().health, BackendHealth::Unhealthy);
         health.checked(Ok(()), 2);
         assert!(!health.left_out());
+    }
+
+    #[test]
+    fn failures_at_once_count_as_one_wait_and_only_the_next_is_longer() {
+        let (health, _) = health();
+        for _ in 0..50 {
+            health.failed(Severity::Down, "refused");
+        }
+        assert!(health.until.load(Ordering::Relaxed) <= health.now() + 2000);
+        assert_eq!(health.doublings.load(Ordering::Relaxed), 0);
+        // The wait is over.
+        health.until.store(2, Ordering::Relaxed);
+        while health.now() <= 2 {
+            std::hint::spin_loop();
+        }
+        assert!(!health.left_out());
+        assert!(health.admits());
+        assert!(!health.admits());
+        for _ in 0..50 {
+            health.failed(Severity::Down, "refused");
+        }
+        assert_eq!(health.doublings.load(Ordering::Relaxed), 1);
+        assert!(!health.admits());
+        health.succeeded();
+        assert!(health.admits() && health.admits());
     }
 
     #[test]
