@@ -13,7 +13,22 @@ pub struct Answer {
     pub ttl: Duration,
 }
 
-type Found = Pin<Box<dyn Future<Output = Result<Answer, String>>>>;
+/// Why a name led nowhere, in words that follow "cannot resolve …: ".
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Failure {
+    /// A name server says that there is no such name, or no address of it. An answer like any other.
+    NoAddress(String),
+    /// No name server gave an answer. Another try may help.
+    Unanswered(String),
+}
+
+impl From<&str> for Failure {
+    fn from(words: &str) -> Self {
+        Self::Unanswered(words.into())
+    }
+}
+
+type Found = Pin<Box<dyn Future<Output = Result<Answer, Failure>>>>;
 
 /// A way to look names up.
 #[derive(Clone)]
@@ -25,18 +40,18 @@ impl Lookup {
         Lookup::new(system)
     }
 
-    /// Another way. An error is told in words that follow "cannot resolve …: ".
+    /// Another way.
     pub fn new<F>(look_up: impl Fn(String) -> F + 'static) -> Self
     where
-        F: Future<Output = Result<Answer, String>> + 'static,
+        F: Future<Output = Result<Answer, Failure>> + 'static,
     {
         Lookup(Rc::new(move |host| Box::pin(look_up(host))))
     }
 
-    pub(crate) async fn find(&self, host: &str) -> Result<Answer, String> {
+    pub(crate) async fn find(&self, host: &str) -> Result<Answer, Failure> {
         let answer = (self.0)(host.into()).await?;
         if answer.addresses.is_empty() {
-            Err("it has no address".into())
+            Err(Failure::NoAddress("it has no address".into()))
         } else {
             Ok(answer)
         }
@@ -47,13 +62,15 @@ thread_local! {
     static RESOLVER: RefCell<Option<TokioResolver>> = const { RefCell::new(None) };
 }
 
-async fn system(host: String) -> Result<Answer, String> {
+async fn system(host: String) -> Result<Answer, Failure> {
     let resolver = RESOLVER
         .with_borrow_mut(|kept| match kept {
             Some(resolver) => Ok(resolver.clone()),
             None => build().inspect(|resolver| *kept = Some(resolver.clone())),
         })
-        .map_err(|error| format!("the system's resolver configuration: {error}"))?;
+        .map_err(|error| {
+            Failure::Unanswered(format!("the system's resolver configuration: {error}"))
+        })?;
     let found = resolver.lookup_ip(host.as_str()).await.map_err(in_words)?;
     let ttl = found
         .valid_until()
@@ -65,13 +82,13 @@ async fn system(host: String) -> Result<Answer, String> {
 }
 
 /// What went wrong: a wrong name is told apart from a name server that fails.
-fn in_words(error: NetError) -> String {
+fn in_words(error: NetError) -> Failure {
     if error.is_nx_domain() {
-        "no such name".into()
+        Failure::NoAddress("no such name".into())
     } else if error.is_no_records_found() {
-        "the name has no address".into()
+        Failure::NoAddress("the name has no address".into())
     } else {
-        error.to_string()
+        Failure::Unanswered(error.to_string())
     }
 }
 

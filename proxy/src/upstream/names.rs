@@ -14,7 +14,7 @@ use super::{
     endpoint::Endpoint,
     fault::Fault,
     guard::Denied,
-    lookup::{Answer, Lookup},
+    lookup::{Answer, Failure, Lookup},
 };
 
 /// Answers hold at least so long, so that a TTL of zero does not cost a lookup per request…
@@ -23,6 +23,9 @@ const SHORTEST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(30);
 /// How long an answer may still be used while a new one is fetched in the background.
 const STALE: Duration = Duration::from_secs(30);
+/// How long addresses serve after a name server said that the name has none: long enough for a Service that is replaced, no longer,
+/// since what is at the address may be somebody else's by then.
+const GONE: Duration = Duration::from_secs(30);
 /// When a failed lookup is tried again while an old answer serves.
 const AGAIN: Duration = Duration::from_secs(2);
 
@@ -56,6 +59,15 @@ struct Current {
     fresh_until: Instant,
     /// Whether the URL holds an address, which never changes, and no name.
     literal: bool,
+    /// Since when name servers say that the name has no address.
+    gone: Option<Instant>,
+}
+
+impl Current {
+    /// Whether it may be used, however old.
+    fn serves(&self) -> bool {
+        self.gone.is_none_or(|since| since.elapsed() < GONE)
+    }
 }
 
 impl Names {
@@ -95,7 +107,9 @@ impl Names {
     /// [`Fault::DeniedAddress`] if all are denied.
     pub(crate) fn at_hand(self: &Rc<Self>) -> Result<Option<Addresses>, Fault> {
         let now = Instant::now();
-        let age = self.current.borrow().as_ref().map(|current| {
+        let current = self.current.borrow();
+        let age = current.as_ref().filter(|current| current.serves());
+        let age = age.map(|current| {
             let past = now.saturating_duration_since(current.fresh_until);
             if current.literal {
                 Duration::ZERO
@@ -103,6 +117,7 @@ impl Names {
                 past
             }
         });
+        drop(current);
         match age {
             Some(Duration::ZERO) => {}
             Some(age) if age < STALE => self.refresh_in_background(),
@@ -114,7 +129,7 @@ impl Names {
     /// Looks the name up, or waits for whoever is doing so.
     ///
     /// # Errors
-    /// [`Fault::Dns`] if there never was an answer, [`Fault::DeniedAddress`] if all are denied.
+    /// [`Fault::Dns`] if there never was an answer, or none with an address for a while, [`Fault::DeniedAddress`] if all are denied.
     pub(crate) async fn wait(&self) -> Result<Addresses, Fault> {
         let before = self.finished.get();
         let _turn = self.turn.lock().await;
@@ -137,7 +152,7 @@ impl Names {
 
     fn known(&self) -> Result<Addresses, Fault> {
         let current = self.current.borrow();
-        let Some(current) = &*current else {
+        let Some(current) = current.as_ref().filter(|current| current.serves()) else {
             let reason = self
                 .failure
                 .borrow()
@@ -175,18 +190,29 @@ impl Names {
 
     async fn refresh(&self) {
         let found = tokio::time::timeout(self.patience, self.lookup.find(&self.host)).await;
-        let found = found.unwrap_or_else(|_| Err(format!("no answer within {:?}", self.patience)));
+        let found = found.unwrap_or_else(|_| {
+            Err(Failure::Unanswered(format!(
+                "no answer within {:?}",
+                self.patience
+            )))
+        });
         match found {
             Ok(answer) => {
                 self.install(&answer, false);
                 *self.failure.borrow_mut() = None;
             }
-            Err(reason) => {
+            Err(failure) => {
+                let now = Instant::now();
+                let (reason, gone) = match failure {
+                    Failure::NoAddress(reason) => (reason, Some(now)),
+                    Failure::Unanswered(reason) => (reason, None),
+                };
                 if let Some(current) = &mut *self.current.borrow_mut() {
+                    current.gone = current.gone.or(gone);
                     tracing::warn!(host = %self.host, %reason, "name lookup failed: the last answer is used");
-                    current.fresh_until = Instant::now() + AGAIN;
+                    current.fresh_until = now + AGAIN;
                 }
-                *self.failure.borrow_mut() = Some((reason, Instant::now()));
+                *self.failure.borrow_mut() = Some((reason, now));
             }
         }
         self.finished.set(self.finished.get() + 1);
@@ -216,6 +242,7 @@ impl Names {
             since: Instant::now(),
             fresh_until: Instant::now() + answer.ttl.clamp(SHORTEST, LONGEST),
             literal,
+            gone: None,
         });
     }
 }

@@ -3,6 +3,7 @@
 use std::{cell::Cell, rc::Rc, sync::Arc, time::Duration};
 
 use super::server::{HELLO, Network, answer, cluster, finds, post, run, settings};
+use crate::upstream::lookup::Failure;
 use crate::upstream::{Answer, Cluster, Concurrency, Denied, Endpoint, Fault, Lookup, Settings};
 
 fn fixed(network: &Network, addresses: &'static [&'static str]) -> Cluster {
@@ -221,6 +222,35 @@ fn the_last_answer_serves_while_no_name_server_does() {
             tokio::time::sleep(Duration::from_secs(600)).await;
         }
         assert_eq!(count.get(), 3);
+    });
+}
+
+#[test]
+fn a_name_that_is_gone_serves_half_a_minute_longer_and_is_then_said_to_be_gone() {
+    run(async {
+        let network = Network::default();
+        let dialer = network.dialer(|_, stream| answer(stream, HELLO));
+        let count = Cell::new(0);
+        let lookup = Lookup::new(move |_| {
+            count.set(count.get() + 1);
+            let first = count.get() == 1;
+            async move {
+                match first {
+                    true => Ok(Answer {
+                        addresses: vec!["10.0.0.1".parse().unwrap()],
+                        ttl: Duration::from_secs(5),
+                    }),
+                    false => Err(Failure::NoAddress("no such name".into())),
+                }
+            }
+        });
+        let cluster = Cluster::with_dialer(settings(), lookup, dialer);
+        for seconds in [6, 20, 20] {
+            assert_eq!(asked_of(&cluster).await, "10.0.0.1");
+            tokio::time::sleep(Duration::from_secs(seconds)).await;
+        }
+        let fault = cluster.send(post("hi"), None).await.unwrap_err();
+        assert_eq!(fault.to_string(), "cannot resolve llm: no such name");
     });
 }
 
