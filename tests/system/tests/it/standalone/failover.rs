@@ -237,6 +237,7 @@ async fn the_bound_on_requests_in_flight_is_exact_across_threads() {
         async move { if done == 9 { Ok(()) } else { Err(done) } }
     })
     .await;
+    received(&upstream, |seen| seen.len() == 3).await;
     for call in calls {
         if call.is_finished() {
             let reply = call.await.unwrap();
