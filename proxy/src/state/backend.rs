@@ -25,6 +25,18 @@ pub const CREDENTIAL_HEADERS: [HeaderName; 4] = [
     HeaderName::from_static("x-goog-api-key"),
 ];
 
+/// Configured headers that authenticate nobody. Every other one may hold a key, whatever it is called, since values come from Secrets.
+const HARMLESS: [&str; 8] = [
+    "accept",
+    "accept-language",
+    "anthropic-version",
+    "openai-beta",
+    "openai-organization",
+    "openai-project",
+    "user-agent",
+    "x-request-source",
+];
+
 /// What a request's credential upstream is.
 #[derive(Debug, Clone)]
 pub enum Credential {
@@ -178,14 +190,17 @@ impl Backend {
         self.item.url == *url
     }
 
-    /// Whether requests carry a credential that is not the client's: a key, or a header whose name sounds like one.
+    /// Whether requests carry a credential that is not the client's: a key, or a configured header that is not known to be harmless.
     pub fn has_own_credential(&self) -> bool {
-        const SOUNDS: [&str; 5] = ["auth", "key", "token", "secret", "cookie"];
-        matches!(self.credential, Credential::Key(_))
-            || self
-                .headers
-                .iter()
-                .any(|(name, _)| SOUNDS.iter().any(|sound| name.as_str().contains(sound)))
+        matches!(self.credential, Credential::Key(_)) || self.secret_headers().next().is_some()
+    }
+
+    /// Values of configured headers that may be credentials.
+    pub fn secret_headers(&self) -> impl Iterator<Item = &HeaderValue> {
+        self.headers
+            .iter()
+            .filter(|(name, _)| !HARMLESS.contains(&name.as_str()))
+            .map(|(_, value)| value)
     }
 
     /// Whether a path that no API of ours knows may go to it. `path` stands after the base URL and begins with a slash.

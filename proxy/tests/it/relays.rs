@@ -359,3 +359,15 @@ async fn a_model_leads_no_owned_path_to_another_backends_key() {
         200
     );
 }
+
+#[tokio::test]
+async fn a_configured_header_of_any_name_is_a_credential_unless_it_is_known_to_be_none() {
+    let simulator = simulator().await;
+    for (name, status) in [("x-signature", 404), ("openai-organization", 200)] {
+        let mut item = backend_at(&simulator);
+        item.headers = vec![(name.into(), Secret::new("ours"))];
+        let proxy = Proxy::start(items().put_route("chat", route(vec![entry("b", item)])));
+        let got = proxy.send(Method::GET, "/v1/files", &[], "").await;
+        assert_eq!(got.status, status, "{name}: {}", got.text());
+    }
+}
