@@ -18,7 +18,7 @@ use super::dispatch::Asked;
 use super::error::{Blame, Refusal};
 use super::path::Operation;
 use super::reply::{self, Edits};
-use super::{form, headers, intake, models, relay};
+use super::{form, headers, intake, mirror, models, relay};
 use crate::json::{self, Malformed, Members, Merge, ObjectEdit};
 use crate::state::backend::Backend;
 use crate::state::route::{Map, Route, RouteBackend};
@@ -80,13 +80,19 @@ async fn send(
     };
     let looks_into = known && !edits.are_none();
     // A model in the body opens no door to what a key owns.
-    let owned = operation == Operation::Other && relay::is_owned(&asked.path);
+    let other = operation == Operation::Other;
+    let owned = other && !relay::is_by_model(&asked.path);
+    let kept = match &content {
+        Content::Json { body, members } if other => relay::kept(&asked.path, body, members),
+        _ => None,
+    };
     let call = Call {
         asked,
         operation,
         content,
         model,
         owned,
+        kept,
     };
     let (reply, entry, backend) = call.send(names, looks_into).await?;
     reply::answer(reply, edits, asked, backend, &entry.name).await
@@ -163,6 +169,8 @@ struct Call<'a> {
     model: &'a str,
     /// Whether the path needs a backend that relays it.
     owned: bool,
+    /// The member that leads to what a key owns, which needs the same.
+    kept: Option<&'static str>,
 }
 
 impl<'a> Call<'a> {
@@ -191,6 +199,12 @@ impl<'a> Call<'a> {
                     last.get_or_insert_with(|| Err(relay::not_relayed(self.asked)));
                     continue;
                 }
+                if let Some(field) = self.kept
+                    && !backend.relays(&self.asked.method, &self.asked.path)
+                {
+                    last.get_or_insert_with(|| Err(relay::is_kept(self.asked, field)));
+                    continue;
+                }
                 let make = || self.outgoing(&step, entry, backend, looks_into);
                 let outcome = self.asked.sender().send(backend, make).await?;
                 if self.content.is_spent() || !attempt::fails_over(&outcome) {
@@ -199,7 +213,10 @@ impl<'a> Call<'a> {
                         .map_err(|fault| Refusal::upstream(&entry.name, &fault));
                 }
                 match outcome {
-                    Ok(reply) => last = Some(Ok((reply, entry, &**backend))),
+                    Ok(reply) => {
+                        let reply = Box::pin(mirror::held(reply)).await;
+                        last = Some(Ok((reply, entry, &**backend)));
+                    }
                     // A real answer, even a refusal, says more than that another could not be reached.
                     Err(_) if matches!(last, Some(Ok(_))) => {}
                     Err(fault) => last = Some(Err(Refusal::upstream(&entry.name, &fault))),

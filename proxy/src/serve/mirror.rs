@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use memchr::memmem;
@@ -12,12 +14,18 @@ use super::headers;
 use super::reply::{self, respond};
 use crate::json;
 use crate::state::backend::{Backend, Credential};
-use crate::upstream::Reply;
+use crate::upstream::{Reply, ReplyBody};
 
 /// The longest error body that is read.
 const LONGEST: usize = 256 << 10;
-/// How much of one that is not in OpenAI's shape is quoted.
+/// How long a failed reply's body is waited for while another backend may answer.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How much of one that is not in OpenAI's shape is looked at…
+const EXAMINED: usize = 16 << 10;
+/// …and how much is quoted.
 const QUOTED: usize = 2 << 10;
+/// A header's value that is no longer says nothing that only we know.
+const TRIFLE: usize = 3;
 
 /// Passes an error on. A body in OpenAI's shape keeps its bytes; anything else is quoted in one.
 pub(crate) async fn error(reply: Reply, backend: &Backend) -> Response<Body> {
@@ -32,7 +40,7 @@ pub(crate) async fn error(reply: Reply, backend: &Backend) -> Response<Body> {
         Ok(Some(body)) if !is_encoded(&headers) => body,
         _ => Bytes::new(),
     };
-    let said = without_key(said, backend);
+    let said = without_secrets(said, backend);
     say_whose_fault(status, &mut headers, backend);
     if reply::is_json(&headers) && is_openais(&said) {
         if headers.get(header::CONTENT_LENGTH).is_some() {
@@ -53,6 +61,43 @@ pub(crate) async fn error(reply: Reply, backend: &Backend) -> Response<Body> {
         HeaderValue::from_static("application/json"),
     );
     respond(status, headers, Body::whole(quoted.object().into()))
+}
+
+/// An error on a path that is relayed as it is: it keeps its shape, but says no secret of ours. One that is too long or encoded
+/// for that is told in our words.
+pub(crate) async fn relayed(mut reply: Reply, backend: &Backend) -> Response<Body> {
+    if is_encoded(&reply.headers) {
+        return error(reply, backend).await;
+    }
+    let said = match reply.body.collect(LONGEST).await {
+        Ok(Some(said)) => without_secrets(said, backend),
+        _ => {
+            reply.body = ReplyBody::held(Bytes::new());
+            return error(reply, backend).await;
+        }
+    };
+    headers::downstream(&mut reply.headers);
+    if reply.headers.contains_key(header::CONTENT_LENGTH) {
+        reply
+            .headers
+            .insert(header::CONTENT_LENGTH, said.len().into());
+    }
+    respond(reply.status, reply.headers, Body::whole(said))
+}
+
+/// A failed reply that is kept while another backend is tried: its body has arrived, so that it takes up neither a connection
+/// nor a place among the requests in flight. A body that is too long or too slow is left out.
+pub(crate) async fn held(mut reply: Reply) -> Reply {
+    let said = tokio::time::timeout(PATIENCE, reply.body.collect(LONGEST)).await;
+    let said = match said {
+        Ok(Ok(Some(said))) => said,
+        _ => {
+            reply.headers.remove(header::CONTENT_LENGTH);
+            Bytes::new()
+        }
+    };
+    reply.body = ReplyBody::held(said);
+    reply
 }
 
 fn is_encoded(headers: &HeaderMap) -> bool {
@@ -87,7 +132,7 @@ fn say_whose_fault(status: StatusCode, headers: &mut HeaderMap, backend: &Backen
 }
 
 fn quote(status: StatusCode, headers: &HeaderMap, said: &[u8]) -> Refusal {
-    let text = String::from_utf8_lossy(said);
+    let text = String::from_utf8_lossy(&said[..said.len().min(EXAMINED)]);
     let html = headers
         .get(header::CONTENT_TYPE)
         .is_some_and(|value| value.as_bytes().starts_with(b"text/html"));
@@ -136,7 +181,7 @@ fn without_tags(page: &str) -> String {
                 .is_some_and(|start| start.eq_ignore_ascii_case(name))
         });
         let end = match inside {
-            Some(name) => tag.to_ascii_lowercase().find(&format!("</{name}")),
+            Some(name) => find_end(tag, name),
             None => Some(0),
         };
         rest = match end.and_then(|end| tag[end..].find('>').map(|close| end + close + 1)) {
@@ -148,6 +193,16 @@ fn without_tags(page: &str) -> String {
     words
 }
 
+/// Where the end tag of `name` begins, in whatever case.
+fn find_end(text: &str, name: &str) -> Option<usize> {
+    let bytes = text.as_bytes();
+    memmem::find_iter(bytes, b"</").find(|at| {
+        bytes[at + 2..]
+            .get(..name.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(name.as_bytes()))
+    })
+}
+
 fn push_words(words: &mut String, text: &str) {
     for word in text.split_whitespace() {
         if !words.is_empty() {
@@ -157,24 +212,40 @@ fn push_words(words: &mut String, text: &str) {
     }
 }
 
-/// What the upstream said, without our key, should it repeat that.
-fn without_key(said: Bytes, backend: &Backend) -> Bytes {
-    let Credential::Key(value) = &backend.credential else {
-        return said;
+/// What the upstream said, without our key and configured headers, should it repeat them.
+fn without_secrets(said: Bytes, backend: &Backend) -> Bytes {
+    let key = match &backend.credential {
+        Credential::Key(value) => Some(value),
+        Credential::None | Credential::Passthrough => None,
     };
-    let key = value
-        .as_bytes()
-        .strip_prefix(b"Bearer ")
-        .unwrap_or(value.as_bytes());
-    if key.is_empty() || memmem::find(&said, key).is_none() {
+    let mut secrets: Vec<&[u8]> = key
+        .into_iter()
+        .chain(backend.secret_headers())
+        .flat_map(|value| secrets(value.as_bytes()))
+        .collect();
+    // The longest first: none is left in part because another was masked within it.
+    secrets.sort_unstable_by_key(|secret| std::cmp::Reverse(secret.len()));
+    secrets.into_iter().fold(said, without)
+}
+
+/// A header's value, and what follows its scheme (`Bearer`, `Basic`) without it.
+fn secrets(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let value = value.trim_ascii();
+    let bare = value.splitn(2, |byte| *byte == b' ').nth(1);
+    let all = [Some(value), bare].into_iter().flatten();
+    all.filter(|secret| secret.len() > TRIFLE)
+}
+
+fn without(said: Bytes, secret: &[u8]) -> Bytes {
+    if memmem::find(&said, secret).is_none() {
         return said;
     }
     let mut clean = Vec::with_capacity(said.len());
     let mut from = 0;
-    for at in memmem::find_iter(&said, key) {
+    for at in memmem::find_iter(&said, secret) {
         clean.extend_from_slice(&said[from..at]);
         clean.extend_from_slice(b"[masked]");
-        from = at + key.len();
+        from = at + secret.len();
     }
     clean.extend_from_slice(&said[from..]);
     clean.into()
@@ -200,9 +271,21 @@ mod tests {
     }
 
     #[test]
+    fn a_secret_is_masked_with_and_without_its_scheme() {
+        let mask = |said: &'static str| {
+            let all = secrets(b"Bearer sk-ours");
+            all.fold(Bytes::from_static(said.as_bytes()), without)
+        };
+        assert_eq!(mask("no sk-ours here"), "no [masked] here");
+        assert_eq!(mask("Bearer sk-ours, sk-ours"), "[masked], [masked]");
+        assert_eq!(secrets(b"abc").count(), 0);
+    }
+
+    #[test]
     fn a_web_page_is_quoted_as_its_words() {
         let page = "<html><head><style>b {x}</style><title>502</title></head>\n<body> <h1>Bad\nGateway</h1></body></html>";
         assert_eq!(without_tags(page), "502 Bad Gateway");
+        assert_eq!(without_tags("<STYLE>b</Style>c"), "c");
         assert_eq!(without_tags("a < b"), "a");
         assert_eq!(without_tags("<script>never ends"), "");
     }

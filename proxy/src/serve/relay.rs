@@ -1,8 +1,8 @@
 //! Paths of no API that is known here: a body that names a model is judged and routed by it, everything else is relayed as it is.
 //!
-//! What is relayed without a model goes to backends that have no credential of ours, or whose `relay` lists it. The same holds
-//! for paths that stand for things that a key owns (files, batches, assistants, …), whether or not their body names a model: nobody
-//! reads another team's files with our key.
+//! What is relayed without a model goes to backends that have no credential of ours, or whose `relay` lists it. The same holds,
+//! whether or not the body names a model, for every path that is not known to make something new of its body alone
+//! ([`is_by_model`]): nobody reads another team's files with our key.
 
 use std::cell::Cell;
 use std::pin::Pin;
@@ -21,8 +21,8 @@ use super::dispatch::Asked;
 use super::error::{Blame, Refusal};
 use super::form::{self, Model};
 use super::path::{self, Operation};
-use super::{headers, intake, reply};
-use crate::json;
+use super::{headers, intake, mirror, reply};
+use crate::json::{self, Members};
 use crate::upstream::{BoxError, Request, RequestBody};
 
 /// How much of a form is read ahead to find its model.
@@ -34,23 +34,27 @@ const FORMS: [&str; 4] = [
     "/images/edits",
     "/images/variations",
 ];
-/// What a key owns at OpenAI: segments of such paths.
-const OWNED: [&str; 14] = [
-    "files",
-    "uploads",
-    "batches",
-    "fine_tuning",
-    "fine-tunes",
-    "assistants",
-    "threads",
-    "vector_stores",
-    "containers",
-    "conversations",
-    "evals",
-    "organization",
-    "projects",
-    "realtime",
+/// Paths that answer out of a model and a body alone, so that a body's model is enough to judge them.
+const BY_MODEL: [&str; 11] = [
+    "chat/completions",
+    "classify",
+    "completions",
+    "detokenize",
+    "embeddings",
+    "moderations",
+    "pooling",
+    "rerank",
+    "responses",
+    "score",
+    "tokenize",
 ];
+/// The same, for any one segment below them.
+const BY_MODEL_BELOW: [&str; 2] = ["audio", "images"];
+/// Where responses are kept, and members of a request for one that lead to others.
+const RESPONSES: &str = "/responses";
+const KEPT: [&str; 2] = ["previous_response_id", "conversation"];
+/// Members of a JSON body that are looked at.
+const MEMBERS: [&str; 3] = ["model", KEPT[0], KEPT[1]];
 
 /// Answers a request of such a path.
 pub(crate) async fn answer(asked: &Asked, body: Incoming) -> Result<Response<Body>, Refusal> {
@@ -106,7 +110,7 @@ fn may_be_json(headers: &HeaderMap) -> bool {
 async fn json(asked: &Asked, body: Incoming) -> Result<Response<Body>, Refusal> {
     call::refuse_encoded(&asked.headers)?;
     let body = intake::whole(body, asked.state.proxy.body_bytes).await?;
-    let members = match json::scan(&body, &["model"]) {
+    let members = match json::scan(&body, &MEMBERS) {
         Ok(members) => members,
         // What does not even say that it is JSON may be something else. JSON lines and arrays name no model.
         Err(_) if !reply::is_json(&asked.headers) || body.starts_with(b"[") => {
@@ -169,21 +173,37 @@ async fn form(
     call::named(asked, Operation::Other, content, &model).await
 }
 
-/// Whether a path stands for something that a key owns, on whatever level an upstream serves it.
-pub(crate) fn is_owned(path: &str) -> bool {
-    // Some servers tell no case apart, or take what follows a `;` for parameters.
-    let name = |segment: &str| {
-        segment
-            .split(';')
-            .next()
-            .unwrap_or_default()
-            .to_ascii_lowercase()
+/// Whether the model that a body names is enough to judge a request of this path, sent with our key.
+pub(crate) fn is_by_model(path: &str) -> bool {
+    let path = path.trim_matches('/');
+    BY_MODEL.contains(&path)
+        || path
+            .split_once('/')
+            .is_some_and(|(first, rest)| BY_MODEL_BELOW.contains(&first) && !rest.contains('/'))
+}
+
+/// The member of a request for a response that leads to what was kept of others, if it has one.
+pub(crate) fn kept(path: &str, body: &[u8], members: &Members<'_, &str>) -> Option<&'static str> {
+    let names = |name: &&str| {
+        let mut values = members.all(name).map(|member| &body[member.value.clone()]);
+        values.any(|value| value != b"null")
     };
-    let segments: Vec<String> = path.trim_matches('/').split('/').map(name).collect();
-    segments.iter().any(|segment| OWNED.contains(&segment.as_str()))
-        // `responses` and `chat/completions` make something new; what is below them is somebody's.
-        || segments.windows(2).any(|pair| pair[0] == "responses")
-        || segments.windows(3).any(|three| three[0] == "chat" && three[1] == "completions")
+    if path.trim_matches('/') != RESPONSES.trim_matches('/') {
+        return None;
+    }
+    KEPT.into_iter().find(names)
+}
+
+/// What a request is told that leads to a kept response at a backend whose key is ours.
+pub(crate) fn is_kept(asked: &Asked, field: &'static str) -> Refusal {
+    let message = format!(
+        "{field:?} leads to what others of this key may own; LLMRoute {} allows it only at a backend without a credential of its own, or one whose spec.relay (LLMBackend) lists POST {RESPONSES}. Send the whole conversation as input.",
+        asked.route().key
+    );
+    Refusal {
+        param: Some(field),
+        ..Refusal::client(StatusCode::BAD_REQUEST, "kept_response", message)
+    }
 }
 
 pub(crate) fn not_relayed(asked: &Asked) -> Refusal {
@@ -227,11 +247,27 @@ async fn pass(asked: &Asked, mut body: RequestBody) -> Result<Response<Body>, Re
         };
         let outcome = asked.sender().send(backend, make).await?;
         let fails_over = attempt::fails_over(&outcome);
-        let answer = outcome
-            .map(|reply| reply::relay(reply, asked, &entry.name))
-            .map_err(|fault| Refusal::upstream(&entry.name, &fault));
+        let kept = fails_over && again.is_some();
+        let answer = match outcome {
+            Ok(reply) => {
+                let reply = if kept {
+                    mirror::held(reply).await
+                } else {
+                    reply
+                };
+                let masks = reply.status.as_u16() >= 400
+                    && asked.method != Method::HEAD
+                    && backend.has_own_credential();
+                Ok(if masks {
+                    mirror::relayed(reply, backend).await
+                } else {
+                    reply::relay(reply, asked, &entry.name)
+                })
+            }
+            Err(fault) => Err(Refusal::upstream(&entry.name, &fault)),
+        };
         match again {
-            Some(again) if fails_over => {
+            Some(again) if kept => {
                 // A real answer, even a refusal, says more than that another could not be reached.
                 if answer.is_ok() || last.is_none() {
                     last = Some(answer);
@@ -300,30 +336,55 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_key_owns_is_known_by_its_path() {
-        for path in [
-            "/files",
-            "/files/1/content",
-            "/batches",
-            "/responses/r1",
-            "/chat/completions/c1",
-            "/threads/t/runs",
-            "/v1/files",
-            "/Files;x",
-            "/x/openai/batches",
-        ] {
-            assert!(is_owned(path), "{path}");
-        }
+    fn a_model_is_enough_only_where_nothing_but_the_body_is_answered() {
         for path in [
             "/responses",
             "/images/generations",
             "/audio/speech",
             "/rerank",
-            "/moderations",
-            "/chat/other/x",
+            "/moderations/",
+            "/chat/completions",
         ] {
-            assert!(!is_owned(path), "{path}");
+            assert!(is_by_model(path), "{path}");
         }
+        for path in [
+            "/files",
+            "/files/1/content",
+            "/batches",
+            "/responses/r1",
+            "/responses/compact",
+            "/chat/completions/c1",
+            "/threads/t/runs",
+            "/v1/rerank",
+            "/Files;x",
+            "/Rerank",
+            "/x/openai/batches",
+            "/images",
+            "/images/files/1",
+            "/videos",
+            "/",
+        ] {
+            assert!(!is_by_model(path), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_request_for_a_response_that_leads_to_another_is_known() {
+        let field = |path: &str, body: &str| {
+            let members = json::scan(body.as_bytes(), &MEMBERS).unwrap();
+            kept(path, body.as_bytes(), &members)
+        };
+        let previous = r#"{"model":"m","previous\u005fresponse_id":"r1"}"#;
+        assert_eq!(field("/responses", previous), Some("previous_response_id"));
+        assert_eq!(
+            field(
+                "/responses",
+                r#"{"conversation":{"id":"c"},"conversation":null}"#
+            ),
+            Some("conversation")
+        );
+        assert_eq!(field("/responses", r#"{"conversation":null}"#), None);
+        assert_eq!(field("/rerank", previous), None);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What a client gets when something fails, and what is tried before.
 
-use dragoman_config::RetryItem;
+use dragoman_config::{Key, Kind, RetryItem, Target};
 use dragoman_crds::{BackendHealth, ModelTarget, RetryOn};
 use http::Method;
 use serde_json::json;
@@ -302,6 +302,26 @@ async fn fallbacks_go_through_the_rules_again() {
         .collect();
     assert_eq!(seen, ["status-503", "status-502", "echo"]);
     assert_eq!(simulator.requests()[2].json()["seed"], 5);
+}
+
+#[tokio::test]
+async fn a_failed_reply_takes_no_place_from_the_fallback_on_the_same_backend() {
+    let simulator = simulator().await;
+    let mut item = backend_at(&simulator);
+    item.max_concurrency = Some(1);
+    let mut item = route(vec![entry("b", item)]);
+    item.model_map = Some(Target::Item(Key::new(Kind::Map, "team-a", "names")));
+    let mut names = map();
+    let mut best = rule(exact("best"), "status-503");
+    best.fallbacks = vec![ModelTarget {
+        model: Some("echo".into()),
+        backend: None,
+    }];
+    names.rules = vec![best];
+    let items = items().put_route("chat", item).put_map("names", names);
+    let proxy = Proxy::start(items);
+    let got = proxy.chat("best", "hello").await;
+    assert_eq!(got.status, 200, "{}", got.text());
 }
 
 #[tokio::test]

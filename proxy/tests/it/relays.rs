@@ -361,6 +361,28 @@ async fn a_model_leads_no_owned_path_to_another_backends_key() {
 }
 
 #[tokio::test]
+async fn a_response_leads_to_no_other_with_a_key_of_ours_unless_relay_lists_it() {
+    let simulator = simulator().await;
+    let body = json!({"model": "echo", "input": "x", "previous_response_id": "r1"});
+    let proxy = Proxy::start(keyed(&simulator, Vec::new()));
+    let got = proxy.post("/v1/responses", &body).await;
+    assert_eq!(
+        (got.status.as_u16(), got.error_code().as_str()),
+        (400, "kept_response")
+    );
+    assert!(got.text().contains("previous_response_id"));
+    assert!(simulator.requests().is_empty());
+    let relay = vec![RelayItem {
+        methods: None,
+        path: "/responses".into(),
+        below: false,
+    }];
+    proxy.shared.publish(keyed(&simulator, relay));
+    proxy.post("/v1/responses", &body).await;
+    assert_eq!(simulator.requests().len(), 1);
+}
+
+#[tokio::test]
 async fn a_configured_header_of_any_name_is_a_credential_unless_it_is_known_to_be_none() {
     let simulator = simulator().await;
     for (name, status) in [("x-signature", 404), ("openai-organization", 200)] {
