@@ -70,7 +70,10 @@ pub struct LLMBackendSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 256), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub catalog: Vec<CatalogEntry>,
-    /// Paths besides the known APIs that may go upstream with the backend's own credential: files, batches and the like. Without a credential of ours every path may.
+    /// Paths that may go upstream with the backend's own credential besides the APIs that name a model (chat, completions, embeddings,
+    /// responses, images, audio, moderations, rerank and their kin): files, batches and the like. Stored responses (`previous_response_id`,
+    /// `conversation`) need `/responses` here. Without a credential of ours every path may; headers from `headers` count as one, unless
+    /// their names are harmless (`user-agent`, `openai-organization` and such).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32))]
     pub relay: Vec<Relay>,
