@@ -33,6 +33,8 @@ pub(crate) struct Sample {
     pub(crate) kib_per_idle_stream: Option<f64>,
     /// Resident memory after the start and one probe, in MiB.
     pub(crate) mib_at_rest: Option<f64>,
+    /// What of it is anonymous, in MiB.
+    pub(crate) anonymous_mib_at_rest: Option<f64>,
 }
 
 /// The figures of one round.
@@ -174,10 +176,11 @@ impl<'a> Side<'a> {
     /// On a contender just started: what a peak has taken does not come back, and would hide what streams take.
     async fn memory(&mut self, streams: usize) -> Result<(), Fault> {
         let fresh = self.kind.start(self.core, self.upstream.address).await?;
-        let rest = fresh.resident_kib()?;
+        let rest = fresh.memory()?;
         let open = IdleStreams::open(fresh.address, streams).await?;
-        let taken = fresh.resident_kib()?.saturating_sub(rest);
-        self.sample.mib_at_rest = Some(rest as f64 / 1024.0);
+        let taken = fresh.memory()?.resident.saturating_sub(rest.resident);
+        self.sample.mib_at_rest = Some(rest.resident as f64 / 1024.0);
+        self.sample.anonymous_mib_at_rest = Some(rest.anonymous as f64 / 1024.0);
         self.sample.kib_per_idle_stream = Some(taken as f64 / streams as f64);
         drop((open, fresh));
         self.upstream.quiet().await

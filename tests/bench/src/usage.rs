@@ -28,12 +28,23 @@ pub(crate) fn cpu_nanoseconds(pids: &[u32]) -> Result<u64, Fault> {
     read().map_err(|e| Fault::machine(format!("read the CPU time of {pids:?}"), e))
 }
 
-/// Resident memory of these processes, in KiB; pages that they share are counted in each.
-pub(crate) fn resident_kib(pids: &[u32]) -> Result<u64, Fault> {
+/// Memory of processes, in KiB; pages that they share are counted in each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Memory {
+    /// All that is resident, the pages of programs and libraries included.
+    pub(crate) resident: u64,
+    /// What no file stands behind: heap, stacks, written data.
+    pub(crate) anonymous: u64,
+}
+
+/// Memory of these processes.
+pub(crate) fn memory(pids: &[u32]) -> Result<Memory, Fault> {
     let read = || {
-        let mut total = 0;
+        let mut total = Memory::default();
         for pid in pids {
-            total += rss(&fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?)?;
+            let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?;
+            total.resident += kib(&rollup, "Rss:")?;
+            total.anonymous += kib(&rollup, "Anonymous:")?;
         }
         Ok(total)
     };
@@ -68,9 +79,9 @@ fn running_time(schedstat: &str) -> io::Result<u64> {
         .ok_or_else(|| unreadable("schedstat", schedstat))
 }
 
-/// The line `Rss:` of `smaps_rollup`, in KiB.
-fn rss(rollup: &str) -> io::Result<u64> {
-    let line = rollup.lines().find_map(|line| line.strip_prefix("Rss:"));
+/// A line of `smaps_rollup`, in KiB.
+fn kib(rollup: &str, name: &str) -> io::Result<u64> {
+    let line = rollup.lines().find_map(|line| line.strip_prefix(name));
     line.and_then(|rest| rest.split_ascii_whitespace().next()?.parse().ok())
         .ok_or_else(|| unreadable("smaps_rollup", rollup))
 }
@@ -99,15 +110,19 @@ mod tests {
     }
 
     #[test]
-    fn memory_is_the_rss_line_alone() {
-        let text = "55-7f ---p 0 00:00 0 [rollup]\nRss:    1234 kB\nPss:     99 kB\n";
-        assert_eq!(rss(text).unwrap(), 1234);
+    fn memory_is_read_from_its_own_line() {
+        let text =
+            "55-7f ---p 0 00:00 0 [rollup]\nRss:    1234 kB\nPss_Anon: 7 kB\nAnonymous: 99 kB\n";
+        assert_eq!(kib(text, "Rss:").unwrap(), 1234);
+        assert_eq!(kib(text, "Anonymous:").unwrap(), 99);
+        assert!(kib(text, "Swap:").is_err());
     }
 
     #[test]
     fn this_process_has_used_cpu_and_memory() {
         let me = [std::process::id()];
         assert!(cpu_nanoseconds(&me).unwrap() > 0);
-        assert!(resident_kib(&me).unwrap() > 0);
+        let memory = memory(&me).unwrap();
+        assert!(memory.anonymous > 0 && memory.anonymous < memory.resident);
     }
 }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use crate::fault::Fault;
 use crate::load;
-use crate::usage;
+use crate::usage::{self, Memory};
 use process::Process;
 
 /// How long a contender may take to answer its first request.
@@ -59,9 +59,9 @@ impl Contender {
         usage::cpu_nanoseconds(&self.pids)
     }
 
-    /// Its resident memory, in KiB.
-    pub(crate) fn resident_kib(&self) -> Result<u64, Fault> {
-        usage::resident_kib(&self.pids)
+    /// Its memory now.
+    pub(crate) fn memory(&self) -> Result<Memory, Fault> {
+        usage::memory(&self.pids)
     }
 
     /// The end of its log.

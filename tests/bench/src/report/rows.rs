@@ -47,7 +47,7 @@ struct Definition {
     figure: fn(&Round, &Sample) -> Option<f64>,
 }
 
-const DEFINITIONS: [Definition; 6] = [
+const DEFINITIONS: [Definition; 7] = [
     Definition {
         measure: "CPU per request, 16 connections",
         unit: "µs",
@@ -89,6 +89,13 @@ const DEFINITIONS: [Definition; 6] = [
         comparison: Comparison::Absolute,
         bound: Some(10.0),
         figure: |_, sample| sample.mib_at_rest,
+    },
+    Definition {
+        measure: "of it anonymous",
+        unit: "MiB",
+        comparison: Comparison::Absolute,
+        bound: None,
+        figure: |_, sample| sample.anonymous_mib_at_rest,
     },
 ];
 
