@@ -5,7 +5,7 @@ use std::time::Instant;
 use dragoman_config::wire::Content;
 use dragoman_config::{Changes, Key, Kind, Object, ObjectKey, SecretData, reason};
 
-use super::Core;
+use super::{Core, ENOUGH};
 use crate::pki::SECRET;
 use crate::push::shelf::{Shelf, Update};
 use crate::watch::{Change, Resource, Seen, Source, Thing};
@@ -116,6 +116,20 @@ impl Core {
         }
     }
 
+    /// Takes in that a Secret could not be read: one that nobody can read must not keep everything else from being served.
+    pub(super) fn secret_failed(&mut self, name: ObjectKey, now: Instant) {
+        if !self.unread_secrets.contains(&name) {
+            return;
+        }
+        let faults = self.secret_faults.entry(name.clone()).or_default();
+        *faults += 1;
+        if *faults >= ENOUGH {
+            self.unread_secrets.remove(&name);
+            self.secret_faults.remove(&name);
+            self.check_ready(now);
+        }
+    }
+
     /// Takes in what a Secret holds.
     pub(super) fn secret_read(&mut self, name: ObjectKey, data: SecretData, now: Instant) {
         // Nobody refers to it any more: what we do not need we do not keep.
@@ -123,6 +137,7 @@ impl Core {
             return;
         }
         self.unread_secrets.remove(&name);
+        self.secret_faults.remove(&name);
         let changes = self.world.apply(Object::Secret(name, data));
         self.changed(changes, now);
         self.check_ready(now);
@@ -138,6 +153,7 @@ impl Core {
             }
             for name in self.wanted_secrets.difference(&wanted) {
                 self.unread_secrets.remove(name);
+                self.secret_faults.remove(name);
                 self.secret_reads.forget(name);
             }
             self.wanted_secrets = wanted;
@@ -157,31 +173,37 @@ impl Core {
                 .entry(proxy.clone())
                 .or_insert_with(|| Shelf::new(identity.hash_key_of(&proxy)));
             let world = &self.world;
-            let updates = items.into_iter().filter_map(|name| {
-                if gone.contains(&name) {
-                    return Some(Update {
+            // Gathered first: the shelf is asked here, and is locked while it takes updates.
+            let updates: Vec<Update> = items
+                .into_iter()
+                .filter_map(|name| {
+                    if gone.contains(&name) {
+                        return Some(Update {
+                            name,
+                            content: None,
+                        });
+                    }
+                    let outcome = world.outcome(&name)?;
+                    // What waits for a Secret to be read is held back: proxies keep what they have. What is on no shelf yet is
+                    // told to be unusable, for what is on none is taken from proxies that have it.
+                    if shelf.version_of(&name).is_some()
+                        && outcome
+                            .verdicts
+                            .iter()
+                            .any(|verdict| verdict.reason == reason::PENDING)
+                    {
+                        return None;
+                    }
+                    let content = match &outcome.item {
+                        Ok(item) => Content::Item(item.clone()),
+                        Err(reason) => Content::Invalid(reason.clone()),
+                    };
+                    Some(Update {
                         name,
-                        content: None,
-                    });
-                }
-                let outcome = world.outcome(&name)?;
-                // What waits for a Secret to be read is held back: proxies keep what they have.
-                if outcome
-                    .verdicts
-                    .iter()
-                    .any(|verdict| verdict.reason == reason::PENDING)
-                {
-                    return None;
-                }
-                let content = match &outcome.item {
-                    Ok(item) => Content::Item(item.clone()),
-                    Err(reason) => Content::Invalid(reason.clone()),
-                };
-                Some(Update {
-                    name,
-                    content: Some((content, outcome.canonical.clone())),
+                        content: Some((content, outcome.canonical.clone())),
+                    })
                 })
-            });
+                .collect();
             if shelf.update(updates, now) {
                 self.want_status(
                     Key {

@@ -38,6 +38,8 @@ use crate::watch::Source;
 
 /// How long a Secret, or a status that could not be written, waits at most: traffic and people wait for them.
 const SOON: Duration = Duration::from_secs(5);
+/// After so many failures nobody else waits for a Secret any more; what needs it still does.
+const ENOUGH: u32 = 3;
 /// How long proxies get to find a new leader before it writes how many there are.
 const ARRIVAL: Duration = Duration::from_secs(2);
 
@@ -55,6 +57,8 @@ pub struct Core {
     wanted_secrets: BTreeSet<ObjectKey>,
     unread_secrets: BTreeSet<ObjectKey>,
     secret_reads: Schedule<ObjectKey>,
+    /// How often in a row a Secret could not be read.
+    secret_faults: BTreeMap<ObjectKey, u32>,
 
     pods: Pods,
     owned: Owned,
@@ -103,6 +107,7 @@ impl Core {
             wanted_secrets: BTreeSet::new(),
             unread_secrets: BTreeSet::new(),
             secret_reads: Schedule::new(16).waiting_at_most(SOON),
+            secret_faults: BTreeMap::new(),
             pods: Pods::default(),
             owned: Owned::default(),
             services: BTreeMap::new(),

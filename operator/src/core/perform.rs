@@ -103,6 +103,10 @@ async fn read_secret(client: &Client, name: &ObjectKey) -> kube::Result<SecretDa
             tracing::error!(secret = %name, "the operator may not read a Secret that a backend refers to: {}", status.message);
             Ok(SecretData::Missing)
         }
+        Err(kube::Error::Api(status)) if matches!(status.code, 400 | 404 | 422) => {
+            // A name that no Secret can have.
+            Ok(SecretData::Missing)
+        }
         Err(fault) => Err(fault),
     }
 }

@@ -88,7 +88,8 @@ impl Core {
                 match data {
                     Ok(data) => self.secret_read(name, data, now),
                     Err(fault) => {
-                        tracing::warn!(secret = %name, %fault, "a Secret could not be read; it is tried again")
+                        tracing::warn!(secret = %name, %fault, "a Secret could not be read; it is tried again");
+                        self.secret_failed(name, now);
                     }
                 }
             }

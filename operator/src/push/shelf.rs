@@ -225,14 +225,17 @@ impl Shelf {
             state.digest = None;
             state.line = None;
             state.bumped = now;
-            if state.streams.is_empty() {
-                // Whoever connects later says itself what it has.
-                let gone = std::mem::take(&mut state.gone);
-                for (name, version) in gone {
-                    state.changed.remove(&(version, name));
-                }
+            // Whoever connects later says itself what it has.
+            let heard = state.streams.values().map(|progress| progress.sent).min();
+            let heard = heard.unwrap_or(version);
+            let state = &mut *state;
+            let forgotten = state.gone.extract_if(.., |_, version| *version <= heard);
+            for (name, version) in forgotten {
+                state.changed.remove(&(version, name));
             }
-            drop(state);
+        }
+        drop(state);
+        if changed {
             self.version.send_replace(version);
         }
         changed

@@ -268,3 +268,19 @@ fn successors_of_the_ca_travel_without_any_item() {
         (Some("PEM"), 0)
     );
 }
+
+#[test]
+fn what_every_stream_heard_of_being_gone_is_forgotten() {
+    let shelf = Shelf::new([7; 32]);
+    let now = Instant::now();
+    shelf.update([put("a", "1")], now);
+    let _ = shelf.begin(1, BTreeMap::new(), None);
+    shelf.update([gone("a")], now);
+    shelf.update([put("b", "1")], now);
+    assert_eq!(shelf.state.lock().gone.len(), 1, "not heard of yet");
+    let _ = shelf.next(1, None);
+    shelf.update([put("b", "2")], now);
+    let state = shelf.state.lock();
+    assert!(state.gone.is_empty());
+    assert_eq!(state.changed.len(), 1);
+}

@@ -151,13 +151,16 @@ pub fn is_urgent(before: &Value, after: &Value) -> bool {
     };
     // The first word on health is what somebody who just applied the object waits for; later ones may gather.
     let first_word = |type_: &str| {
-        let reason = |status: &Value| condition_of(status, type_).map(|found| found["reason"].clone());
+        let reason =
+            |status: &Value| condition_of(status, type_).map(|found| found["reason"].clone());
         verdict(before, type_).is_none_or(|status| status == "Unknown")
             && reason(before) != reason(after)
     };
     before["observedGeneration"] != after["observedGeneration"]
         || before["url"] != after["url"]
-        || [condition::HEALTHY, condition::BACKENDS_HEALTHY].into_iter().any(first_word)
+        || [condition::HEALTHY, condition::BACKENDS_HEALTHY]
+            .into_iter()
+            .any(first_word)
         || URGENT
             .iter()
             .any(|type_| verdict(before, type_) != verdict(after, type_))

@@ -146,7 +146,11 @@ fn judge(backends: &[BackendStatus]) -> (&'static str, &'static str, String) {
         .collect();
     let unknown = named(BackendHealth::Unknown);
     if !faults.is_empty() {
-        let reason = if faults.len() == backends.len() { "NoneHealthy" } else { "SomeUnhealthy" };
+        let reason = if faults.len() == backends.len() {
+            "NoneHealthy"
+        } else {
+            "SomeUnhealthy"
+        };
         ("False", reason, format!("unhealthy: {}", faults.join(", ")))
     } else if !unknown.is_empty() {
         (

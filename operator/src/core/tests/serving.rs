@@ -42,6 +42,27 @@ fn nothing_is_served_before_every_secret_that_is_needed_was_read() {
 }
 
 #[test]
+fn a_secret_that_nobody_can_read_holds_only_what_needs_it() {
+    let mut stage = Stage::new();
+    stage.unreadable = true;
+    stage.lead();
+    stage.chat();
+    stage.pod("p1", "u1");
+    stage.list();
+    stage.settle();
+    assert!(!stage.core.is_ready());
+    stage.pass(Duration::from_secs(20));
+    let proxy = stage.connect("p1", "u1").unwrap();
+    let shelf = &proxy.admitted.shelf;
+    let backend = Key::new(Kind::Backend, "team-a", "vllm");
+    let held = shelf.version_of(&backend);
+    assert!(held.is_some(), "a proxy that has it keeps it");
+    stage.unreadable = false;
+    stage.pass(Duration::from_secs(5));
+    assert!(shelf.version_of(&backend) > held);
+}
+
+#[test]
 fn a_replica_that_follows_serves_nobody() {
     let (mut stage, _, _) = Stage::served();
     stage.core.follow();

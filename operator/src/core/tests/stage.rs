@@ -28,6 +28,8 @@ pub(super) struct Stage {
     version: u64,
     /// What a read of a Secret gives.
     pub(super) secrets: BTreeMap<ObjectKey, SecretData>,
+    /// Whether reads of Secrets fail.
+    pub(super) unreadable: bool,
     /// Every status as it was last written.
     pub(super) statuses: BTreeMap<Key, Value>,
     /// Keys of statuses in the order of their writes.
@@ -53,6 +55,7 @@ impl Stage {
             clock,
             version: 10,
             secrets: BTreeMap::new(),
+            unreadable: false,
             statuses: BTreeMap::new(),
             writes: Vec::new(),
             conflict: false,
@@ -200,6 +203,9 @@ impl Stage {
 
     fn perform(&mut self, job: Job) -> Done {
         match job {
+            Job::ReadSecret(name) if self.unreadable => {
+                Done::ReadSecret(name, Err(kube::Error::LinesCodecMaxLineLengthExceeded))
+            }
             Job::ReadSecret(name) => {
                 let data = self
                     .secrets

@@ -103,10 +103,7 @@ fn a_backend_that_goes_down_is_told_at_once_after_a_quiet_time() {
     stage.report(&proxy, health(BackendHealth::Unhealthy));
     stage.soon();
     assert_eq!(stage.condition(&backend(), "Healthy").0, "False");
-    assert_eq!(
-        stage.condition(&route, "BackendsHealthy").1,
-        "SomeUnhealthy"
-    );
+    assert_eq!(stage.condition(&route, "BackendsHealthy").1, "NoneHealthy");
     assert_eq!(stage.condition(&route, "Ready").0, "True");
     assert_eq!(stage.statuses[&backend()]["models"], 3);
 }
