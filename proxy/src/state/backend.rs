@@ -18,7 +18,8 @@ use crate::upstream::{
 };
 
 /// The headers that credentials travel in. None of a client's goes upstream, but for a backend of `passthrough`.
-pub const CREDENTIAL_HEADERS: [HeaderName; 4] = [
+// A static: a constant would be made anew, and dropped, for each header that is compared with it.
+pub static CREDENTIAL_HEADERS: [HeaderName; 4] = [
     http::header::AUTHORIZATION,
     HeaderName::from_static("x-api-key"),
     HeaderName::from_static("api-key"),
