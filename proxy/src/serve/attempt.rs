@@ -37,31 +37,34 @@ pub(crate) struct Sender<'a> {
 }
 
 impl Sender<'_> {
-    /// Sends to one backend what `make` makes, and again as its `retries` say: each attempt makes its own request.
+    /// Sends to one backend what `make` makes, and again as its `retries` say.
     ///
     /// # Errors
     /// What `make` refuses.
     pub(crate) async fn send(
         &self,
         backend: &Arc<Backend>,
-        make: impl Fn() -> Result<Request, Refusal>,
+        make: impl FnOnce() -> Result<Request, Refusal>,
     ) -> Result<Outcome, Refusal> {
         let cluster = match self.worker.cluster(backend) {
             Ok(cluster) => cluster,
             Err(fault) => return Ok(Err(Fault::Closed(fault.to_string()))),
         };
+        let mut request = make()?;
         let mut left = backend.retries.attempts;
         loop {
-            let request = make()?;
-            if !request.body.replayable() {
-                left = 0;
-            }
+            let again = if left > 0 {
+                request.body.replay()
+            } else {
+                None
+            };
             let outcome = cluster
-                .send_following(request, &backend.secrets, None)
+                .send_following(&mut request, &backend.secrets, None)
                 .await;
             self.note(backend, &outcome);
-            if left == 0 || !retries(&backend.retries.on, &outcome) {
-                return Ok(outcome);
+            match again {
+                Some(body) if retries(&backend.retries.on, &outcome) => request.body = body,
+                _ => return Ok(outcome),
             }
             left -= 1;
         }

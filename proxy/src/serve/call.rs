@@ -35,7 +35,7 @@ pub(crate) async fn answer(
     body: Incoming,
 ) -> Result<Response<Body>, Refusal> {
     let names = names(asked.route())?;
-    refuse_encoded(&asked.headers)?;
+    refuse_encoded(&asked.headers())?;
     let body = intake::whole(body, asked.state.proxy.body_bytes).await?;
     let members = json::scan(&body, &MEMBERS).map_err(Refusal::malformed)?;
     let Some(model) = members.text(&body, "model") else {
@@ -178,9 +178,10 @@ impl<'a> Call<'a> {
     async fn send(&self, names: &Names, looks_into: bool) -> Result<Answer<'a>, Refusal> {
         let route = self.asked.route();
         let mut last = None;
-        for step in self.steps(names)? {
-            let headers = &self.asked.headers;
-            let whose = |backend: &Backend| models::whose(headers, backend);
+        let steps = self.steps(names)?;
+        let last_step = steps.len().saturating_sub(1);
+        for (number, step) in steps.into_iter().enumerate() {
+            let whose = |backend: &Backend| models::whose(&self.asked.headers(), backend);
             let found = candidates::for_model(route, &step.model, step.backend, whose);
             let order = match found {
                 Ok(order) => order,
@@ -190,7 +191,8 @@ impl<'a> Call<'a> {
                 }
             };
             self.look_after_lists(&order, names);
-            for at in order.iter() {
+            let last_place = order.iter().count().saturating_sub(1);
+            for (place, at) in order.iter().enumerate() {
                 let entry = &route.backends[at];
                 let Ok(backend) = &entry.backend else {
                     continue;
@@ -205,7 +207,8 @@ impl<'a> Call<'a> {
                     last.get_or_insert_with(|| Err(relay::is_kept(self.asked, field)));
                     continue;
                 }
-                let make = || self.outgoing(&step, entry, backend, looks_into);
+                let is_last = number == last_step && place == last_place;
+                let make = || self.outgoing(&step, entry, backend, looks_into, is_last);
                 let outcome = self.asked.sender().send(backend, make).await?;
                 if self.content.is_spent() || !attempt::fails_over(&outcome) {
                     return outcome
@@ -234,15 +237,16 @@ impl<'a> Call<'a> {
         let ttl = Duration::from_millis(names.cache_ttl_ms);
         for at in order.iter() {
             if let Ok(backend) = &self.asked.route().backends[at].backend {
-                models::look_after(&self.asked.worker, backend, &self.asked.headers, ttl);
+                models::look_after(&self.asked.worker, backend, &self.asked.headers(), ttl);
             }
         }
     }
 
     fn steps<'m>(&'m self, names: &'m Names) -> Result<Vec<Step<'m>>, Refusal> {
         let key = &self.asked.route().key;
+        let headers = self.asked.headers();
         let header = |name: &str| {
-            let value = self.asked.headers.get(name)?;
+            let value = headers.get(name)?;
             Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
         };
         let input = Input {
@@ -277,21 +281,27 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// The request for one backend.
+    /// The request for one backend, to which the client's headers move when it is the last.
     fn outgoing(
         &self,
         step: &Step<'_>,
         entry: &RouteBackend,
         backend: &Backend,
         looks_into: bool,
+        is_last: bool,
     ) -> Result<Request, Refusal> {
         let bare = entry.names.bare(&step.model).unwrap_or(&step.model);
         let name = entry.names.upstream(bare);
         let path = backend.settings.endpoint.join(&self.asked.path_and_query());
+        let client = if is_last {
+            self.asked.headers.take()
+        } else {
+            self.asked.headers().clone()
+        };
         Ok(Request {
             method: self.asked.method.clone(),
             path: path.map_err(|_| bad_path())?,
-            headers: headers::upstream(&self.asked.headers, backend, looks_into),
+            headers: headers::upstream(client, backend, looks_into),
             body: self.edited(step, name)?,
         })
     }

@@ -1,5 +1,6 @@
 //! From a request's head to whoever answers it.
 
+use std::cell::{Ref, RefCell};
 use std::convert::Infallible;
 use std::rc::Rc;
 
@@ -26,7 +27,8 @@ pub(crate) struct Asked {
     /// The route's number.
     pub(crate) at: usize,
     pub(crate) method: Method,
-    pub(crate) headers: HeaderMap,
+    /// The client's headers; gone once the last request that they are for was made, since to copy them all is dear.
+    pub(crate) headers: RefCell<HeaderMap>,
     /// What stands after the base URL, with a leading slash.
     pub(crate) path: String,
     pub(crate) query: Option<String>,
@@ -35,6 +37,11 @@ pub(crate) struct Asked {
 impl Asked {
     pub(crate) fn route(&self) -> &Route {
         &self.state.routes[self.at]
+    }
+
+    /// The client's headers.
+    pub(crate) fn headers(&self) -> Ref<'_, HeaderMap> {
+        self.headers.borrow()
     }
 
     pub(crate) fn sender(&self) -> Sender<'_> {
@@ -114,7 +121,7 @@ async fn route(
     path.push('/');
     path.push_str(below);
     let query = head.uri.query().map(str::to_owned);
-    let (method, headers) = (head.method, head.headers);
+    let (method, headers) = (head.method, RefCell::new(head.headers));
     let asked = Asked {
         id,
         worker,

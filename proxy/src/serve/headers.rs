@@ -54,29 +54,23 @@ fn listed(headers: &HeaderMap) -> Option<Vec<HeaderName>> {
 /// What goes upstream of a client's headers, with the backend's own.
 ///
 /// `looks_into`: the reply will be read here, so that it must come unencoded.
-pub(crate) fn upstream(client: &HeaderMap, backend: &Backend, looks_into: bool) -> HeaderMap {
-    let listed = listed(client);
+pub(crate) fn upstream(mut headers: HeaderMap, backend: &Backend, looks_into: bool) -> HeaderMap {
+    let listed = listed(&headers);
     let passthrough = matches!(backend.credential, Credential::Passthrough);
-    let mut headers = HeaderMap::with_capacity(client.len() + 2 + backend.headers.len());
-    for (name, value) in client {
-        let withheld = stays(name)
+    let encodings = match headers.get(header::ACCEPT_ENCODING) {
+        Some(encodings) if !looks_into => encodings.clone(),
+        _ => HeaderValue::from_static("identity"),
+    };
+    let withheld = |name: &&HeaderName| {
+        stays(name)
             || (!passthrough && CREDENTIAL_HEADERS.contains(name))
-            || listed.as_ref().is_some_and(|listed| listed.contains(name));
-        if !withheld {
-            headers.append(name.clone(), value.clone());
-        }
+            || listed.as_ref().is_some_and(|listed| listed.contains(name))
+    };
+    // Taken out where they stand: those that go on are the most, and are not touched.
+    for name in headers.keys().filter(withheld).cloned().collect::<Vec<_>>() {
+        headers.remove(name);
     }
-    match client.get(header::ACCEPT_ENCODING) {
-        Some(encodings) if !looks_into => {
-            headers.insert(header::ACCEPT_ENCODING, encodings.clone());
-        }
-        _ => {
-            headers.insert(
-                header::ACCEPT_ENCODING,
-                HeaderValue::from_static("identity"),
-            );
-        }
-    }
+    headers.insert(header::ACCEPT_ENCODING, encodings);
     if let Credential::Key(key) = &backend.credential {
         headers.insert(header::AUTHORIZATION, key.clone());
     }

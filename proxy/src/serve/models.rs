@@ -87,12 +87,13 @@ async fn entries(asked: &Asked) -> Result<(Vec<Entry>, Option<Failure>), Refusal
     let route = asked.route();
     let names = call::names(route)?;
     let ttl = Duration::from_millis(names.cache_ttl_ms);
+    let headers = asked.headers().clone();
     let outcomes = join_all(
         route
             .backends
             .iter()
             .map(async |entry| match &entry.backend {
-                Ok(backend) => fetch(&asked.worker, backend, &asked.headers, ttl).await,
+                Ok(backend) => fetch(&asked.worker, backend, &headers, ttl).await,
                 Err(why) => {
                     let why = format!("backend {:?} cannot be used: {why}", entry.name);
                     Err(Failure::new(StatusCode::SERVICE_UNAVAILABLE, why))
@@ -213,9 +214,9 @@ async fn ask(
         .endpoint
         .join("/models")
         .map_err(|fault| failed(fault.to_string()))?;
-    let mut headers = headers::upstream(client, backend, true);
+    let mut headers = headers::upstream(client.clone(), backend, true);
     headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
-    let request = Request {
+    let mut request = Request {
         method: Method::GET,
         path,
         headers,
@@ -223,7 +224,7 @@ async fn ask(
     };
     let end = Instant::now() + PATIENCE;
     let sent = cluster
-        .send_following(request, &backend.secrets, Some(end))
+        .send_following(&mut request, &backend.secrets, Some(end))
         .await;
     attempt::learn(backend, &sent);
     let reply = sent.map_err(|fault| unreachable(backend, &fault))?;

@@ -83,9 +83,10 @@ pub(crate) async fn answer(asked: &Asked, body: Incoming) -> Result<Response<Bod
     if asked.method != Method::POST {
         return pass(asked, stream(None, body)).await;
     }
-    match form::boundary(&asked.headers) {
+    let boundary = form::boundary(&asked.headers());
+    match boundary {
         Some(boundary) => form(asked, &boundary, body).await,
-        None if may_be_json(&asked.headers) => json(asked, body).await,
+        None if may_be_json(&asked.headers()) => json(asked, body).await,
         None => pass(asked, stream(None, body)).await,
     }
 }
@@ -108,12 +109,12 @@ fn may_be_json(headers: &HeaderMap) -> bool {
 }
 
 async fn json(asked: &Asked, body: Incoming) -> Result<Response<Body>, Refusal> {
-    call::refuse_encoded(&asked.headers)?;
+    call::refuse_encoded(&asked.headers())?;
     let body = intake::whole(body, asked.state.proxy.body_bytes).await?;
     let members = match json::scan(&body, &MEMBERS) {
         Ok(members) => members,
         // What does not even say that it is JSON may be something else. JSON lines and arrays name no model.
-        Err(_) if !reply::is_json(&asked.headers) || body.starts_with(b"[") => {
+        Err(_) if !reply::is_json(&asked.headers()) || body.starts_with(b"[") => {
             return pass(asked, RequestBody::Bytes(body)).await;
         }
         Err(fault) => return Err(Refusal::malformed(fault)),
@@ -241,7 +242,7 @@ async fn pass(asked: &Asked, mut body: RequestBody) -> Result<Response<Body>, Re
             Ok(Request {
                 method: asked.method.clone(),
                 path: path.map_err(|_| call::bad_path())?,
-                headers: headers::upstream(&asked.headers, backend, false),
+                headers: headers::upstream(asked.headers().clone(), backend, false),
                 body: body.unwrap_or(RequestBody::Empty),
             })
         };

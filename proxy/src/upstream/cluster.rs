@@ -148,11 +148,13 @@ impl Cluster {
     /// As [`Cluster::send`], following redirects with the same method and body. A new origin is not told any credential:
     /// neither the usual headers for one nor those in `secrets`. A body that cannot be sent again is not redirected: the redirect is the reply.
     ///
+    /// The body is taken; all else of `request` stays, for another try.
+    ///
     /// # Errors
     /// As [`Cluster::send`]; a redirect that must not be followed is a [`Fault::Protocol`].
     pub async fn send_following(
         &self,
-        mut request: Request,
+        request: &mut Request,
         secrets: &[HeaderName],
         end: Option<Instant>,
     ) -> Result<Reply, Fault> {
@@ -163,9 +165,11 @@ impl Cluster {
             replying: false,
         };
         let mut cluster = self.clone();
+        let mut redirected: Option<Box<Request>> = None;
         for hops in 0.. {
+            let request = redirected.as_deref_mut().unwrap_or(&mut *request);
             let body = request.body.replay();
-            let reply = cluster.send_taking_body(&mut request, Some(end)).await?;
+            let reply = cluster.send_taking_body(request, Some(end)).await?;
             let Some(body) = body else { return Ok(reply) };
             if !reply.status.is_redirection() {
                 return Ok(reply);
@@ -183,9 +187,15 @@ impl Cluster {
             let Some(target) = target else {
                 return Ok(reply);
             };
+            let mut next = Request {
+                method: request.method.clone(),
+                path: target.path,
+                headers: request.headers.clone(),
+                body,
+            };
             if target.new_origin {
-                redirect::drop_credentials(&mut request.headers, secrets);
-                request.headers.remove(http::header::HOST);
+                redirect::drop_credentials(&mut next.headers, secrets);
+                next.headers.remove(http::header::HOST);
                 cluster = if target.endpoint.same_origin(self.endpoint()) {
                     self.clone()
                 } else {
@@ -193,8 +203,7 @@ impl Cluster {
                     elsewhere.map_err(|error| refused(format!("it redirects, but {error}")))?
                 };
             }
-            request.path = target.path;
-            request.body = body;
+            redirected = Some(Box::new(next));
         }
         Err(refused("it redirects without end".into()))
     }

@@ -305,6 +305,38 @@ async fn fallbacks_go_through_the_rules_again() {
 }
 
 #[tokio::test]
+async fn every_try_carries_the_clients_headers() {
+    let simulator = simulator().await;
+    let mut item = with_key(backend_at(&simulator), "ours");
+    item.retries = RetryItem {
+        attempts: 1,
+        on: vec![RetryOn::Unavailable],
+    };
+    let mut names = map();
+    let mut first = rule(exact("best"), "status-503");
+    first.fallbacks = vec![ModelTarget {
+        model: Some("status-502+times-1".into()),
+        backend: None,
+    }];
+    names.rules = vec![first];
+    let mut mapped = route(vec![entry("b", item)]);
+    mapped.model_map = Some(Target::Item(Key::new(Kind::Map, "team-a", "names")));
+    let proxy = Proxy::start(items().put_map("names", names).put_route("chat", mapped));
+    let sent = [("x-mine", "1"), ("authorization", "Bearer theirs")];
+    let body = chat("best", "x", false).to_string();
+    let got = proxy
+        .send(Method::POST, "/v1/chat/completions", &sent, body)
+        .await;
+    assert_eq!(got.status, 200, "{}", got.text());
+    let seen = simulator.requests();
+    assert_eq!(seen.len(), 4);
+    for seen in &seen {
+        assert_eq!(seen.header("x-mine"), Some("1"));
+        assert_eq!(seen.header("authorization"), Some("Bearer ours"));
+    }
+}
+
+#[tokio::test]
 async fn a_failed_reply_takes_no_place_from_the_fallback_on_the_same_backend() {
     let simulator = simulator().await;
     let mut item = backend_at(&simulator);

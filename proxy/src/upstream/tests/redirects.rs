@@ -47,7 +47,10 @@ fn a_post_stays_a_post_with_its_body_and_its_key() {
     for status in [301, 302, 307, 308] {
         run(async {
             let (cluster, seen) = upstream(vec![to(status, "/v1/chat/"), HELLO.into()]);
-            let reply = cluster.send_following(with_key(), &[], None).await.unwrap();
+            let reply = cluster
+                .send_following(&mut with_key(), &[], None)
+                .await
+                .unwrap();
             assert_eq!(reply.status, 200);
             let seen = seen.borrow();
             let first = "POST /v1/chat HTTP/1.1\r\nhost: llm\r\nauthorization: Bearer k\r\nx-own: secret\r\ncontent-length: 6\r\n\r\nprompt";
@@ -63,7 +66,7 @@ fn a_new_origin_learns_no_credential() {
         let (cluster, seen) = upstream(vec![to(308, "http://other:8080/x"), HELLO.into()]);
         let secrets = [HeaderName::from_static("x-own")];
         cluster
-            .send_following(with_key(), &secrets, None)
+            .send_following(&mut with_key(), &secrets, None)
             .await
             .unwrap();
         assert_eq!(
@@ -82,7 +85,10 @@ fn a_credential_does_not_come_back_on_the_way_back() {
             HELLO.into(),
         ];
         let (cluster, seen) = upstream(replies);
-        cluster.send_following(with_key(), &[], None).await.unwrap();
+        cluster
+            .send_following(&mut with_key(), &[], None)
+            .await
+            .unwrap();
         assert!(seen.borrow()[2].starts_with("POST /y HTTP/1.1\r\nhost: llm\r\nx-own"));
     });
 }
@@ -92,7 +98,7 @@ fn a_circle_is_left_after_five_hops() {
     run(async {
         let (cluster, seen) = upstream(vec![to(307, "/again")]);
         let fault = cluster
-            .send_following(with_key(), &[], None)
+            .send_following(&mut with_key(), &[], None)
             .await
             .unwrap_err();
         assert!(matches!(fault, Fault::Protocol { .. }), "{fault}");
@@ -105,7 +111,7 @@ fn a_new_origin_is_as_forbidden_as_any() {
     run(async {
         let (cluster, seen) = upstream(vec![to(307, "http://169.254.169.254/latest")]);
         let fault = cluster
-            .send_following(with_key(), &[], None)
+            .send_following(&mut with_key(), &[], None)
             .await
             .unwrap_err();
         assert!(matches!(fault, Fault::DeniedAddress { .. }), "{fault}");
@@ -117,7 +123,10 @@ fn a_new_origin_is_as_forbidden_as_any() {
 fn see_other_is_the_clients_to_follow() {
     run(async {
         let (cluster, _) = upstream(vec![to(303, "/elsewhere")]);
-        let reply = cluster.send_following(with_key(), &[], None).await.unwrap();
+        let reply = cluster
+            .send_following(&mut with_key(), &[], None)
+            .await
+            .unwrap();
         assert_eq!(
             (reply.status.as_u16(), &reply.headers["location"]),
             (303, &"/elsewhere".parse().unwrap())

@@ -285,7 +285,8 @@ fn a_refusal_is_read_even_if_the_connection_broke_under_the_body() {
 fn what_a_waiting_request_keeps_in_memory_stays_small() {
     run(async {
         let (cluster, _) = cluster(|_, stream| answer(stream, HELLO));
-        let waiting = cluster.send_following(post("hi"), &[], None);
+        let mut request = post("hi");
+        let waiting = cluster.send_following(&mut request, &[], None);
         assert!(size_of_val(&waiting) < 2048, "{}", size_of_val(&waiting));
         assert!(size_of::<Reply>() < 512, "{}", size_of::<Reply>());
     });
