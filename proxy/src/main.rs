@@ -7,7 +7,7 @@ use clap::Parser;
 use dragoman_proxy::control::cli::{self, Cli, Command};
 use dragoman_proxy::control::{check, run};
 
-/// Measured against the system's: fewer faults and steadier memory under streams (docs/performance.md).
+/// Holds less memory for each open stream than the system's.
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
