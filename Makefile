@@ -1,8 +1,8 @@
 # The habits of this project. `make help` lists them.
 SHELL := /bin/bash -euo pipefail
 .DEFAULT_GOAL := help
-.PHONY: help run test check fmt lint unit generate docs bench build images cluster cluster-down deny \
-        test-standalone test-cluster packages sdk
+.PHONY: help run test check fmt lint unit generate docs bench build images cluster cluster-down \
+        test-standalone test-cluster sdk
 
 CARGO_TEST = cargo test --quiet
 # PROFILE=dev builds quicker and runs slower.
