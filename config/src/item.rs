@@ -104,8 +104,8 @@ pub struct BackendItem {
     pub catalog: Vec<Catalogued>,
     /// Paths that may go upstream with our credential.
     pub relay: Vec<RelayItem>,
-    /// Headers that every request carries: lower-case name and value.
-    pub headers: Vec<(String, Secret)>,
+    /// Headers that every request carries.
+    pub headers: Vec<HeaderItem>,
     /// How long each phase may take.
     pub timeouts: TimeoutsItem,
     /// What is tried again.
@@ -116,6 +116,18 @@ pub struct BackendItem {
     pub tls: TlsItem,
     /// Most requests in flight.
     pub max_concurrency: Option<u32>,
+}
+
+/// A header that every request to an upstream carries.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeaderItem {
+    /// Its name, in lower case.
+    pub name: String,
+    /// Its value.
+    pub value: Secret,
+    /// Whether it is a credential of ours: it came from a Secret, or its name is one that credentials travel in. Such a
+    /// header goes to no other origin and is quoted to nobody.
+    pub secret: bool,
 }
 
 /// A base URL, taken apart and checked.

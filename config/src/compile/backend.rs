@@ -8,12 +8,23 @@ use super::map::LARGEST_FREE_FORM;
 use super::{Findings, Outcome, url};
 use crate::world::{KeyLookup, Lookup};
 use crate::{
-    BackendItem, Catalogued, CredentialItem, HealthItem, Item, RelayItem, RetryItem, Secret,
-    TimeoutsItem, TlsItem, reason,
+    BackendItem, Catalogued, CredentialItem, HeaderItem, HealthItem, Item, RelayItem, RetryItem,
+    Secret, TimeoutsItem, TlsItem, reason,
 };
 
 /// The longest wait that a manifest may ask for.
 const LONGEST: Std = Std::from_hours(24);
+
+/// Headers that are credentials even where a manifest spells their value out.
+const CREDENTIAL_HEADERS: [&str; 7] = [
+    "authorization",
+    "proxy-authorization",
+    "cookie",
+    "x-api-key",
+    "api-key",
+    "x-goog-api-key",
+    "x-amz-security-token",
+];
 
 pub(crate) fn backend(resource: &LLMBackend, world: &Lookup<'_>) -> Outcome {
     let mut findings = Findings::new();
@@ -178,8 +189,8 @@ impl Compiling<'_, '_> {
         }
     }
 
-    fn headers(&mut self, spec: &LLMBackendSpec) -> Vec<(String, Secret)> {
-        let mut headers: Vec<(String, Secret)> = Vec::with_capacity(spec.headers.len());
+    fn headers(&mut self, spec: &LLMBackendSpec) -> Vec<HeaderItem> {
+        let mut headers: Vec<HeaderItem> = Vec::with_capacity(spec.headers.len());
         for header in &spec.headers {
             let field = format!("headers[{}]", header.name);
             let value = match (&header.value, &header.value_from) {
@@ -203,13 +214,17 @@ impl Compiling<'_, '_> {
                 );
             }
             let name = header.name.to_ascii_lowercase();
-            if headers.iter().any(|(known, _)| *known == name) {
+            if headers.iter().any(|known| known.name == name) {
                 self.invalid(
                     &field,
                     "is set twice; upper and lower case are the same here",
                 );
             }
-            headers.push((name, Secret::new(value)));
+            headers.push(HeaderItem {
+                secret: header.value_from.is_some() || CREDENTIAL_HEADERS.contains(&name.as_str()),
+                name,
+                value: Secret::new(value),
+            });
         }
         headers
     }

@@ -1,3 +1,4 @@
+mod headers;
 mod hostnames;
 mod malformed;
 mod minimal;

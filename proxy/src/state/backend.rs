@@ -155,11 +155,11 @@ impl Backend {
             }
         };
         let mut headers: Vec<(HeaderName, HeaderValue)> = Vec::with_capacity(item.headers.len());
-        for (name, value) in &item.headers {
-            let bad = || Unrunnable::Header(name.clone());
-            let mut value = HeaderValue::from_str(value.expose()).map_err(|_| bad())?;
+        for header in &item.headers {
+            let bad = || Unrunnable::Header(header.name.clone());
+            let mut value = HeaderValue::from_str(header.value.expose()).map_err(|_| bad())?;
             value.set_sensitive(true);
-            headers.push((name.parse().map_err(|_| bad())?, value));
+            headers.push((header.name.parse().map_err(|_| bad())?, value));
         }
         Ok(Self {
             id: NEXT.fetch_add(1, Ordering::Relaxed),

@@ -1,10 +1,19 @@
 //! Paths that no API of ours knows, and whose credential goes where.
 
-use dragoman_config::{CredentialItem, RelayItem, Secret};
+use dragoman_config::{CredentialItem, HeaderItem, RelayItem, Secret};
 use http::Method;
 use serde_json::json;
 
 use crate::harness::*;
+
+/// A configured header whose value came from a Secret.
+fn configured(name: &str, value: &str) -> HeaderItem {
+    HeaderItem {
+        name: name.into(),
+        value: Secret::new(value),
+        secret: true,
+    }
+}
 
 fn keyed(simulator: &dragoman_simulator::Simulator, relay: Vec<RelayItem>) -> Items {
     let mut item = with_key(backend_at(simulator), "sk-ours");
@@ -65,7 +74,7 @@ async fn with_passthrough_the_clients_own_credential_travels_unchanged() {
     let simulator = simulator().await;
     let mut item = backend_at(&simulator);
     item.credential = CredentialItem::Passthrough;
-    item.headers = vec![("x-team".into(), Secret::new("ours"))];
+    item.headers = vec![configured("x-team", "ours")];
     let proxy = Proxy::start(items().put_route("chat", route(vec![entry("b", item)])));
     let headers = [
         ("x-api-key", "theirs"),
@@ -387,7 +396,7 @@ async fn a_configured_header_of_any_name_is_a_credential_unless_it_is_known_to_b
     let simulator = simulator().await;
     for (name, status) in [("x-signature", 404), ("openai-organization", 200)] {
         let mut item = backend_at(&simulator);
-        item.headers = vec![(name.into(), Secret::new("ours"))];
+        item.headers = vec![configured(name, "ours")];
         let proxy = Proxy::start(items().put_route("chat", route(vec![entry("b", item)])));
         let got = proxy.send(Method::GET, "/v1/files", &[], "").await;
         assert_eq!(got.status, status, "{name}: {}", got.text());
