@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::rc::Rc;
@@ -17,6 +18,7 @@ use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use super::dispatch;
+use super::exchanges::{Exchanges, Reply};
 use super::wire::Wire;
 use super::worker::Worker;
 
@@ -150,21 +152,18 @@ async fn serve_http1(worker: Rc<Worker>, mut entered: Entered, stream: TcpStream
         .header_read_timeout(HEAD_PATIENCE)
         .max_header_size(header_bytes)
         .max_buf_size(header_bytes.max(BUFFER.1).max(BUFFER.0));
-    let refused = Rc::new(Cell::new(false));
-    let wire = Wire::new(stream, Rc::clone(&refused));
+    let exchanges = Exchanges::new();
+    let wire = Wire::new(stream, Rc::clone(&exchanges));
     let service = service_fn(move |request| {
-        let (worker, refused) = (Rc::clone(&worker), Rc::clone(&refused));
+        let (worker, exchange) = (Rc::clone(&worker), exchanges.begin());
         // In a box of its own, which is gone when the reply begins: hyper keeps the place of this future for as long as the
         // connection lives, and a thousand streams that wait would each keep five kilobytes of nothing.
         async move {
-            let answer = Box::pin(dispatch::answer(worker, request)).await;
-            if answer
-                .as_ref()
-                .is_ok_and(|answer| answer.status().is_client_error())
-            {
-                refused.set(true);
+            let answer = Box::pin(dispatch::answer(worker, request)).await?;
+            if answer.status().is_client_error() {
+                exchange.refuse();
             }
-            answer
+            Ok::<_, Infallible>(answer.map(|body| Reply::new(body, exchange)))
         }
     });
     let mut connection = pin!(builder.serve_connection(wire, service));

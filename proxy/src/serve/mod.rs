@@ -1,6 +1,6 @@
 //! The data path: from a client's connection to the reply's last byte.
 //!
-//! - [`listen`], [`connection`], [`wire`], [`worker`]: a thread per core, each with its own listener and connections
+//! - [`listen`], [`connection`], [`exchanges`], [`wire`], [`worker`]: a thread per core, each with its own listener and connections
 //! - [`dispatch`]: host and path → route → who answers
 //! - [`path`]: what a path asks for, in one spelling
 //! - [`call`]: calls that name a model
@@ -19,6 +19,7 @@ mod candidates;
 mod connection;
 mod dispatch;
 pub mod error;
+mod exchanges;
 mod form;
 mod headers;
 mod intake;

@@ -1,7 +1,6 @@
 //! A client's socket, with better last words: what hyper refuses before any request exists gets OpenAI's shape and a request id
 //! here, and a client that is still sending when it is refused gets to read why.
 
-use std::cell::Cell;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -11,33 +10,30 @@ use std::time::Duration;
 use http::StatusCode;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
-use memchr::memmem;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 
 use super::error::{FAULT, Refusal, SHOULD_RETRY};
+use super::exchanges::Exchanges;
 use super::request_id::{self, RequestId};
 
 /// How long, and for how many bytes, a refused client is listened to before its connection is closed: closing at once would reset it, and
 /// the refusal be lost with it.
 const LINGER: (Duration, usize) = (Duration::from_secs(2), 64 << 20);
-/// No head that hyper writes by itself is longer.
-const LONGEST_OWN: usize = 256;
 
 /// A client's socket.
 pub(crate) struct Wire {
     io: Option<TokioIo<TcpStream>>,
-    /// Set where the client was refused something and may still be sending.
-    refused: Rc<Cell<bool>>,
+    exchanges: Rc<Exchanges>,
     /// What is being written instead of hyper's own words, and how far it is.
     instead: Option<(Vec<u8>, usize)>,
 }
 
 impl Wire {
-    pub(crate) fn new(stream: TcpStream, refused: Rc<Cell<bool>>) -> Self {
+    pub(crate) fn new(stream: TcpStream, exchanges: Rc<Exchanges>) -> Self {
         Self {
             io: Some(TokioIo::new(stream)),
-            refused,
+            exchanges,
             instead: None,
         }
     }
@@ -52,11 +48,14 @@ impl Wire {
     /// Writes our words if `written` are hyper's own; ready once they are out.
     fn poll_instead(&mut self, cx: &mut Context<'_>, written: &[u8]) -> Poll<io::Result<bool>> {
         if self.instead.is_none() {
-            let Some(words) = own_words(written).map(words) else {
+            if !self.exchanges.are_none() {
+                return Poll::Ready(Ok(false));
+            }
+            let Some(words) = refusal(written).map(words) else {
                 return Poll::Ready(Ok(false));
             };
             self.instead = Some((words, 0));
-            self.refused.set(true);
+            self.exchanges.refuse();
         }
         while let Some((words, at)) = &mut self.instead {
             if *at == words.len() {
@@ -75,18 +74,12 @@ impl Wire {
     }
 }
 
-/// The status of a head that hyper wrote by itself: short, without content, and without the id that every answer of ours has.
-fn own_words(written: &[u8]) -> Option<StatusCode> {
-    let code = written.strip_prefix(b"HTTP/1.1 ")?.get(..3)?;
-    let own = code[0] == b'4'
-        && written.len() <= LONGEST_OWN
-        && memmem::find(written, b"content-length: 0\r\n").is_some()
-        && memmem::find(written, request_id::HEADER.as_str().as_bytes()).is_none();
-    if own {
-        StatusCode::from_bytes(code).ok()
-    } else {
-        None
-    }
+/// The status of a refusal that hyper writes by itself.
+fn refusal(own: &[u8]) -> Option<StatusCode> {
+    // The version is that of the request before, should there have been one.
+    let code = own.strip_prefix(b"HTTP/1.")?.get(2..5)?;
+    let status = StatusCode::from_bytes(code).ok()?;
+    status.is_client_error().then_some(status)
 }
 
 fn words(status: StatusCode) -> Vec<u8> {
@@ -155,7 +148,10 @@ impl Write for Wire {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.io()?.poll_flush(cx)
+        ready!(self.io()?.poll_flush(cx))?;
+        // hyper flushes when it has nothing left to write.
+        self.exchanges.flushed();
+        Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -166,7 +162,7 @@ impl Write for Wire {
 impl Drop for Wire {
     fn drop(&mut self) {
         // Without a runtime the thread is ending, and there is nobody to listen.
-        if self.refused.get()
+        if self.exchanges.refused()
             && tokio::runtime::Handle::try_current().is_ok()
             && let Some(io) = self.io.take()
         {
@@ -198,20 +194,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_hyper_says_by_itself_is_replaced() {
-        let own = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
-        assert_eq!(
-            own_words(own),
-            Some(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE)
-        );
-        for ours in [
-            "HTTP/1.1 404 Not Found\r\nx-dragoman-request-id: 1\r\ncontent-length: 0\r\n\r\n",
-            "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n",
-            "HTTP/1.1 400 Bad Request\r\ncontent-length: 3\r\n\r\nabc",
-            "HTTP/1.1",
-            "",
-        ] {
-            assert_eq!(own_words(ours.as_bytes()), None, "{ours}");
+    fn a_refusal_is_read_whatever_the_version_of_the_request_before() {
+        for version in ["1.0", "1.1"] {
+            let own = format!(
+                "HTTP/{version} 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+            );
+            assert_eq!(
+                refusal(own.as_bytes()),
+                Some(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE)
+            );
+        }
+        for other in ["HTTP/1.1 100 Continue\r\n\r\n", "HTTP/1.1", ""] {
+            assert_eq!(refusal(other.as_bytes()), None, "{other}");
         }
     }
 }

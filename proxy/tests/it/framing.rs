@@ -1,6 +1,8 @@
 //! What arrives is not always HTTP, or not what it pretends to be.
 
 use dragoman_crds::BackendHealth;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
 
 use crate::harness::*;
 
@@ -168,4 +170,79 @@ async fn active_checks_see_a_backend_fall_ill_and_recover() {
             changed.changed().await.unwrap();
         }
     }
+}
+
+/// What hyper says of a request that is none.
+const REFUSED: &str = "HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+
+#[tokio::test]
+async fn a_reply_that_reads_like_a_refusal_passes_byte_for_byte_however_it_is_cut() {
+    let simulator = simulator().await;
+    let upstream = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut item = backend_at(&simulator);
+    item.url.port = upstream.local_addr().unwrap().port();
+    let proxy = Proxy::start(items().put_route("chat", route(vec![entry("b", item)])));
+    let mut client = proxy.connect().await;
+    let body = format!("before{REFUSED}{REFUSED}after");
+    for cut in 0..=body.len() {
+        let request = format!("GET /v1/files HTTP/1.1\r\n{HOST}\r\n");
+        client.write_all(request.as_bytes()).await.unwrap();
+        let (mut answering, _) = upstream.accept().await.unwrap();
+        answering.set_nodelay(true).unwrap();
+        let head = format!(
+            "HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+            body.len()
+        );
+        answering.write_all(head.as_bytes()).await.unwrap();
+        let mut got = Vec::new();
+        while !got.ends_with(b"\r\n\r\n") {
+            got.push(client.read_u8().await.unwrap());
+        }
+        assert!(got.starts_with(b"HTTP/1.1 200 OK\r\n"));
+        // The next piece is sent when the one before has arrived, so that each is a write of its own.
+        for piece in [&body[..cut], &body[cut..]] {
+            answering.write_all(piece.as_bytes()).await.unwrap();
+            let mut got = vec![0; piece.len()];
+            client.read_exact(&mut got).await.unwrap();
+            assert_eq!(String::from_utf8_lossy(&got), piece, "cut at {cut}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_request_is_refused_in_our_words_after_others_in_the_same_write() {
+    let simulator = simulator().await;
+    let proxy = Proxy::start(simple(&simulator));
+    let asked = format!("GET /v1/models HTTP/1.1\r\n{HOST}\r\n");
+    for good in 0..3 {
+        for bad in ["GET / HTTP/9.9\r\n\r\n", "no request\r\n\r\n", "\x00"] {
+            let got = proxy.raw(&(asked.repeat(good) + bad)).await;
+            assert_eq!(got.matches("HTTP/1.1 200 OK").count(), good, "{got}");
+            assert_eq!(got.matches("HTTP/1.1 400 Bad Request").count(), 1, "{got}");
+            assert!(
+                got.ends_with("}}") && got.contains("malformed_request"),
+                "{got}"
+            );
+            assert_eq!(
+                got.matches("x-dragoman-request-id").count(),
+                good + 1,
+                "{got}"
+            );
+        }
+    }
+    // One after the other, too: the connection has served before.
+    let mut client = proxy.connect().await;
+    let old = format!("GET /v1/models HTTP/1.0\r\n{HOST}connection: keep-alive\r\n\r\n");
+    client.write_all(old.as_bytes()).await.unwrap();
+    let mut got = Vec::new();
+    while !got.ends_with(b"]}") {
+        got.push(client.read_u8().await.unwrap());
+    }
+    client.write_all(b"no request\r\n\r\n").await.unwrap();
+    let mut rest = String::new();
+    client.read_to_string(&mut rest).await.unwrap();
+    assert!(
+        rest.contains(" 400 ") && rest.contains("malformed_request"),
+        "{rest}"
+    );
 }
