@@ -1,0 +1,51 @@
+//! What becomes of a request's fields that the neutral form does not know.
+//!
+//! A writer has two lists: fields that its dialect has too, and fields that may be left out, because the answer is as good
+//! without them. Any other field is refused by name: to leave it out in silence might answer another question than was asked.
+
+use serde_json::{Map, Value};
+
+use crate::form::{Field, Refused};
+
+/// Fields that any target may leave out: they say how the request is kept, counted or cached at the vendor, not what is answered.
+pub const HARMLESS: [&str; 9] = [
+    "metadata",
+    "prompt_cache_key",
+    "prompt_cache_retention",
+    "safety_identifier",
+    "service_tier",
+    "store",
+    "truncation",
+    "user",
+    "inference_geo",
+];
+
+/// Sorts `extra`: fields of `known` are copied into `out` unless it has them, those of `dropped` and [`HARMLESS`], and nulls, are left out.
+///
+/// # Errors
+/// [`Refused`] for any other field; `target` is the dialect's name for the message.
+pub fn carry(
+    extra: &Map<String, Value>,
+    known: &[&str],
+    dropped: &[&str],
+    target: &str,
+    out: &mut Map<String, Value>,
+) -> Result<(), Refused> {
+    for (name, value) in extra {
+        let name = name.as_str();
+        if known.contains(&name) {
+            if !out.contains_key(name) {
+                out.insert(name.to_owned(), value.clone());
+            }
+        } else if !(value.is_null() || dropped.contains(&name) || HARMLESS.contains(&name)) {
+            return Err(Refused {
+                field: Field::Extra(name.to_owned()),
+                message: format!(
+                    "{target} has no such field, and leaving it out might change the answer; remove it, or call a model whose backend speaks your dialect."
+                ),
+                source: None,
+            });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,58 @@
+//! A whole answer.
+
+use serde_json::{Map, Value};
+
+use super::message::Part;
+use super::usage::Usage;
+
+/// An answer, whole.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Reply {
+    /// Its id at the server; absent: writers make one from the request's id.
+    pub id: Option<String>,
+    /// The model that the server says answered.
+    pub model: Option<String>,
+    /// When, in seconds since the epoch, where the server says so.
+    pub created: Option<i64>,
+    /// The alternatives, by index.
+    pub choices: Vec<Choice>,
+    /// Tokens; absent if the server does not say.
+    pub usage: Option<Usage>,
+    /// Documented fields of the reply that the form does not know and that another dialect's client may be shown, such as
+    /// `system_fingerprint` or `service_tier`.
+    pub extra: Map<String, Value>,
+}
+
+/// One alternative.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Choice {
+    /// Which.
+    pub index: u32,
+    /// What was said, in order: text, reasoning, refusals, tool calls.
+    pub parts: Vec<Part>,
+    /// Why it ended; absent if the server does not say.
+    pub finish: Option<Finish>,
+    /// OpenAI's `logprobs` object, where it was asked for.
+    pub logprobs: Option<Value>,
+}
+
+/// Why a reply ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Finish {
+    /// The model was done.
+    Stop,
+    /// It came to a text of `stop`; which, where the server says so.
+    StopSequence(Option<String>),
+    /// It reached the limit of tokens.
+    Length,
+    /// It calls tools.
+    ToolCalls,
+    /// A filter cut it off.
+    ContentFilter,
+    /// The model refused (Anthropic's `refusal`).
+    Refusal,
+    /// The server paused a long turn that may be continued (Anthropic's `pause_turn`).
+    Pause,
+    /// A reason of the server's own, in its word. Writers say their dialect's nearest plain end (`stop`), by a documented rule.
+    Other(String),
+}

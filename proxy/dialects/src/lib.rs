@@ -1,0 +1,21 @@
+//! The dialects of language model servers, and translation between them.
+//!
+//! Every dialect is read into one neutral form and written from it: N readers and N writers, not N×N mappings. Nothing here
+//! does I/O, keeps a clock or knows a proxy: bytes in, bytes out.
+//!
+//! - [`form`]: the neutral form of requests, replies, streamed events, errors and vectors.
+//! - [`codec`]: what every dialect implements.
+//! - [`fields`]: a JSON object taken apart field by field, with faults that name the place.
+//! - [`extra`]: what becomes of fields that the form does not know.
+//! - [`wire`]: the table of dialects.
+//!
+//! One folder a dialect, with the same file names in each: `request`, `reply`, `stream`, `error`.
+
+pub mod codec;
+pub mod extra;
+pub mod fields;
+pub mod form;
+pub mod wire;
+
+pub use codec::{Codec, Context, Frame, Framing, Path, StreamReader, StreamWriter, Target};
+pub use wire::Wire;
