@@ -2,13 +2,13 @@
 //!
 //! Content may hold keys, so hashes are keyed: whoever sees one cannot test guesses of a key against it.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::{Item, Key};
+use crate::Item;
 
 /// The version of content for the proxy with this key: HMAC-SHA256 in hexadecimal.
 #[must_use]
@@ -21,12 +21,16 @@ pub fn item_hash(proxy_key: &[u8; 32], canonical: &[u8]) -> String {
     hex(&mac.finalize().into_bytes())
 }
 
-/// The digest of a whole set of items, the same whatever the order in which it was built; `items` come sorted by name.
+/// The digest of a whole set of items, the same whatever the order in which it was built. Names count as they are written,
+/// so that a proxy can follow which knows fewer kinds than its operator.
 #[must_use]
-pub fn digest<'a>(items: impl Iterator<Item = (&'a Key, &'a str)>) -> String {
+pub fn digest<'a, N: fmt::Display>(items: impl Iterator<Item = (N, &'a str)>) -> String {
+    let mut items: Vec<_> = items.map(|(name, hash)| (name.to_string(), hash)).collect();
+    // Stable, since that sort is linear where runs are sorted already.
+    items.sort();
     let mut digest = Sha256::new();
     for (name, hash) in items {
-        digest.update(name.to_string());
+        digest.update(name);
         digest.update([0]);
         digest.update(hash);
         digest.update([0]);
@@ -99,6 +103,22 @@ mod tests {
         );
         assert_eq!(one, other);
         assert_eq!(one, br#"{"a":"x","b":[1,{"c":null,"d":2}]}"#);
+    }
+
+    #[test]
+    fn a_digest_is_the_same_whatever_the_order_of_the_items() {
+        let items = [
+            ("LLMRoute/n/a", "1"),
+            ("Later/n/a", "2"),
+            ("ModelMap/n/a", "3"),
+        ];
+        let mut turned = items;
+        turned.reverse();
+        assert_eq!(digest(items.into_iter()), digest(turned.into_iter()));
+        assert_ne!(
+            digest(items.into_iter()),
+            digest(items[1..].iter().copied())
+        );
     }
 
     #[test]

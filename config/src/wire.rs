@@ -19,6 +19,9 @@ pub const AUDIENCE: &str = "operator.dragoman.dev";
 pub const CONTENT_TYPE: &str = "application/x-ndjson";
 /// The longest line that either side reads. A compiled item is far smaller.
 pub const LONGEST_LINE: usize = 16 << 20;
+/// The longest hello that an operator reads: names and hashes of some ten thousand items. A proxy that has more claims
+/// nothing, and is sent everything.
+pub const LONGEST_HELLO: usize = 2 << 20;
 
 /// A line from a proxy.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

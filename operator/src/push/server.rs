@@ -30,8 +30,6 @@ use crate::pki::Identity;
 const PING: Duration = Duration::from_secs(10);
 /// How long a handshake, or a hello, may take.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// The longest hello: names and hashes of some ten thousand items.
-const LONGEST_HELLO: usize = 2 << 20;
 
 /// What a connection needs to know.
 pub struct Server {
@@ -154,7 +152,7 @@ impl Server {
             answer: sender,
         };
         self.ask(knock, answered).await?;
-        let mut lines = LinesIn::new(request.into_body(), LONGEST_HELLO);
+        let mut lines = LinesIn::new(request.into_body(), wire::LONGEST_HELLO);
         let hello = match tokio::time::timeout(PATIENCE, lines.next()).await {
             Ok(Ok(Up::Hello(hello))) => hello,
             Ok(Ok(Up::Report(_))) => {

@@ -24,6 +24,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::ServerConfig;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -37,21 +38,26 @@ pub enum Answer {
     /// To this URL.
     Redirect(String),
     Refuse(StatusCode, &'static str),
+    /// Not at all, while the connection stays.
+    Never,
 }
 
 /// A stream from its other end.
 pub struct Served {
     pub authorization: String,
     pub hello: Hello,
-    up: mpsc::UnboundedReceiver<Up>,
+    up: mpsc::UnboundedReceiver<Value>,
     down: mpsc::UnboundedSender<Bytes>,
 }
 
 impl Served {
     pub fn send(&self, down: &Down) {
-        let mut line = serde_json::to_vec(down).unwrap();
-        line.push(b'\n');
-        self.down.send(line.into()).unwrap();
+        self.send_json(&serde_json::to_value(down).unwrap());
+    }
+
+    /// Sends what a newer operator may send.
+    pub fn send_json(&self, down: &Value) {
+        self.down.send(format!("{down}\n").into()).unwrap();
     }
 
     /// Puts `items` where `held` is what the proxy has afterwards.
@@ -63,28 +69,50 @@ impl Served {
     }
 
     pub async fn report(&mut self) -> Report {
-        match soon(self.up.recv()).await.expect("the stream ended") {
+        match serde_json::from_value(self.report_json().await).unwrap() {
             Up::Report(report) => report,
             Up::Hello(_) => panic!("a second hello"),
         }
     }
 
-    /// The first report that `wanted` admits.
-    pub async fn report_that(&mut self, wanted: impl Fn(&Report) -> bool) -> Report {
-        loop {
-            let report = self.report().await;
-            if wanted(&report) {
-                return report;
+    pub async fn report_json(&mut self) -> Value {
+        soon("a report", self.up.recv())
+            .await
+            .expect("the stream ended before a report came")
+    }
+
+    /// The first report that `wanted` admits; the reports that came instead are told when none does.
+    pub async fn report_that(
+        &mut self,
+        wanted_is: &str,
+        wanted: impl Fn(&Report) -> bool,
+    ) -> Report {
+        let mut others = Vec::new();
+        let waiting = async {
+            loop {
+                let report = self.report().await;
+                if wanted(&report) {
+                    return report;
+                }
+                others.push(report);
             }
+        };
+        match tokio::time::timeout(PATIENCE, waiting).await {
+            Ok(report) => report,
+            Err(_) => panic!("no report that {wanted_is}; there were {others:?}"),
         }
     }
 }
 
-/// What comes, unless it never does: then the test fails rather than hangs.
-async fn soon<T>(coming: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(60), coming)
-        .await
-        .expect("it never came")
+/// How long anything may take. Far more than it does on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(45);
+
+/// What comes, unless it never does: then the test fails rather than hangs, and says what was missing.
+async fn soon<T>(what: &str, coming: impl Future<Output = T>) -> T {
+    match tokio::time::timeout(PATIENCE, coming).await {
+        Ok(came) => came,
+        Err(_) => panic!("{what} never came"),
+    }
 }
 
 /// What the operator calls a version.
@@ -127,10 +155,11 @@ impl Authority {
         self.0.pem()
     }
 
-    /// A server of this authority, for the name `localhost` alone.
-    fn server(&self) -> TlsAcceptor {
+    /// A server of this authority, for the name `localhost` alone, whose certificate is valid from a year on.
+    fn server(&self, from: i32) -> TlsAcceptor {
         let key = KeyPair::generate().unwrap();
-        let params = CertificateParams::new(["localhost".to_owned()]).unwrap();
+        let mut params = CertificateParams::new(["localhost".to_owned()]).unwrap();
+        params.not_before = rcgen::date_time_ymd(from, 1, 1);
         let certificate = params.signed_by(&key, &self.0).unwrap();
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
         let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -167,7 +196,7 @@ impl Operator {
         let address = listener.local_addr().unwrap();
         let (sender, streams) = mpsc::unbounded_channel();
         let inner = Arc::new(Inner {
-            acceptor: Mutex::new(authority.server()),
+            acceptor: Mutex::new(authority.server(2000)),
             answers: Mutex::default(),
             streams: sender,
             distrusted: watch::Sender::new(0),
@@ -203,23 +232,47 @@ impl Operator {
     }
 
     pub fn change_authority(&self, authority: &Authority) {
-        *self.inner.acceptor.lock().unwrap() = authority.server();
+        *self.inner.acceptor.lock().unwrap() = authority.server(2000);
+    }
+
+    /// From now on with a certificate that is not valid yet by the proxy's clock.
+    pub fn be_ahead(&self, authority: &Authority) {
+        *self.inner.acceptor.lock().unwrap() = authority.server(4000);
     }
 
     pub async fn stream(&mut self) -> Served {
-        soon(self.streams.recv()).await.unwrap()
+        soon("a stream of the proxy's", self.streams.recv())
+            .await
+            .unwrap()
+    }
+
+    /// The first stream that `wanted` admits; the others are closed.
+    pub async fn stream_that(
+        &mut self,
+        wanted_is: &str,
+        wanted: impl Fn(&Served) -> bool,
+    ) -> Served {
+        soon(&format!("a stream that {wanted_is}"), async {
+            loop {
+                let stream = self.stream().await;
+                if wanted(&stream) {
+                    return stream;
+                }
+            }
+        })
+        .await
     }
 
     pub async fn until_distrusted(&self) {
         let mut distrusted = self.inner.distrusted.subscribe();
-        soon(distrusted.wait_for(|count| *count > 0)).await.unwrap();
+        let coming = distrusted.wait_for(|count| *count > 0);
+        soon("a dial that distrusts us", coming).await.unwrap();
     }
 
     pub async fn until_refused(&self, times: usize) {
         let mut refused = self.inner.refused.subscribe();
-        soon(refused.wait_for(|count| *count >= times))
-            .await
-            .unwrap();
+        let coming = refused.wait_for(|count| *count >= times);
+        soon("a dial to refuse", coming).await.unwrap();
     }
 }
 
@@ -248,6 +301,7 @@ async fn answer(
             *reply.body_mut() = Full::new(Bytes::from_static(why.as_bytes())).boxed_unsync();
             inner.refused.send_modify(|count| *count += 1);
         }
+        Answer::Never => std::future::pending().await,
         Answer::Stream => {
             let (down, lines) = mpsc::unbounded_channel();
             let lines = stream::unfold(lines, |mut lines| async move {
@@ -273,18 +327,19 @@ async fn listen(inner: Arc<Inner>, request: Request<Incoming>, down: mpsc::Unbou
         buffer.extend_from_slice(&frame.into_data().unwrap_or_default());
         while let Some(end) = buffer.iter().position(|byte| *byte == b'\n') {
             let line: Vec<u8> = buffer.drain(..=end).collect();
-            match (first.take(), serde_json::from_slice(&line).unwrap()) {
-                (Some((authorization, up, down)), Up::Hello(hello)) => {
-                    let _gone = inner.streams.send(Served {
-                        authorization,
-                        hello,
-                        up,
-                        down,
-                    });
-                }
-                (None, line) => drop(sender.send(line)),
-                (Some(_), line) => panic!("no hello first: {line:?}"),
-            }
+            let Some((authorization, up, down)) = first.take() else {
+                let _gone = sender.send(serde_json::from_slice(&line).unwrap());
+                continue;
+            };
+            let Up::Hello(hello) = serde_json::from_slice(&line).unwrap() else {
+                panic!("no hello first")
+            };
+            let _gone = inner.streams.send(Served {
+                authorization,
+                hello,
+                up,
+                down,
+            });
         }
     }
 }
@@ -363,4 +418,17 @@ pub fn hashes(items: &Items) -> std::collections::BTreeMap<Key, String> {
 /// Waits until `path` exists.
 pub async fn until_exists(path: &Path) {
     crate::control_files::until(|| path.exists()).await;
+}
+
+/// A pod and an operator in sync about `held`.
+pub async fn in_sync(held: &Items) -> (Operator, Authority, Pod, Served) {
+    let authority = Authority::new();
+    let mut operator = Operator::start(&authority).await;
+    let mut pod = Pod::new(&authority);
+    pod.start(operator.address);
+    let mut stream = operator.stream().await;
+    let digest = stream.put(held, held);
+    stream.send(&Down::Synced);
+    assert_eq!(stream.report().await.digest, digest);
+    (operator, authority, pod, stream)
 }

@@ -7,25 +7,12 @@ use http::StatusCode;
 
 use crate::control_files::until;
 use crate::control_operator::{
-    Answer, Authority, Operator, Pod, digest, hashes, transaction, until_exists,
+    Answer, Authority, Operator, Pod, Served, digest, hashes, in_sync, transaction, until_exists,
 };
 use crate::harness::{Items, Put, backend_nowhere, entry, items, route};
 
 fn with_route(name: &str) -> Items {
     items().put_route(name, route(Vec::new()))
-}
-
-/// A pod and an operator in sync about `held`.
-async fn in_sync(held: &Items) -> (Operator, Authority, Pod, crate::control_operator::Served) {
-    let authority = Authority::new();
-    let mut operator = Operator::start(&authority).await;
-    let mut pod = Pod::new(&authority);
-    pod.start(operator.address);
-    let mut stream = operator.stream().await;
-    let digest = stream.put(held, held);
-    stream.send(&Down::Synced);
-    assert_eq!(stream.report().await.digest, digest);
-    (operator, authority, pod, stream)
 }
 
 #[tokio::test]
@@ -160,10 +147,8 @@ async fn a_refused_proxy_tries_again_with_the_token_of_that_moment() {
     pod.start(operator.address);
     operator.until_refused(1).await;
     std::fs::write(pod.path("token"), "token-2").unwrap();
-    let mut stream = operator.stream().await;
-    while stream.authorization != "Bearer token-2" {
-        stream = operator.stream().await;
-    }
+    let renewed = |stream: &Served| stream.authorization == "Bearer token-2";
+    operator.stream_that("brings the new token", renewed).await;
 }
 
 #[tokio::test]
@@ -221,10 +206,8 @@ async fn a_damaged_snapshot_is_no_config() {
     // Whoever dials from now on is the new container.
     pod.start(address);
     assert!(!pod.shared.is_ready());
-    let mut stream = operator.stream().await;
-    while !stream.hello.items.is_empty() {
-        stream = operator.stream().await;
-    }
+    let new = |stream: &Served| stream.hello.items.is_empty();
+    let stream = operator.stream_that("claims nothing", new).await;
     stream.put(&held, &held);
     stream.send(&Down::Synced);
     until(|| pod.shared.is_ready()).await;
@@ -265,11 +248,9 @@ async fn a_backend_that_falls_ill_is_reported() {
     stream.send(&Down::Synced);
     // The first report may know already.
     let report = stream
-        .report_that(|report| {
-            report
-                .backends
-                .iter()
-                .any(|backend| backend.health == BackendHealth::Unhealthy)
+        .report_that("tells of an ill backend", |report| {
+            let mut backends = report.backends.iter();
+            backends.any(|backend| backend.health == BackendHealth::Unhealthy)
         })
         .await;
     assert_eq!(

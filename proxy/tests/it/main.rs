@@ -12,6 +12,8 @@ mod control_files;
 mod control_operator;
 mod control_process;
 mod control_push;
+mod control_trouble;
+mod control_versions;
 mod failures;
 mod framing;
 mod harness;

@@ -89,6 +89,11 @@ impl DialFault {
             _ => false,
         }
     }
+
+    /// Whether the operator could not read what we said.
+    pub(super) fn is_misunderstood(&self) -> bool {
+        matches!(self, Self::Refused { status, .. } if *status == StatusCode::BAD_REQUEST)
+    }
 }
 
 /// An open stream.

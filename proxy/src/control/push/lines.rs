@@ -1,9 +1,15 @@
 //! Lines of JSON out of a body, however the network cuts it.
 
+use std::collections::BTreeMap;
+
 use bytes::{Buf, Bytes, BytesMut};
-use dragoman_config::wire::{Down, LONGEST_LINE, Up};
+use dragoman_config::wire::{LONGEST_LINE, Report, Up};
 use http_body::Body;
 use http_body_util::BodyExt;
+use serde_json::Map;
+
+use super::message::{self, Message};
+use super::unreadable::Unreadable;
 
 /// A stream that cannot be read on. The operator's fault or the network's; dialling again helps.
 #[derive(Debug, thiserror::Error)]
@@ -14,9 +20,9 @@ pub(super) enum LineFault {
     /// A line is longer than either side may send.
     #[error("a line of more than {LONGEST_LINE} bytes came")]
     TooLong,
-    /// A line is not what the protocol knows: the versions of operator and proxy are too far apart.
+    /// A line is none of the protocol: the versions of operator and proxy are too far apart.
     #[error("a line came that this version does not understand: {0}")]
-    Unknown(serde_json::Error),
+    Unreadable(#[from] Unreadable),
 }
 
 /// Reads lines of a body.
@@ -46,16 +52,14 @@ where
     ///
     /// # Errors
     /// [`LineFault`]; the stream is of no further use.
-    pub(super) async fn next(&mut self) -> Result<Option<Down>, LineFault> {
+    pub(super) async fn next(&mut self) -> Result<Option<Message>, LineFault> {
         loop {
             while let Some(at) = memchr::memchr(b'\n', &self.buffer[self.searched..]) {
                 let line = self.buffer.split_to(self.searched + at);
                 self.buffer.advance(1);
                 self.searched = 0;
                 if !line.trim_ascii().is_empty() {
-                    return serde_json::from_slice(&line)
-                        .map(Some)
-                        .map_err(LineFault::Unknown);
+                    return Ok(Some(message::read(&line)?));
                 }
             }
             self.searched = self.buffer.len();
@@ -83,18 +87,37 @@ pub(super) fn line(up: &Up) -> Bytes {
     line.into()
 }
 
+/// A line with a report that also refuses items whose names only the operator knows.
+#[must_use]
+pub(super) fn report_line(report: Report, foreign: BTreeMap<String, String>) -> Bytes {
+    let up = Up::Report(report);
+    if foreign.is_empty() {
+        return line(&up);
+    }
+    let mut report = serde_json::to_value(&up).unwrap_or_default();
+    if let Some(report) = report.as_object_mut() {
+        let refused = report.entry("refused").or_insert_with(|| Map::new().into());
+        if let Some(refused) = refused.as_object_mut() {
+            refused.extend(foreign.into_iter().map(|(name, why)| (name, why.into())));
+        }
+    }
+    let mut line = report.to_string();
+    line.push('\n');
+    line.into()
+}
+
 #[cfg(test)]
 mod tests {
     use std::convert::Infallible;
 
-    use dragoman_config::wire::Transaction;
     use futures::stream;
     use http_body::Frame;
     use http_body_util::StreamBody;
 
     use super::*;
+    use crate::control::push::message::Changes;
 
-    async fn read(pieces: Vec<&[u8]>) -> Result<Vec<Down>, LineFault> {
+    async fn read(pieces: Vec<&[u8]>) -> Result<Vec<Message>, LineFault> {
         let pieces: Vec<_> = pieces.into_iter().map(Bytes::copy_from_slice).collect();
         let frames = pieces
             .into_iter()
@@ -109,9 +132,9 @@ mod tests {
 
     #[tokio::test]
     async fn lines_are_the_same_wherever_the_network_cuts_them() {
-        let transaction = Transaction {
+        let changes = Changes {
             digest: "d".into(),
-            ..Transaction::default()
+            ..Changes::default()
         };
         let whole = b"{\"type\":\"transaction\",\"digest\":\"d\"}\r\n\n{\"type\":\"synced\"}\n";
         for cut in 0..whole.len() {
@@ -119,7 +142,7 @@ mod tests {
             let lines = read(vec![one, two]).await.unwrap();
             assert_eq!(
                 lines,
-                [Down::Transaction(transaction.clone()), Down::Synced]
+                [Message::Transaction(changes.clone()), Message::Synced]
             );
         }
     }
@@ -132,8 +155,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_unknown_line_is_a_fault() {
-        let fault = read(vec![b"{\"type\":\"dance\"}\n"]).await.unwrap_err();
-        assert!(fault.to_string().contains("dance"), "{fault}");
+    async fn what_is_no_line_of_the_protocol_is_a_fault() {
+        let fault = read(vec![b"{\"dance\":true}\n"]).await.unwrap_err();
+        assert!(fault.to_string().contains("type"), "{fault}");
     }
 }

@@ -6,19 +6,22 @@
 mod backoff;
 mod dial;
 mod lines;
+mod message;
 mod reports;
 mod session;
 mod snapshot;
 mod store;
 mod trust;
+mod unreadable;
 mod url;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use bytes::Bytes;
 use dragoman_config::ObjectKey;
-use dragoman_config::wire::{Hello, Up};
+use dragoman_config::wire::{Hello, LONGEST_HELLO, Up};
 use tokio::sync::watch;
 
 use self::backoff::Backoff;
@@ -76,8 +79,7 @@ impl Client {
         if let Some(snapshot) = snapshot {
             match snapshot.read() {
                 Ok(Some(store)) => {
-                    progress.refused =
-                        publisher.publish_with_invalid(store.items(), &store.unusable());
+                    progress.refused = session::publish(&store, &publisher);
                     publisher.shared().set_ready(true);
                     tracing::info!(digest = store.digest(), "serving from the snapshot");
                     progress.store = store;
@@ -109,16 +111,8 @@ impl Client {
 
     /// One stream, and how long to wait for the next.
     async fn stream(&mut self) -> Duration {
-        let hello = lines::line(&Up::Hello(Hello {
-            proxy: self.source.proxy.to_string(),
-            pod: self.source.pod.clone(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            items: if self.progress.all {
-                BTreeMap::new()
-            } else {
-                self.progress.store.hashes()
-            },
-        }));
+        self.progress.store.forget_foreign();
+        let (hello, all) = self.hello();
         let Source {
             url,
             token_file,
@@ -130,6 +124,8 @@ impl Client {
             Ok(stream) => stream,
             Err(fault) => {
                 let leaderless = fault.is_leaderless();
+                // Perhaps it knows less than the operator that we heard from last, and claims are what it could not read.
+                self.progress.all |= fault.is_misunderstood();
                 self.tell(format!("no config from the operator: {fault}"));
                 return if leaderless {
                     self.backoff.without_leader(rand::random())
@@ -139,21 +135,44 @@ impl Client {
             }
         };
         tracing::info!(operator = %stream.at, "connected to the operator");
-        let (end, heard) = session::follow(stream, &mut self.progress, &self.publisher).await;
+        let (end, synced) = session::follow(stream, &mut self.progress, &self.publisher, all).await;
         match end {
             End::Goodbye => tracing::info!("the operator said goodbye; dialling again"),
             End::Closed => self.tell("the operator closed the stream; dialling again".into()),
             End::Broken(fault) => self.tell(format!("{fault}; dialling again")),
+            End::Silent => {
+                self.tell("the operator answered and sent nothing; dialling again".into())
+            }
             End::Diverged => {
                 self.tell("config and the operator's digest differ; asking for all of it".into());
             }
         }
-        if heard {
+        if synced {
             self.told = None;
             self.backoff.after_success(rand::random())
         } else {
             self.backoff.after_failure(rand::random())
         }
+    }
+
+    /// The first line, and whether it asks for everything. Longer than an operator reads it may not be, so then it
+    /// claims nothing.
+    fn hello(&self) -> (Bytes, bool) {
+        let claim = |items| {
+            lines::line(&Up::Hello(Hello {
+                proxy: self.source.proxy.to_string(),
+                pod: self.source.pod.clone(),
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+                items,
+            }))
+        };
+        if !self.progress.all {
+            let hello = claim(self.progress.store.hashes());
+            if hello.len() <= LONGEST_HELLO {
+                return (hello, false);
+            }
+        }
+        (claim(BTreeMap::new()), true)
     }
 
     fn tell(&mut self, fault: String) {

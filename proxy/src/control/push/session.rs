@@ -1,19 +1,27 @@
 //! One stream from hello to its end: transactions in, reports out.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
+use bytes::Bytes;
 use dragoman_config::Key;
-use dragoman_config::wire::{Down, Transaction, Up};
+use http_body::Body;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
 use super::dial::Stream;
-use super::lines::{LineFault, Lines, line};
+use super::lines::{LineFault, Lines, report_line};
+use super::message::{Changes, Message};
 use super::reports::Reports;
 use super::store::{Invalid, Store};
 use super::trust::Trust;
 use crate::control::publish::Publisher;
+
+/// How long an operator may say nothing before the first sync is complete. One that has answered has its lines ready,
+/// and answers PINGs even when what makes the lines is stuck.
+const SILENCE: Duration = Duration::from_secs(30);
 
 /// How a stream ended.
 #[derive(Debug)]
@@ -24,6 +32,8 @@ pub(super) enum End {
     Closed,
     /// The stream could not be read on.
     Broken(LineFault),
+    /// Nothing came for [`SILENCE`], and the first sync was not complete.
+    Silent,
     /// What we have is not what the operator believes that we have; the next hello claims nothing.
     Diverged,
 }
@@ -48,42 +58,62 @@ struct Session<'a> {
     progress: &'a mut Progress,
     publisher: &'a Publisher,
     reports: Reports,
+    /// When something came last.
+    last: Instant,
     /// What a stream that brings everything has brought so far. It is run when it is complete.
     incoming: Option<Store>,
     synced: bool,
-    heard: bool,
 }
 
-/// Follows `stream` to its end. Also tells whether the operator said anything at all.
+/// Follows `stream` to its end. Also tells whether its first sync was complete. `all`: it brings everything, as its hello
+/// claimed nothing.
 pub(super) async fn follow(
     stream: Stream,
     progress: &mut Progress,
     publisher: &Publisher,
+    all: bool,
 ) -> (End, bool) {
-    let incoming = progress.all.then(Store::default);
+    // Held to the end: dropping the connection closes it.
+    let Stream {
+        up,
+        down,
+        at: _,
+        _connection,
+    } = stream;
+    follow_lines(Lines::new(down), &up, progress, publisher, all).await
+}
+
+async fn follow_lines<B>(
+    lines: Lines<B>,
+    up: &mpsc::Sender<Bytes>,
+    progress: &mut Progress,
+    publisher: &Publisher,
+    all: bool,
+) -> (End, bool)
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: fmt::Display,
+{
+    let incoming = all.then(Store::default);
     let reports = Reports::default();
     let mut session = Session {
         progress,
         publisher,
         reports,
+        last: Instant::now(),
         incoming,
         synced: false,
-        heard: false,
     };
-    let end = session.run(stream).await;
-    (end, session.heard)
+    let end = session.run(lines, up).await;
+    (end, session.synced)
 }
 
 impl Session<'_> {
-    async fn run(&mut self, stream: Stream) -> End {
-        // Held to the end: dropping it closes the connection.
-        let Stream {
-            up,
-            down,
-            at: _,
-            _connection,
-        } = stream;
-        let mut lines = Lines::new(down);
+    async fn run<B>(&mut self, mut lines: Lines<B>, up: &mpsc::Sender<Bytes>) -> End
+    where
+        B: Body<Data = Bytes> + Unpin,
+        B::Error: fmt::Display,
+    {
         let mut health = self.publisher.shared().health_changed();
         loop {
             let due = self.reports.due();
@@ -93,37 +123,41 @@ impl Session<'_> {
                     Ok(None) => return End::Closed,
                     Err(fault) => return End::Broken(fault),
                 },
-                permit = permit_at(due, &up) => match permit {
+                permit = permit_at(due, up) => match permit {
                     Some(permit) => self.report(permit),
                     None => return End::Closed,
                 },
                 Ok(()) = health.changed() => self.reports.health_changed(Instant::now()),
+                () = sleep_until(self.last + SILENCE), if !self.synced => return End::Silent,
             }
         }
     }
 
     /// Acts on a line; the stream's end if it is one.
-    fn line(&mut self, line: Down) -> Option<End> {
-        self.heard = true;
+    fn line(&mut self, line: Message) -> Option<End> {
+        self.last = Instant::now();
         match line {
-            Down::Transaction(transaction) => return self.transaction(transaction),
-            Down::Synced => self.synced(),
-            Down::Goodbye => return Some(End::Goodbye),
+            Message::Transaction(changes) => return self.transaction(changes),
+            Message::Synced => self.synced(),
+            Message::Goodbye => return Some(End::Goodbye),
+            Message::Unknown(kind) => {
+                tracing::debug!(kind, "the operator says what this version does not know");
+            }
         }
         None
     }
 
-    fn transaction(&mut self, mut transaction: Transaction) -> Option<End> {
-        if let Some(pem) = transaction.ca_pem.take() {
+    fn transaction(&mut self, mut changes: Changes) -> Option<End> {
+        if let Some(pem) = changes.ca_pem.take() {
             self.progress.trust.announce(pem);
         }
         if let Some(incoming) = &mut self.incoming {
-            if incoming.apply(transaction).diverged {
+            if incoming.apply(changes).diverged {
                 tracing::warn!("the operator's digest of its own config differs from ours");
             }
             return None;
         }
-        let applied = self.progress.store.apply(transaction);
+        let applied = self.progress.store.apply(changes);
         tracing::debug!(changes = applied.changes, "transaction applied");
         tell(applied.invalid);
         if applied.changes > 0 {
@@ -159,27 +193,24 @@ impl Session<'_> {
     }
 
     fn publish(&mut self) {
-        let refused = {
-            let store = &self.progress.store;
-            self.publisher
-                .publish_with_invalid(store.items(), &store.unusable())
-        };
+        let refused = publish(&self.progress.store, self.publisher);
         for (item, why) in &refused {
             if self.progress.refused.get(item) != Some(why) {
-                tracing::error!(%item, why, "this item cannot be run; its previous version stays");
+                tracing::error!(%item, why, "this item cannot be run; its previous version stays, if there is one");
             }
         }
         self.progress.refused = refused;
     }
 
-    fn report(&mut self, permit: mpsc::Permit<'_, bytes::Bytes>) {
+    fn report(&mut self, permit: mpsc::Permit<'_, Bytes>) {
         let digest = self.progress.store.digest();
+        let foreign = self.progress.store.foreign();
         let health = self.publisher.shared().health();
         let report = self
             .reports
             .take(Instant::now(), digest, &self.progress.refused, health);
         if let Some(report) = report {
-            permit.send(line(&Up::Report(report)));
+            permit.send(report_line(report, foreign));
         }
     }
 
@@ -188,6 +219,14 @@ impl Session<'_> {
             snapshots.send_replace(self.progress.store.clone());
         }
     }
+}
+
+/// Runs what is in `store`. Returns what cannot be run, and why, as the operator is told.
+#[must_use]
+pub(super) fn publish(store: &Store, publisher: &Publisher) -> BTreeMap<Key, String> {
+    let mut refused = publisher.publish_with_invalid(store.items(), &store.unusable());
+    refused.extend(store.unreadable());
+    refused
 }
 
 /// Logs items that do not compile.
@@ -210,8 +249,8 @@ fn tell(invalid: Vec<Invalid>) {
 /// reading goes on.
 async fn permit_at(
     due: Option<Instant>,
-    up: &mpsc::Sender<bytes::Bytes>,
-) -> Option<mpsc::Permit<'_, bytes::Bytes>> {
+    up: &mpsc::Sender<Bytes>,
+) -> Option<mpsc::Permit<'_, Bytes>> {
     match due {
         Some(due) => sleep_until(due).await,
         None => std::future::pending().await,
@@ -240,3 +279,7 @@ pub(super) async fn write_snapshots(
         }
     }
 }
+
+#[cfg(test)]
+#[path = "session_tests.rs"]
+mod tests;

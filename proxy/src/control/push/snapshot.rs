@@ -12,9 +12,10 @@ use dragoman_config::ObjectKey;
 use serde::{Deserialize, Serialize};
 
 use super::store::Store;
+use super::unreadable::Unreadable;
 
 /// The layout of the file. Another one is no snapshot of ours.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 const NAME: &str = "config.json";
 const NEXT: &str = "config.json.next";
 
@@ -36,10 +37,16 @@ pub(super) enum SnapshotFault {
     Io(#[from] io::Error),
     /// It is damaged.
     #[error("it is damaged: {0}")]
-    Damaged(#[from] serde_json::Error),
+    Damaged(Unreadable),
     /// It is of another program or another LLMProxy.
     #[error("it is {0}, not ours")]
     Foreign(String),
+}
+
+impl From<serde_json::Error> for SnapshotFault {
+    fn from(fault: serde_json::Error) -> Self {
+        Self::Damaged(fault.into())
+    }
 }
 
 /// Where an LLMProxy's snapshot is.

@@ -1,16 +1,22 @@
 //! What the operator sent: each item with its hash, changed by transactions.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
-use dragoman_config::wire::{Content, Transaction};
-use dragoman_config::{Item, Key, hash};
+use dragoman_config::{Item, Key, Kind, hash};
 use serde::{Deserialize, Serialize};
+
+use super::message::{Change, Changes, Content, Name};
 
 /// Everything that the operator sent and did not take back.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Store {
     held: BTreeMap<Key, Held>,
+    /// Items of kinds that this version does not know, with their hashes: they count in the digest. No hello can name
+    /// them, so they are sent again on each stream.
+    #[serde(skip)]
+    foreign: BTreeMap<String, Foreign>,
     digest: String,
 }
 
@@ -18,10 +24,33 @@ pub(super) struct Store {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Held {
     hash: String,
-    /// The last version that compiled; `None` fails closed.
+    /// The last version that can be run; `None` fails closed.
     item: Option<Arc<Item>>,
-    /// Why the version of `hash` does not compile.
-    invalid: Option<String>,
+    /// Why the version of `hash` is not that one.
+    fault: Option<Fault>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Foreign {
+    hash: String,
+    fault: String,
+}
+
+/// What is wrong with a version that was sent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum Fault {
+    /// It does not compile, as the operator knows.
+    Invalid(String),
+    /// This version of the proxy cannot read it, as the operator must be told.
+    Unreadable(String),
+}
+
+impl Fault {
+    fn why(&self) -> &str {
+        match self {
+            Self::Invalid(why) | Self::Unreadable(why) => why,
+        }
+    }
 }
 
 /// What a transaction brought besides items.
@@ -48,84 +77,142 @@ pub(super) struct Invalid {
 
 impl Store {
     /// Applies a transaction as a whole.
-    pub(super) fn apply(&mut self, transaction: Transaction) -> Applied {
+    pub(super) fn apply(&mut self, changes: Changes) -> Applied {
         let mut applied = Applied {
-            changes: transaction.put.len() + transaction.delete.len(),
+            changes: changes.put.len() + changes.delete.len(),
             ..Applied::default()
         };
-        for name in &transaction.delete {
-            self.held.remove(name);
+        for name in &changes.delete {
+            match name {
+                Name::Known(key) => drop(self.held.remove(key)),
+                Name::Foreign(name) => drop(self.foreign.remove(name)),
+            }
         }
-        for put in transaction.put {
-            let held = match put.content {
-                Content::Item(item) => Held {
-                    hash: put.hash,
-                    item: Some(item),
-                    invalid: None,
-                },
-                Content::Invalid(reason) => {
-                    let before = self.held.remove(&put.name);
-                    let known = before.as_ref().and_then(|held| held.invalid.as_deref());
-                    let news = known != Some(reason.as_str());
-                    let item = before.and_then(|held| held.item);
-                    if news {
-                        applied.invalid.push(Invalid {
-                            name: put.name.clone(),
-                            reason: reason.clone(),
-                            previous: item.is_some(),
-                        });
-                    }
-                    Held {
-                        hash: put.hash,
-                        item,
-                        invalid: Some(reason),
-                    }
+        for Change {
+            name,
+            hash,
+            content,
+        } in changes.put
+        {
+            match (name, content) {
+                (Name::Known(key), content) => applied.invalid.extend(self.put(key, hash, content)),
+                (Name::Foreign(name), Content::Unreadable(fault)) => {
+                    self.foreign.insert(name, Foreign { hash, fault });
                 }
-            };
-            self.held.insert(put.name, held);
+                // What is readable has a name that is.
+                (Name::Foreign(_), _) => {}
+            }
         }
-        let own = hash::digest(
-            self.held
-                .iter()
-                .map(|(name, held)| (name, held.hash.as_str())),
-        );
-        applied.diverged = own != transaction.digest;
-        self.digest = transaction.digest;
+        applied.diverged = self.own_digest() != changes.digest;
+        self.digest = changes.digest;
         applied
     }
 
-    /// The items that run.
+    /// Puts one item; what is told of it if it does not compile.
+    fn put(&mut self, name: Key, hash: String, content: Content) -> Option<Invalid> {
+        let before = self.held.remove(&name);
+        let known = before.as_ref().and_then(|held| held.fault.clone());
+        let previous = before.and_then(|held| held.item);
+        let (item, fault) = match content {
+            Content::Item(item) => (Some(item), None),
+            Content::Invalid(why) => (previous, Some(Fault::Invalid(why))),
+            Content::Unreadable(why) => (previous, Some(Fault::Unreadable(why))),
+        };
+        let told = match &fault {
+            Some(Fault::Invalid(reason)) if known != fault => Some(Invalid {
+                name: name.clone(),
+                reason: reason.clone(),
+                previous: item.is_some(),
+            }),
+            _ => None,
+        };
+        self.held.insert(name, Held { hash, item, fault });
+        told
+    }
+
+    /// The digest of what is held.
+    fn own_digest(&self) -> String {
+        let known = self
+            .held
+            .iter()
+            .map(|(name, held)| (name as &dyn fmt::Display, held.hash.as_str()));
+        let foreign = self
+            .foreign
+            .iter()
+            .map(|(name, foreign)| (name as &dyn fmt::Display, foreign.hash.as_str()));
+        hash::digest(known.chain(foreign))
+    }
+
+    /// The items that run. None do while the LLMProxy's own cannot be had: it says what must never be reached.
     #[must_use]
     pub(super) fn items(&self) -> BTreeMap<Key, Arc<Item>> {
+        if self.closed().is_some() {
+            return BTreeMap::new();
+        }
         let running = |(name, held): (&Key, &Held)| Some((name.clone(), held.item.clone()?));
         self.held.iter().filter_map(running).collect()
     }
 
-    /// The items that do not compile and have no previous version, and why.
+    /// The items that cannot be run in any version, and why.
     #[must_use]
     pub(super) fn unusable(&self) -> BTreeMap<Key, String> {
-        let unusable = |(name, held): (&Key, &Held)| match held.item {
-            Some(_) => None,
-            None => Some((name.clone(), held.invalid.clone()?)),
+        let closed = self.closed();
+        let unusable = |(name, held): (&Key, &Held)| match (&held.item, &closed) {
+            (None, _) => Some((name.clone(), held.fault.as_ref()?.why().to_owned())),
+            (Some(_), Some(closed)) => Some((name.clone(), closed.clone())),
+            (Some(_), None) => None,
         };
         self.held.iter().filter_map(unusable).collect()
+    }
+
+    /// Why nothing may run, if so.
+    fn closed(&self) -> Option<String> {
+        self.held.iter().find_map(|(name, held)| {
+            let fault = held.fault.as_ref().filter(|_| held.item.is_none())?;
+            (name.kind == Kind::Proxy).then(|| format!("{name} cannot be used: {}", fault.why()))
+        })
+    }
+
+    /// The items whose last version cannot be read by this version of the proxy, and why, by their names.
+    #[must_use]
+    pub(super) fn unreadable(&self) -> BTreeMap<Key, String> {
+        let unreadable = |(name, held): (&Key, &Held)| match &held.fault {
+            Some(Fault::Unreadable(why)) => Some((name.clone(), why.clone())),
+            _ => None,
+        };
+        self.held.iter().filter_map(unreadable).collect()
+    }
+
+    /// The same of items whose very kind is unknown.
+    #[must_use]
+    pub(super) fn foreign(&self) -> BTreeMap<String, String> {
+        self.foreign
+            .iter()
+            .map(|(name, foreign)| (name.clone(), foreign.fault.clone()))
+            .collect()
+    }
+
+    /// Forgets what no hello can name, before the next one.
+    pub(super) fn forget_foreign(&mut self) {
+        self.foreign.clear();
     }
 
     /// Every item whose last version does not compile.
     #[must_use]
     pub(super) fn invalid(&self) -> Vec<Invalid> {
-        let invalid = |(name, held): (&Key, &Held)| {
-            let (name, reason) = (name.clone(), held.invalid.clone()?);
-            Some(Invalid {
-                name,
-                reason,
+        let invalid = |(name, held): (&Key, &Held)| match &held.fault {
+            Some(Fault::Invalid(reason)) => Some(Invalid {
+                name: name.clone(),
+                reason: reason.clone(),
                 previous: held.item.is_some(),
-            })
+            }),
+            _ => None,
         };
         self.held.iter().filter_map(invalid).collect()
     }
 
-    /// The hash of every item, for the next hello. One that does not compile counts too: it need not be sent again.
+    /// The hash of every item, for the next hello. One that does not compile or cannot be read
+    /// counts too: it need not be sent again.
     #[must_use]
     pub(super) fn hashes(&self) -> BTreeMap<Key, String> {
         self.held
