@@ -123,7 +123,10 @@ pub async fn operate(args: Args, stop: CancellationToken) -> Result<(), Fault> {
         core: to_core,
         metrics,
     };
-    let server = tokio::spawn(push::serve(listener, Arc::new(server)));
+    let server = Arc::new(server);
+    let keeping = Arc::clone(&server);
+    tokio::spawn(async move { keeping.keyring.keep().await });
+    let server = tokio::spawn(push::serve(listener, server));
 
     // Streams say goodbye and a standby takes over, while the candidate still tells who that is.
     candidate.run(stop).await;
