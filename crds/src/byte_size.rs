@@ -3,11 +3,20 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::form::form;
+
 /// A size in bytes: a whole number, or one with `Ki`, `Mi` or `Gi`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct ByteSize(
-    #[schemars(length(max = 16), regex(pattern = r"^[1-9][0-9]{0,9}(Ki|Mi|Gi)?$"))] pub String,
+    #[schemars(
+        length(max = 16),
+        extend("x-kubernetes-validations" = form(
+            "^[1-9][0-9]{0,9}(Ki|Mi|Gi)?$",
+            "write a size as a whole number of bytes, alone or with Ki, Mi or Gi: 65536, 64Ki or 32Mi",
+        ))
+    )]
+    pub String,
 );
 
 /// A size that cannot be read. The manifest's fault.

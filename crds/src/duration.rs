@@ -6,13 +6,37 @@ use std::time::Duration as Std;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::form::{form, quoted};
+
+/// The form of a duration.
+const PATTERN: &str = "^([0-9]{1,5}(h|m|s|ms)){1,4}$";
+/// What is said of any other.
+const CURE: &str = "write a duration with units, such as 300ms, 5s or 1h30m";
 
 /// A duration such as `300ms`, `5s` or `1h30m`: up to four numbers of at most five digits, each with `h`, `m`, `s` or `ms`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Duration(
-    #[schemars(length(max = 32), regex(pattern = r"^([0-9]{1,5}(h|m|s|ms)){1,4}$"))] pub String,
+    #[schemars(length(max = 32), extend("x-kubernetes-validations" = form(PATTERN, CURE)))]
+    pub  String,
 );
+
+/// The rules of a duration that must not be shorter than `least`.
+pub(crate) fn at_least(least: &str) -> Value {
+    let mut rules = vec![form(PATTERN, CURE)[0].take()];
+    // What is no duration breaks the first rule and not this one too.
+    rules.push(json!({
+        "rule": format!(
+            "!self.matches({}) || duration(self) >= duration({})",
+            quoted(PATTERN),
+            quoted(least)
+        ),
+        "message": format!("it must be at least {least}"),
+    }));
+    json!(rules)
+}
 
 /// A duration that does not follow GEP-2257. The manifest's fault.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]

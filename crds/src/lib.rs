@@ -12,6 +12,7 @@ mod allowed_routes;
 mod byte_size;
 mod credential;
 mod duration;
+mod form;
 pub mod generate;
 mod llmbackend;
 mod llmproxy;

@@ -5,6 +5,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::duration::at_least;
+use crate::form::{each, form};
 use crate::status::conditions;
 use crate::{AllowedRoutes, Condition, Credential, Duration, SecretKeyReference};
 
@@ -55,10 +57,10 @@ use crate::{AllowedRoutes, Condition, Credential, Duration, SecretKeyReference};
 pub struct LLMBackendSpec {
     /// The upstream's base URL, as the vendor's own SDK takes it: `http://vllm.models.svc:8000/v1`. All addresses of its name are
     /// balanced by fewest requests in flight. No user, query or fragment.
-    #[schemars(
-        length(min = 8, max = 2048),
-        regex(pattern = r"^https?://[^\s/?#@]+(/[^\s?#]*)?$")
-    )]
+    #[schemars(length(max = 2048), extend("x-kubernetes-validations" = form(
+        r"^https?://[^\s/?#@]+(/[^\s?#]*)?$",
+        "write http:// or https://, a host and, where needed, port and path, such as http://vllm.models.svc:8000/v1; leave out user, query and fragment, and put a key into credential",
+    )))]
     pub url: String,
     /// The dialect that the upstream speaks.
     #[serde(default)]
@@ -144,11 +146,15 @@ pub struct Relay {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(
         length(min = 1, max = 9),
-        inner(length(max = 16), regex(pattern = r"^[A-Z]+$"))
+        inner(length(max = 16)),
+        transform = each("^[A-Z]+$", "write HTTP methods in capitals, such as GET")
     )]
     pub methods: Option<Vec<String>>,
     /// The path after the base URL, such as `/files`. A path that ends in `/*` covers everything below it too.
-    #[schemars(length(min = 1, max = 256), regex(pattern = r"^/[^\s?#*]*(/\*)?$"))]
+    #[schemars(length(max = 256), extend("x-kubernetes-validations" = form(
+        r"^/[^\s?#*]*(/\*)?$",
+        "write a path that begins with /, such as /files, or /files/* for everything below it too; leave out query and fragment",
+    )))]
     pub path: String,
 }
 
@@ -164,10 +170,10 @@ pub struct Relay {
 }]))]
 pub struct UpstreamHeader {
     /// The header's name.
-    #[schemars(
-        length(min = 1, max = 128),
-        regex(pattern = r"^[A-Za-z0-9!#$%&'*+.^_|~-]+$")
-    )]
+    #[schemars(length(max = 128), extend("x-kubernetes-validations" = form(
+        "^[A-Za-z0-9!#$%&'*+.^_|~-]+$",
+        "write a header's name alone, such as x-team: letters, digits and hyphens, without colon or space",
+    )))]
     pub name: String,
     /// Its value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -236,10 +242,14 @@ pub enum RetryOn {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Health {
     /// Path on the upstream's host, such as `/health`.
-    #[schemars(length(min = 1, max = 1024), regex(pattern = r"^/[^\s#]*$"))]
+    #[schemars(length(max = 1024), extend("x-kubernetes-validations" = form(
+        r"^/[^\s#]*$",
+        "write a path that begins with /, such as /health, without spaces or fragment",
+    )))]
     pub path: String,
     /// Time between checks. Default 10s, at least 1s.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-kubernetes-validations" = at_least("1s")))]
     pub interval: Option<Duration>,
     /// Failures in a row after which the backend is left out while another can answer. Default 3.
     #[serde(default, skip_serializing_if = "Option::is_none")]

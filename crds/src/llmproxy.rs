@@ -7,6 +7,7 @@ use kube_derive::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::form::each;
 use crate::status::conditions;
 use crate::{ByteSize, Condition, LocalReference, RouteNamespaces};
 
@@ -24,6 +25,11 @@ use crate::{ByteSize, Condition, LocalReference, RouteNamespaces};
     status = "LLMProxyStatus",
     derive = "Default",
     derive = "PartialEq",
+    scale(
+        spec_replicas_path = ".spec.deployment.replicas",
+        status_replicas_path = ".status.proxies.desired",
+        label_selector_path = ".status.selector"
+    ),
     doc = "LLMProxy says where and how proxies run: a Deployment that the operator makes and keeps, named `dragoman-<name>`.",
     crates(kube_core = "kube_core"),
     printcolumn(
@@ -82,7 +88,8 @@ pub struct LLMProxySpec {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Deployment {
-    /// Number of proxies. Default 1. Absent, a later change by `kubectl scale` stays.
+    /// Number of proxies. `kubectl scale llmproxy` sets it, and so does a HorizontalPodAutoscaler, which needs a first value here.
+    /// Absent: the Deployment begins with 1, and whoever scales it keeps the say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 1000))]
     pub replicas: Option<i32>,
@@ -178,11 +185,10 @@ pub struct ProxyAllowedRoutes {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(
         length(min = 1, max = 64),
-        inner(
-            length(min = 1, max = 253),
-            regex(
-                pattern = r"^(\*\.)?([a-z0-9]([-a-z0-9]*[a-z0-9])?\.)*[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
-            )
+        inner(length(max = 253)),
+        transform = each(
+            r"^(\*\.)?([a-z0-9]([-a-z0-9]*[a-z0-9])?\.)*[a-z0-9]([-a-z0-9]*[a-z0-9])?$",
+            "write a whole host name in lower case, such as llm.example.com, or *. before a suffix, such as *.example.com; leave out scheme and port",
         ),
         extend("x-kubernetes-validations" = [{
             "rule": "self.size() > 0",
@@ -269,6 +275,10 @@ pub struct LLMProxyStatus {
     /// Number of routes attached.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub routes: Option<i32>,
+    /// The labels of the proxies' pods, by which autoscalers find them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 512))]
+    pub selector: Option<String>,
     /// Digest of the config that every programmed proxy runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 128))]

@@ -4,6 +4,7 @@ use kube_derive::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::form::{each, form};
 use crate::status::conditions;
 use crate::{Condition, LLMBackendSpec, NameFilter, Reference, Thinking};
 
@@ -56,7 +57,11 @@ pub struct LLMRouteSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(
         length(max = 16),
-        inner(length(min = 1, max = 253), regex(pattern = r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?\.)*[a-z0-9]([-a-z0-9]*[a-z0-9])?$")),
+        inner(length(max = 253)),
+        transform = each(
+            r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?\.)*[a-z0-9]([-a-z0-9]*[a-z0-9])?$",
+            "write a whole host name in lower case, such as llm.example.com; leave out scheme, port and wildcards",
+        ),
         extend("x-kubernetes-list-type" = "set", "x-kubernetes-validations" = [{
             "rule": "self.all(h, !h.endsWith('.svc') && !h.endsWith('.cluster.local'))",
             "message": "names under .svc or the cluster domain belong to Services; leave them out, the route answers to its own already"
@@ -96,10 +101,10 @@ pub enum RouteService {
 }]))]
 pub struct RouteBackend {
     /// The backend's name within this route, which model maps refer to.
-    #[schemars(
-        length(min = 1, max = 63),
-        regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
-    )]
+    #[schemars(length(max = 63), extend("x-kubernetes-validations" = form(
+        "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$",
+        "write a backend's name with lower-case letters, digits and, between them, hyphens, such as vllm-large",
+    )))]
     pub name: String,
     /// The LLMBackend that answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]

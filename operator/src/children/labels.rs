@@ -27,6 +27,16 @@ pub fn selector(proxy: &str) -> BTreeMap<String, String> {
     .into()
 }
 
+/// The same as a selector in text.
+#[must_use]
+pub fn selector_text(proxy: &str) -> String {
+    let pairs: Vec<String> = selector(proxy)
+        .into_iter()
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    pairs.join(",")
+}
+
 /// Labels of everything that an LLMProxy owns.
 #[must_use]
 pub fn of_proxy(proxy: &str) -> BTreeMap<String, String> {

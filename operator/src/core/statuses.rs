@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{Core, Job};
+use crate::children::labels::selector_text;
 use crate::children::proxy::service_port;
 use crate::status::{self, Backend, Proxies, RouteFacts, Upstream, Written, is_urgent, normal};
 
@@ -139,6 +140,7 @@ impl Core {
                 let proxies = Proxies {
                     counts,
                     routes,
+                    selector: &selector_text(&key.object.name),
                     digest: &digest,
                     standing,
                 };

@@ -13,6 +13,8 @@ pub struct Proxies<'a> {
     pub counts: ProxyCounts,
     /// How many routes are attached.
     pub routes: usize,
+    /// The labels of their Pods.
+    pub selector: &'a str,
     /// The digest of what they run.
     pub digest: &'a str,
     /// How far they are with the LLMProxy's own item.
@@ -41,6 +43,7 @@ pub fn proxy(
         )),
         proxies: Some(proxies.counts.clone()),
         routes: Some(i32::try_from(proxies.routes).unwrap_or(i32::MAX)),
+        selector: Some(proxies.selector.to_owned()),
         config_digest: Some(proxies.digest.to_owned()),
     }
 }
@@ -59,6 +62,7 @@ mod tests {
                 programmed: 39,
             },
             routes: 3,
+            selector: "a=b",
             digest: "d",
             standing: Standing::Everywhere,
         };
@@ -73,5 +77,6 @@ mod tests {
             (status.routes, status.config_digest.as_deref()),
             (Some(3), Some("d"))
         );
+        assert_eq!(status.selector.as_deref(), Some("a=b"));
     }
 }
