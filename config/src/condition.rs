@@ -9,7 +9,7 @@ pub struct Verdict {
     pub status: bool,
     /// Why, in one CamelCase word from [`reason`].
     pub reason: &'static str,
-    /// Object, field and cure.
+    /// Object, field and cure; one short sentence where it holds.
     pub message: String,
 }
 
@@ -27,16 +27,24 @@ pub mod reason {
     pub const NOT_ALLOWED_BY_PROXY: &str = "NotAllowedByProxy";
     /// The LLMProxy admits no inline backends.
     pub const INLINE_BACKEND_DENIED: &str = "InlineBackendDenied";
-    /// An older route has the hostname.
+    /// An older route has the hostname. With a true Accepted: the route serves under its other hostnames.
     pub const HOSTNAME_TAKEN: &str = "HostnameTaken";
     /// Everything that is referred to exists and may be used.
     pub const RESOLVED: &str = "ResolvedRefs";
     /// Something that is referred to does not exist.
     pub const NOT_FOUND: &str = "RefNotFound";
+    /// Something that is referred to exists, but is not fit for use: its own conditions say why.
+    pub const REF_INVALID: &str = "RefInvalid";
     /// Something that is referred to does not admit this.
     pub const NOT_PERMITTED: &str = "RefNotPermitted";
-    /// A Secret, or its key, is missing or unusable.
+    /// A Secret does not exist.
     pub const SECRET_NOT_FOUND: &str = "SecretNotFound";
-    /// A Secret has not been read yet.
+    /// A Secret exists without the key that is referred to.
+    pub const SECRET_KEY_MISSING: &str = "SecretKeyMissing";
+    /// The value of a Secret's key is not what its place needs.
+    pub const SECRET_INVALID: &str = "SecretInvalid";
+    /// A Secret could not be read; the operator goes on trying.
+    pub const SECRET_UNREADABLE: &str = "SecretUnreadable";
+    /// A Secret is being read for the first time: an edit only waits.
     pub const PENDING: &str = "Pending";
 }

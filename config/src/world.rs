@@ -4,6 +4,7 @@
 //! the same however many resources there are.
 
 mod claims;
+mod kept;
 mod lookup;
 mod members;
 mod object;
@@ -35,8 +36,11 @@ pub struct World {
     seen: HashMap<Key, BTreeSet<Seen>>,
     dependents: HashMap<Seen, BTreeSet<Key>>,
     members: Members,
-    /// What the last version of a route that compiled uses: proxies run it while a later one does not compile.
+    /// What the last version of a route that compiled uses: proxies run it while a later one does not compile. A route that
+    /// has no entry never compiled here: what its version at proxies uses is not known.
     held: HashMap<Key, Vec<Key>>,
+    /// Whether everything that there is was applied, so that what compiles is what proxies are sent.
+    complete: bool,
 }
 
 impl World {
@@ -54,6 +58,7 @@ impl World {
             dependents: HashMap::new(),
             members: Members::default(),
             held: HashMap::new(),
+            complete: false,
         }
     }
 
@@ -68,7 +73,8 @@ impl World {
                 return self.recompile(BTreeSet::new(), vec![Seen::Namespace(name)]);
             }
             Object::Secret(key, data) => {
-                if self.secrets.get(&key) == Some(&data) {
+                let known = self.secrets.get(&key);
+                if known == Some(&data) || (known.is_some() && data == SecretData::Unreadable) {
                     return Changes::default();
                 }
                 self.secrets.insert(key.clone(), data);

@@ -208,10 +208,17 @@ impl Compiling<'_, '_> {
                 .bytes()
                 .any(|byte| !(byte.is_ascii_graphic() || matches!(byte, b' ' | b'\t')))
             {
-                self.invalid(
-                    &field,
-                    "a header's value holds visible ASCII characters, spaces and tabs alone",
-                );
+                let rule = "visible ASCII characters, spaces and tabs";
+                match &header.value_from {
+                    Some(from) => self.unresolved(
+                        &format!("{field}.valueFrom.secretRef"),
+                        &from.secret_ref,
+                        &format!("holds more than {rule}, which no header can carry"),
+                    ),
+                    None => {
+                        self.invalid(&field, format_args!("a header's value holds {rule} alone"));
+                    }
+                }
             }
             let name = header.name.to_ascii_lowercase();
             if headers.iter().any(|known| known.name == name) {
@@ -314,7 +321,7 @@ impl Compiling<'_, '_> {
             KeyLookup::NoKey => {
                 self.missing(
                     field,
-                    reason::SECRET_NOT_FOUND,
+                    reason::SECRET_KEY_MISSING,
                     format_args!(
                         "Secret {}/{} has no key {:?}; add it",
                         namespace, reference.name, reference.key,
@@ -331,6 +338,16 @@ impl Compiling<'_, '_> {
                     ),
                 );
             }
+            KeyLookup::Unreadable => {
+                self.missing(
+                    field,
+                    reason::SECRET_UNREADABLE,
+                    format_args!(
+                        "Secret {}/{} could not be read from the API server; the operator goes on trying, and its log says why",
+                        namespace, reference.name,
+                    ),
+                );
+            }
         }
         None
     }
@@ -339,7 +356,7 @@ impl Compiling<'_, '_> {
         let namespace = self.namespace;
         self.missing(
             field,
-            reason::SECRET_NOT_FOUND,
+            reason::SECRET_INVALID,
             format_args!(
                 "key {:?} of Secret {}/{} {fault}",
                 reference.key, namespace, reference.name,

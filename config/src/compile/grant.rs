@@ -7,7 +7,7 @@ use crate::ObjectKey;
 use crate::world::Lookup;
 
 /// What a reference in an object of `own`'s namespace names.
-pub(super) fn resolve(reference: &Reference, own: &ObjectKey) -> ObjectKey {
+pub(crate) fn resolve(reference: &Reference, own: &ObjectKey) -> ObjectKey {
     ObjectKey::new(
         reference.namespace.as_ref().unwrap_or(&own.namespace),
         &reference.name,
@@ -30,7 +30,7 @@ pub(super) fn permits(
 }
 
 /// Whether something in the namespace `home` admits routes from the namespace `from`.
-pub(super) fn admits(
+pub(crate) fn admits(
     allowed: &RouteNamespaces,
     home: &str,
     from: &str,

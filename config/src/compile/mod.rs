@@ -3,6 +3,7 @@
 mod backend;
 mod grant;
 mod held;
+mod hostnames;
 mod map;
 mod proxy;
 mod route;
@@ -13,10 +14,12 @@ use std::sync::Arc;
 use dragoman_crds::condition;
 
 pub(crate) use backend::backend;
+pub(crate) use grant::{admits, resolve};
 pub(crate) use held::{admitted, malformed};
+pub(crate) use hostnames::claims;
 pub(crate) use map::map;
 pub(crate) use proxy::proxy;
-pub(crate) use route::{claims, route};
+pub(crate) use route::route;
 
 use crate::{Item, Key, ObjectKey, Verdict, hash, reason};
 
@@ -39,6 +42,8 @@ pub struct Outcome {
     pub uses: Vec<Key>,
     /// The content as canonical JSON, or the reason when there is no item; what versions are hashed from.
     pub canonical: Arc<[u8]>,
+    /// Whether there is no item only because a Secret is being read for the first time: nobody need hear of it yet.
+    pub pending: bool,
 }
 
 impl Outcome {
@@ -49,9 +54,8 @@ impl Outcome {
     }
 
     /// Why the resource is not fit for use: what it says of itself, or of what it refers to.
-    pub(crate) fn fault(&self) -> Option<&str> {
-        let refused = self.verdicts.iter().find(|verdict| !verdict.status);
-        refused.map(|verdict| verdict.message.as_str())
+    pub(crate) fn fault(&self) -> Option<&Verdict> {
+        self.verdicts.iter().find(|verdict| !verdict.status)
     }
 
     /// Whether anything that others see is different: the generation alone is not.
@@ -61,6 +65,7 @@ impl Outcome {
             || self.verdicts != other.verdicts
             || self.attached != other.attached
             || self.uses != other.uses
+            || self.pending != other.pending
     }
 }
 
@@ -68,7 +73,10 @@ impl Outcome {
 pub(crate) struct Findings {
     accepted: Vec<(&'static str, String)>,
     references: Vec<(&'static str, String)>,
+    /// What a condition tells although it holds: its reason, and a word of explanation.
+    remark: Option<(&'static str, String)>,
     has_references: bool,
+    held_back: bool,
     attached: Vec<ObjectKey>,
     uses: Vec<Key>,
 }
@@ -78,7 +86,9 @@ impl Findings {
         Self {
             accepted: Vec::new(),
             references: Vec::new(),
+            remark: None,
             has_references: false,
+            held_back: false,
             attached: Vec::new(),
             uses: Vec::new(),
         }
@@ -97,6 +107,27 @@ impl Findings {
     /// A reference that does not resolve: `ResolvedRefs=False`.
     pub(crate) fn unresolved(&mut self, reason: &'static str, message: impl Into<String>) {
         self.references.push((reason, message.into()));
+    }
+
+    /// A word on what is accepted all the same: `Accepted=True` with another reason than usual.
+    pub(crate) fn remark(&mut self, reason: &'static str, message: String) {
+        match &mut self.remark {
+            Some((_, said)) => {
+                said.push_str("; ");
+                said.push_str(&message);
+            }
+            None => self.remark = Some((reason, message)),
+        }
+    }
+
+    /// What was found makes a version that must not replace the one before: it would lack what may be had in a moment, or what
+    /// only we cannot read.
+    pub(crate) fn hold_back(&mut self) {
+        self.held_back = true;
+    }
+
+    pub(crate) fn is_held_back(&self) -> bool {
+        self.held_back
     }
 
     pub(crate) fn has_references(&mut self) {
@@ -121,19 +152,25 @@ impl Findings {
     }
 
     /// The outcome: `item` if it could be made.
-    pub(crate) fn finish(self, generation: i64, item: Result<Item, String>) -> Outcome {
-        let mut verdicts = vec![verdict(
-            condition::ACCEPTED,
-            reason::ACCEPTED,
-            &self.accepted,
-        )];
+    pub(crate) fn finish(mut self, generation: i64, item: Result<Item, String>) -> Outcome {
+        if let Some(remark) = self.remark.take_if(|_| !self.accepted.is_empty()) {
+            self.accepted.push(remark);
+        }
+        let accepted = self
+            .remark
+            .unwrap_or_else(|| (reason::ACCEPTED, "every field makes sense".to_owned()));
+        let mut verdicts = vec![verdict(condition::ACCEPTED, accepted, &self.accepted)];
         if self.has_references {
+            let resolved = "everything that it refers to exists and may be used".to_owned();
             verdicts.push(verdict(
                 condition::RESOLVED_REFS,
-                reason::RESOLVED,
+                (reason::RESOLVED, resolved),
                 &self.references,
             ));
         }
+        let waits = |(reason, _): &(&'static str, String)| *reason == reason::PENDING;
+        let pending =
+            item.is_err() && self.accepted.is_empty() && self.references.iter().any(waits);
         let canonical: Arc<[u8]> = match &item {
             Ok(item) => hash::canonical(item).into(),
             Err(message) => message.as_bytes().into(),
@@ -145,6 +182,7 @@ impl Findings {
             attached: self.attached,
             uses: self.uses,
             canonical,
+            pending,
         }
     }
 
@@ -154,13 +192,19 @@ impl Findings {
     }
 }
 
-fn verdict(type_: &'static str, fine: &'static str, faults: &[(&'static str, String)]) -> Verdict {
-    match faults.first() {
+fn verdict(
+    type_: &'static str,
+    fine: (&'static str, String),
+    faults: &[(&'static str, String)],
+) -> Verdict {
+    // What only waits is not the word for what needs an edit.
+    let lasting = faults.iter().find(|(reason, _)| *reason != reason::PENDING);
+    match lasting.or(faults.first()) {
         None => Verdict {
             type_,
             status: true,
-            reason: fine,
-            message: String::new(),
+            reason: fine.0,
+            message: fine.1,
         },
         Some((reason, _)) => Verdict {
             type_,

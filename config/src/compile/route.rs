@@ -1,18 +1,17 @@
 //! LLMRoute → item.
 
-use std::collections::BTreeSet;
-
 use dragoman_crds::{InlineBackends, LLMProxy, LLMRoute, Reference, RouteBackend};
 
 use super::grant::{admits, permits, resolve};
 use super::held::hold;
+use super::hostnames::hostnames;
 use super::{Findings, Outcome, backend};
 use crate::names::Filter;
 use crate::world::Lookup;
 use crate::{Item, Key, Kind, ObjectKey, RouteBackendItem, RouteItem, Target, reason};
 
-/// Compiles a route, whose last version that compiled uses the items `held`.
-pub(crate) fn route(resource: &LLMRoute, held: &[Key], world: &Lookup<'_>) -> Outcome {
+/// Compiles a route, whose last version that compiled uses the items `held`; where none did, what proxies run is not known.
+pub(crate) fn route(resource: &LLMRoute, held: Option<&[Key]>, world: &Lookup<'_>) -> Outcome {
     let mut findings = Findings::new();
     findings.has_references();
     let own = name_of(resource);
@@ -22,14 +21,14 @@ pub(crate) fn route(resource: &LLMRoute, held: &[Key], world: &Lookup<'_>) -> Ou
         .spec
         .model_map_ref
         .as_ref()
-        .map(|reference| model_map(reference, &own, world, &mut findings));
+        .map(|reference| model_map(reference, &own, held, world, &mut findings));
     let before = findings.accepted.len();
     let backends = resource
         .spec
         .backends
         .iter()
         .enumerate()
-        .filter_map(|(at, entry)| route_backend(entry, at, &own, world, &mut findings))
+        .filter_map(|(at, entry)| route_backend(entry, at, &own, held, world, &mut findings))
         .collect();
     let broken = findings.accepted.len() > before;
     let item = RouteItem {
@@ -38,13 +37,8 @@ pub(crate) fn route(resource: &LLMRoute, held: &[Key], world: &Lookup<'_>) -> Ou
         backends,
         thinking: resource.spec.thinking.clone(),
     };
-    // An inline backend's key that is about to be read would come an instant after a version without it.
-    let pending = findings
-        .references
-        .iter()
-        .any(|(reason, _)| *reason == reason::PENDING);
-    let item = if broken || pending {
-        hold(held, &own, world, &mut findings);
+    let item = if broken || findings.is_held_back() {
+        hold(held.unwrap_or_default(), &own, world, &mut findings);
         Err(findings.summary())
     } else {
         Ok(Item::Route(item))
@@ -52,49 +46,15 @@ pub(crate) fn route(resource: &LLMRoute, held: &[Key], world: &Lookup<'_>) -> Ou
     findings.finish(resource.metadata.generation.unwrap_or_default(), item)
 }
 
-/// The hostnames that a route claims and may have, at each LLMProxy that serves it.
-pub(crate) fn claims(resource: &LLMRoute, world: &Lookup<'_>) -> BTreeSet<(ObjectKey, String)> {
-    let proxies = attach(resource, &name_of(resource), world, &mut Findings::new());
-    let domain = &world.settings().cluster_domain;
-    let mut claims = BTreeSet::new();
-    for hostname in &resource.spec.hostnames {
-        let hostname = hostname.to_ascii_lowercase();
-        if !is_clusters(&hostname, domain) && refusing(&proxies, &hostname).is_none() {
-            claims.extend(
-                proxies
-                    .iter()
-                    .map(|(proxy, _)| (proxy.clone(), hostname.clone())),
-            );
-        }
-    }
-    claims
-}
-
-fn name_of(resource: &LLMRoute) -> ObjectKey {
+pub(super) fn name_of(resource: &LLMRoute) -> ObjectKey {
     ObjectKey::new(
         resource.metadata.namespace.clone().unwrap_or_default(),
         resource.metadata.name.clone().unwrap_or_default(),
     )
 }
 
-/// Whether a hostname belongs to the cluster's Services.
-fn is_clusters(hostname: &str, domain: &str) -> bool {
-    hostname.ends_with(".svc")
-        || hostname
-            .strip_suffix(domain)
-            .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
-}
-
-/// The first LLMProxy that does not admit the hostname.
-fn refusing<'p>(proxies: &'p [(ObjectKey, &LLMProxy)], hostname: &str) -> Option<&'p ObjectKey> {
-    let found = proxies
-        .iter()
-        .find(|(_, proxy)| !allows_hostname(proxy, hostname));
-    found.map(|(key, _)| key)
-}
-
 /// Attaches the route to every LLMProxy that it names and that admits it.
-fn attach<'w>(
+pub(super) fn attach<'w>(
     resource: &LLMRoute,
     own: &ObjectKey,
     world: &Lookup<'w>,
@@ -124,7 +84,7 @@ fn attach<'w>(
         .position(|backend| backend.inline.is_some());
     for (field, key) in wanted {
         let Some(proxy) = world.proxy(&key) else {
-            let fault = missing(Kind::Proxy, &key, world);
+            let (_, fault) = absent(Kind::Proxy, &key, world);
             findings.refuse(reason::NO_PROXY, format!("{field}: {fault}"));
             continue;
         };
@@ -150,73 +110,16 @@ fn attach<'w>(
     attached
 }
 
-/// The hostnames that the route may have: admitted by its proxies and not an older route's.
-fn hostnames(
-    resource: &LLMRoute,
-    own: &ObjectKey,
-    proxies: &[(ObjectKey, &LLMProxy)],
-    world: &Lookup<'_>,
-    findings: &mut Findings,
-) -> Vec<String> {
-    let mut won = Vec::new();
-    for (at, hostname) in resource.spec.hostnames.iter().enumerate() {
-        let field = format!("spec.hostnames[{at}]");
-        let hostname = hostname.to_ascii_lowercase();
-        if is_clusters(&hostname, &world.settings().cluster_domain) {
-            findings.invalid(&field, format_args!(
-                "{hostname} belongs to the cluster's Services; leave it out, the route answers to its own names already"
-            ));
-            continue;
-        }
-        if let Some(key) = refusing(proxies, &hostname) {
-            findings.refuse(reason::NOT_ALLOWED_BY_PROXY, format!(
-                "{field}: LLMProxy {key} does not admit {hostname}; extend its spec.allowedRoutes.hostnames"
-            ));
-            continue;
-        }
-        // All of them are looked at, so that each handing over is noticed.
-        let owners: Vec<_> = proxies
-            .iter()
-            .filter_map(|(proxy, _)| world.hostname_owner(proxy, &hostname))
-            .collect();
-        match owners.into_iter().find(|owner| *owner != own) {
-            Some(owner) => findings.refuse(reason::HOSTNAME_TAKEN, format!(
-                "{field}: {hostname} belongs to the older LLMRoute {owner}; remove it here or there"
-            )),
-            None => won.push(hostname),
-        }
-    }
-    won
-}
-
-fn allows_hostname(proxy: &LLMProxy, hostname: &str) -> bool {
-    proxy
-        .spec
-        .allowed_routes
-        .hostnames
-        .as_ref()
-        .is_none_or(|patterns| {
-            patterns
-                .iter()
-                .any(|pattern| match pattern.strip_prefix('*') {
-                    Some(suffix) => hostname.len() > suffix.len() && hostname.ends_with(suffix),
-                    None => pattern == hostname,
-                })
-        })
-}
-
 fn model_map(
     reference: &Reference,
     own: &ObjectKey,
+    held: Option<&[Key]>,
     world: &Lookup<'_>,
     findings: &mut Findings,
 ) -> Target {
     let key = resolve(reference, own);
     let fault = match world.map(&key) {
-        None => (
-            reason::NOT_FOUND,
-            format!("spec.modelMapRef: {}", missing(Kind::Map, &key, world)),
-        ),
+        None => missing(Kind::Map, &key, "spec.modelMapRef", held, world, findings),
         Some(map) if !permits(&map.spec.allowed_routes, &key, own, world) => (
             reason::NOT_PERMITTED,
             format!(
@@ -232,10 +135,10 @@ fn model_map(
             findings.needs(item.clone());
             if let Some(fault) = world.fault_of(&item) {
                 findings.unresolved(
-                    reason::NOT_FOUND,
+                    reason::REF_INVALID,
                     format!(
-                        "spec.modelMapRef: ModelMap {} cannot be used: {fault}",
-                        item.object
+                        "spec.modelMapRef: ModelMap {} cannot be used: {}",
+                        item.object, fault.message
                     ),
                 );
             }
@@ -250,6 +153,7 @@ fn route_backend(
     entry: &RouteBackend,
     at: usize,
     own: &ObjectKey,
+    held: Option<&[Key]>,
     world: &Lookup<'_>,
     findings: &mut Findings,
 ) -> Option<RouteBackendItem> {
@@ -258,10 +162,10 @@ fn route_backend(
         findings.invalid(&format!("{at}.models.{}", fault.field), fault.fault);
     }
     let target = match (&entry.backend_ref, &entry.inline) {
-        (Some(reference), None) => backend_ref(reference, &at, own, world, findings),
+        (Some(reference), None) => backend_ref(reference, &at, own, held, world, findings),
         (None, Some(spec)) => {
             let before = findings.references.len();
-            match backend::spec(
+            let target = match backend::spec(
                 spec,
                 &own.namespace,
                 &format!("{at}.inline"),
@@ -276,7 +180,13 @@ fn route_backend(
                         .get(before)
                         .map_or_else(|| findings.summary(), |fault| fault.1.clone()),
                 ),
+            };
+            let waits = |(reason, _): &(&str, String)| *reason == reason::PENDING;
+            // A key that is about to be read would come an instant after a version without it.
+            if findings.references[before..].iter().any(waits) {
+                findings.hold_back();
             }
+            target
         }
         _ => {
             findings.invalid(&at, "set exactly one of backendRef and inline");
@@ -302,6 +212,7 @@ fn backend_ref(
     reference: &Reference,
     at: &str,
     own: &ObjectKey,
+    held: Option<&[Key]>,
     world: &Lookup<'_>,
     findings: &mut Findings,
 ) -> Target {
@@ -311,10 +222,10 @@ fn backend_ref(
         object: key.clone(),
     };
     let fault = match world.backend(&key) {
-        None => (
-            reason::NOT_FOUND,
-            format!("{at}.backendRef: {}", missing(Kind::Backend, &key, world)),
-        ),
+        None => {
+            let field = format!("{at}.backendRef");
+            missing(Kind::Backend, &key, &field, held, world, findings)
+        }
         Some(backend) if !permits(&backend.spec.allowed_routes, &key, own, world) => (
             reason::NOT_PERMITTED,
             format!(
@@ -326,9 +237,22 @@ fn backend_ref(
             findings.needs(item.clone());
             // The backend's own conditions hold the detail; the route is not ready without it either.
             if let Some(fault) = world.fault_of(&item) {
+                let waits = fault.reason == reason::PENDING;
+                // Proxies that are sent the route before its backend would refuse calls for an instant. Those that have a version
+                // of the backend go on with it.
+                if waits && !held.is_some_and(|held| held.contains(&item)) {
+                    findings.hold_back();
+                }
                 findings.unresolved(
-                    reason::NOT_FOUND,
-                    format!("{at}.backendRef: LLMBackend {key} cannot be used: {fault}"),
+                    if waits {
+                        reason::PENDING
+                    } else {
+                        reason::REF_INVALID
+                    },
+                    format!(
+                        "{at}.backendRef: LLMBackend {key} cannot be used: {}",
+                        fault.message
+                    ),
                 );
             }
             return Target::Item(item);
@@ -338,15 +262,34 @@ fn backend_ref(
     Target::Unresolved(fault.1)
 }
 
+/// What is to be said of a reference to what cannot be had.
+fn missing(
+    kind: Kind,
+    key: &ObjectKey,
+    field: &str,
+    held: Option<&[Key]>,
+    world: &Lookup<'_>,
+    findings: &mut Findings,
+) -> (&'static str, String) {
+    let (reason, fault) = absent(kind, key, world);
+    // Whether the version that proxies run uses it is not known, nor whom it admits: that version stays.
+    if reason == reason::REF_INVALID && held.is_none() {
+        findings.hold_back();
+    }
+    (reason, format!("{field}: {fault}"))
+}
+
 /// Why a resource cannot be had, and the cure.
-fn missing(kind: Kind, key: &ObjectKey, world: &Lookup<'_>) -> String {
+fn absent(kind: Kind, key: &ObjectKey, world: &Lookup<'_>) -> (&'static str, String) {
     let kind_name = kind.as_str();
     let item = Key {
         kind,
         object: key.clone(),
     };
     if world.unreadable(&item) {
-        return format!("{kind_name} {key} does not parse; correct it");
+        let fault = format!("{kind_name} {key} does not parse; correct it");
+        return (reason::REF_INVALID, fault);
     }
-    format!("{kind_name} {key} does not exist; create it, or name another")
+    let fault = format!("{kind_name} {key} does not exist; create it, or name another");
+    (reason::NOT_FOUND, fault)
 }

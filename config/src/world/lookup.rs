@@ -8,7 +8,7 @@ use dragoman_crds::{LLMBackend, LLMProxy, ModelMap, SecretKeyReference};
 
 use super::claims::Host;
 use super::{SecretData, Settings, World};
-use crate::{Key, Kind, ObjectKey};
+use crate::{Key, Kind, ObjectKey, Verdict};
 
 /// The label with which Kubernetes names a namespace.
 const NAME_LABEL: &str = "kubernetes.io/metadata.name";
@@ -32,7 +32,10 @@ pub(crate) enum KeyLookup<'w> {
     Found(&'w [u8]),
     NoKey,
     NoSecret,
+    /// Not asked for yet.
     Pending,
+    /// Asked for in vain so far.
+    Unreadable,
 }
 
 /// The labels of a namespace.
@@ -120,7 +123,7 @@ impl<'w> Lookup<'w> {
     }
 
     /// Why an item that exists cannot be used.
-    pub(crate) fn fault_of(&self, item: &Key) -> Option<&'w str> {
+    pub(crate) fn fault_of(&self, item: &Key) -> Option<&'w Verdict> {
         self.see(Seen::Outcome(item.clone()));
         self.world.outcomes.get(item)?.fault()
     }
@@ -163,6 +166,7 @@ impl<'w> Lookup<'w> {
             None if self.world.settings.standalone => KeyLookup::NoSecret,
             None => KeyLookup::Pending,
             Some(SecretData::Missing) => KeyLookup::NoSecret,
+            Some(SecretData::Unreadable) => KeyLookup::Unreadable,
             Some(SecretData::Data(data)) => data
                 .get(&reference.key)
                 .map_or(KeyLookup::NoKey, |value| KeyLookup::Found(value)),

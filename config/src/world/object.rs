@@ -49,7 +49,8 @@ pub enum Object {
         /// Its labels.
         labels: BTreeMap<String, String>,
     },
-    /// A Secret. One that was never applied counts as not read yet, and what needs it waits.
+    /// A Secret. One that was never applied counts as not read yet, and what needs it waits, routes to backends that need it
+    /// included.
     Secret(ObjectKey, SecretData),
 }
 
@@ -58,6 +59,8 @@ pub enum Object {
 pub enum SecretData {
     /// It does not exist.
     Missing,
+    /// It could not be read yet: what needs it has a fault, and what needs that goes on without. What was known before stands.
+    Unreadable,
     /// Its keys.
     Data(BTreeMap<String, Vec<u8>>),
 }
@@ -66,6 +69,7 @@ impl std::fmt::Debug for SecretData {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Missing => "Missing",
+            Self::Unreadable => "Unreadable",
             Self::Data(_) => "Data([secret])",
         })
     }

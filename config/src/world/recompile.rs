@@ -77,7 +77,8 @@ impl World {
     fn compile(&mut self, key: &Key, changes: &mut Changes) -> Option<Option<Outcome>> {
         let lookup = Lookup::new(self);
         let before = self.outcomes.get(key);
-        let held = self.held.get(key).map(Vec::as_slice).unwrap_or_default();
+        let held = self.held.get(key).map(Vec::as_slice);
+        let held = held.filter(|_| self.complete);
         let outcome = match self.resources.get(key) {
             Some(Resource::Proxy(proxy)) => Some(compile::proxy(proxy, &lookup)),
             Some(Resource::Backend(backend)) => Some(compile::backend(backend, &lookup)),
@@ -152,11 +153,13 @@ impl World {
 /// Remembers what a route uses that compiled, for as long as its successors do not.
 fn hold(held: &mut HashMap<Key, Vec<Key>>, key: &Key, outcome: Option<&Outcome>) {
     match outcome {
-        Some(outcome) if outcome.item.is_ok() && !outcome.uses.is_empty() => {
-            held.insert(key.clone(), outcome.uses.clone());
+        Some(outcome) if outcome.item.is_ok() => {
+            if key.kind == Kind::Route {
+                held.insert(key.clone(), outcome.uses.clone());
+            }
         }
-        Some(outcome) if outcome.item.is_err() => {}
-        _ => {
+        Some(_) => {}
+        None => {
             held.remove(key);
         }
     }

@@ -1,5 +1,6 @@
 mod headers;
 mod hostnames;
+mod kept;
 mod malformed;
 mod minimal;
 mod objects;

@@ -111,6 +111,7 @@ impl Core {
             .entry(proxy.clone())
             .or_insert_with(|| Shelf::new(identity.hash_key_of(&proxy)));
         let shelf = Arc::clone(shelf);
+        self.adopt(&proxy, &shelf, &hello.items, now);
         let stream = self.next_stream;
         self.next_stream += 1;
         let ended = CancellationToken::new();

@@ -1,9 +1,10 @@
 //! What watches say, taken in.
 
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use dragoman_config::wire::Content;
-use dragoman_config::{Changes, Key, Kind, Object, ObjectKey, SecretData, reason};
+use dragoman_config::{Changes, Key, Kind, Object, ObjectKey, SecretData};
 
 use super::{Core, ENOUGH};
 use crate::pki::SECRET;
@@ -121,6 +122,10 @@ impl Core {
         if !self.unread_secrets.contains(&name) {
             return;
         }
+        let changes = self
+            .world
+            .apply(Object::Secret(name.clone(), SecretData::Unreadable));
+        self.changed(changes, now);
         let faults = self.secret_faults.entry(name.clone()).or_default();
         *faults += 1;
         if *faults >= ENOUGH {
@@ -158,15 +163,22 @@ impl Core {
             }
             self.wanted_secrets = wanted;
         }
-        for (proxy, items) in changes.pushes {
-            let gone: std::collections::BTreeSet<Key> = items
+        let mut pushes = changes.pushes;
+        for (proxy, released) in self.released() {
+            pushes.entry(proxy).or_default().extend(released);
+        }
+        for (proxy, items) in pushes {
+            let mut gone: BTreeSet<Key> = items
                 .iter()
                 .filter(|item| !self.world.is_member(&proxy, item))
                 .cloned()
                 .collect();
+            let kept = self.keep(&proxy, &gone);
+            gone.retain(|item| !kept.contains(item));
             if !gone.is_empty() {
                 self.forget_words(&proxy, &gone, now);
             }
+            let kept: Vec<Update> = kept.iter().map(|item| self.as_it_is(item)).collect();
             let identity = &self.identity;
             let shelf = self
                 .shelves
@@ -183,15 +195,12 @@ impl Core {
                             content: None,
                         });
                     }
+                    if !world.is_member(&proxy, &name) {
+                        return None;
+                    }
                     let outcome = world.outcome(&name)?;
-                    // What waits for a Secret to be read is held back: proxies keep what they have. What is on no shelf yet is
-                    // told to be unusable, for what is on none is taken from proxies that have it.
-                    if shelf.version_of(&name).is_some()
-                        && outcome
-                            .verdicts
-                            .iter()
-                            .any(|verdict| verdict.reason == reason::PENDING)
-                    {
+                    // What waits for a Secret to be read is held back: proxies keep what they have, or hear of it when it is whole.
+                    if outcome.pending {
                         return None;
                     }
                     let content = match &outcome.item {
@@ -203,6 +212,7 @@ impl Core {
                         content: Some((content, outcome.canonical.clone())),
                     })
                 })
+                .chain(kept)
                 .collect();
             if shelf.update(updates, now) {
                 self.want_status(
@@ -268,6 +278,7 @@ impl Core {
                 self.proxy_faults.remove(&key.object);
                 self.replicas.remove(&key.object);
                 self.waiting.remove(&key.object);
+                self.adopted.remove(&key.object);
                 if self
                     .shelves
                     .get(&key.object)

@@ -2,6 +2,7 @@
 //! [`Job`]s come out, and [`run()`] performs them.
 
 mod admission;
+mod adoption;
 mod children;
 mod health;
 mod job;
@@ -70,6 +71,8 @@ pub struct Core {
     route_services: BTreeMap<ObjectKey, RouteService>,
 
     shelves: BTreeMap<ObjectKey, Arc<Shelf>>,
+    /// Items that are on a shelf without being members, because proxies have and must keep them.
+    adopted: BTreeMap<ObjectKey, BTreeSet<Key>>,
     streams: HashMap<StreamId, Connected>,
     next_stream: StreamId,
     health: Health,
@@ -117,6 +120,7 @@ impl Core {
             route_work: Schedule::new(8),
             route_services: BTreeMap::new(),
             shelves: BTreeMap::new(),
+            adopted: BTreeMap::new(),
             streams: HashMap::new(),
             next_stream: 1,
             health: Health::default(),
@@ -175,6 +179,7 @@ impl Core {
             "everything is listed"
         );
         self.ready = true;
+        self.world.listed();
         self.want_everything(now);
     }
 }

@@ -30,6 +30,18 @@ pub struct Update {
     pub content: Option<(Content, Arc<[u8]>)>,
 }
 
+impl Update {
+    /// An item of which proxies keep the version that they have, for this reason.
+    #[must_use]
+    pub fn invalid(name: Key, reason: &str) -> Self {
+        let content = Content::Invalid(reason.to_owned());
+        Self {
+            name,
+            content: Some((content, reason.as_bytes().into())),
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Entry {
     hash: String,
@@ -389,6 +401,13 @@ impl Shelf {
     pub fn current(&self) -> (u64, Arc<str>) {
         let mut state = self.state.lock();
         (state.version, state.digest())
+    }
+
+    /// Those of `names` that are not on the shelf.
+    pub fn lacking<'k>(&self, names: impl IntoIterator<Item = &'k Key>) -> BTreeSet<Key> {
+        let state = self.state.lock();
+        let lacks = |name: &&Key| !state.entries.contains_key(*name);
+        names.into_iter().filter(lacks).cloned().collect()
     }
 
     /// The version in which an item last changed, if it is on the shelf.

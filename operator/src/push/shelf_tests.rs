@@ -114,6 +114,30 @@ fn a_proxy_that_was_away_is_sent_the_difference_and_what_is_gone() {
 }
 
 #[test]
+fn what_is_put_down_as_invalid_is_kept_by_those_that_have_it_and_agrees_for_all() {
+    let shelf = shelf([put("a", "1")]);
+    let had = BTreeMap::from([(name("old"), "hash of content".to_owned())]);
+    assert_eq!(shelf.lacking(had.keys()), [name("old")].into());
+    shelf.update([Update::invalid(name("old"), "kept")], Instant::now());
+    assert!(shelf.lacking(had.keys()).is_empty());
+    let mut proxy = Proxy::default();
+    let content = Content::Invalid("stands for content".into());
+    proxy
+        .items
+        .insert(name("old"), (had[&name("old")].clone(), content));
+    for line in shelf.begin(1, had, None) {
+        let transaction = proxy.read(&line);
+        assert!(transaction.delete.is_empty(), "{transaction:?}");
+    }
+    let fresh = connected(&shelf, 2);
+    assert_eq!(proxy.have(), fresh.have());
+    assert_eq!(proxy.digest, fresh.digest);
+    shelf.update([gone("old")], Instant::now());
+    let released = proxy.catch_up(&shelf, 1).unwrap();
+    assert_eq!(released.delete, [name("old")]);
+}
+
+#[test]
 fn one_edit_sends_one_item() {
     let shelf = shelf([put("a", "1"), put("b", "1")]);
     let mut proxy = connected(&shelf, 1);

@@ -190,6 +190,7 @@ pub(super) mod tests {
             attached: Vec::new(),
             uses: Vec::new(),
             canonical: Vec::new().into(),
+            pending: false,
         }
     }
 

@@ -47,14 +47,39 @@ fn lost(world: &World, route: &str, owner: &str) {
     );
 }
 
+/// Accepted, but for a hostname that somebody else has.
+fn lost_one(world: &World, route: &str, owner: &str) {
+    let verdict = verdict(world, route, ACCEPTED);
+    assert!(
+        verdict.status && verdict.reason == "HostnameTaken",
+        "{verdict:?}"
+    );
+    for part in ["spec.hostnames[0]", "llm.example.com", owner, "remove it"] {
+        assert!(verdict.message.contains(part), "{part}: {verdict:?}");
+    }
+    assert!(outcome(world, route).holds());
+}
+
 #[test]
 fn the_older_route_has_the_hostname_and_the_newer_says_so() {
-    let world = contested();
+    let mut world = contested();
     assert_eq!(won(&world, B), ["llm.example.com"]);
     holds(&world, B);
-    // What nobody else wants is its own all the same.
-    assert_eq!(won(&world, A), ["a.example.com"]);
+    world.apply(claiming("team-a/chat", 20, json!(["llm.example.com"])));
+    assert!(won(&world, A).is_empty());
     lost(&world, A, "LLMRoute team-b/chat");
+}
+
+#[test]
+fn a_route_that_loses_one_of_its_hostnames_goes_on_under_the_others_and_says_so() {
+    let mut world = contested();
+    assert_eq!(won(&world, A), ["a.example.com"]);
+    lost_one(&world, A, "LLMRoute team-b/chat");
+    // Told beside another fault too.
+    let third = json!(["llm.example.com", "a.example.com", "x.svc"]);
+    world.apply(claiming("team-a/chat", 20, third));
+    let said = ["spec.hostnames[2]", "llm.example.com belongs to"];
+    refused(&world, A, ACCEPTED, "Invalid", &said);
 }
 
 #[test]
@@ -75,7 +100,7 @@ fn an_older_route_that_comes_late_takes_its_hostname_back() {
     let mut world = contested();
     world.apply(claiming("team-c/chat", 5, json!(["llm.example.com"])));
     lost(&world, B, "LLMRoute team-c/chat");
-    lost(&world, A, "LLMRoute team-c/chat");
+    lost_one(&world, A, "LLMRoute team-c/chat");
 }
 
 #[test]

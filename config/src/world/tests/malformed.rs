@@ -29,15 +29,8 @@ fn world() -> World {
         &mut world,
         [default_proxy(), shared("All"), chat(json!({}))],
     );
+    world.listed();
     world
-}
-
-fn malformed(name: &str) -> Object {
-    Object::Malformed {
-        key: key(name),
-        generation: 2,
-        message: "unknown field `x`".into(),
-    }
 }
 
 /// A route whose next version refers to another backend, and has a regex that does not parse.
@@ -132,7 +125,7 @@ fn a_backend_that_does_not_parse_leaves_its_routes_as_they_are() {
         &world,
         CHAT,
         RESOLVED_REFS,
-        "RefNotFound",
+        "RefInvalid",
         &[
             "spec.backends[0].backendRef",
             "LLMBackend models/vllm",
@@ -146,18 +139,12 @@ fn a_backend_that_does_not_parse_leaves_its_routes_as_they_are() {
 #[test]
 fn what_never_parsed_admits_nobody() {
     let mut world = cluster();
-    fill(
-        &mut world,
-        [default_proxy(), malformed(VLLM), chat(json!({}))],
-    );
+    fill(&mut world, [default_proxy(), chat(json!({}))]);
+    world.listed();
+    world.apply(malformed(VLLM));
     assert!(matches!(target(&world, CHAT), Target::Unresolved(_)));
-    refused(
-        &world,
-        CHAT,
-        RESOLVED_REFS,
-        "RefNotFound",
-        &["LLMBackend models/vllm", "does not parse"],
-    );
+    let said = ["LLMBackend models/vllm", "does not parse"];
+    refused(&world, CHAT, RESOLVED_REFS, "RefInvalid", &said);
     world.apply(shared("All"));
     holds(&world, CHAT);
 }

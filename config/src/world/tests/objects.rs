@@ -116,6 +116,20 @@ pub(super) fn no_secret(name: &str) -> Object {
     Object::Secret(named(name), SecretData::Missing)
 }
 
+/// The Secret `namespace/name` as one that could not be read.
+pub(super) fn unreadable(name: &str) -> Object {
+    Object::Secret(named(name), SecretData::Unreadable)
+}
+
+/// An object of this key that does not parse.
+pub(super) fn malformed(name: &str) -> Object {
+    Object::Malformed {
+        key: key(name),
+        generation: 2,
+        message: "unknown field `x`".into(),
+    }
+}
+
 /// A credential from the key `token` of a Secret.
 pub(super) fn token_of(secret: &str) -> Value {
     json!({"secretRef": {"name": secret, "key": "token"}})

@@ -251,7 +251,7 @@ fn a_map_that_does_not_compile_is_an_item_whose_previous_version_stays() {
         &world,
         CHAT,
         RESOLVED_REFS,
-        "RefNotFound",
+        "RefInvalid",
         &[
             "spec.modelMapRef",
             "ModelMap team-a/names",

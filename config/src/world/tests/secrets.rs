@@ -2,7 +2,7 @@ use dragoman_crds::condition::{ACCEPTED, RESOLVED_REFS};
 use serde_json::json;
 
 use super::objects::*;
-use crate::{CredentialItem, Item, Object, SecretData, Target, World};
+use crate::{Changes, CredentialItem, Item, Object, SecretData, Target, World};
 
 const VLLM: &str = "LLMBackend/team-a/vllm";
 const CHAT: &str = "LLMRoute/team-a/chat";
@@ -52,8 +52,56 @@ fn a_secret_that_was_not_read_yet_holds_its_item_back() {
     let changes = world.apply(secret("team-a/key", "sk-1\n"));
     assert_eq!(served_key(&world).as_deref(), Some("sk-1"));
     assert_eq!(outcomes(&changes), [VLLM, CHAT]);
-    assert_eq!(pushes(&changes), ["system/default: LLMBackend/team-a/vllm"]);
+    assert_eq!(
+        pushes(&changes),
+        [
+            "system/default: LLMBackend/team-a/vllm",
+            "system/default: LLMRoute/team-a/chat"
+        ]
+    );
     holds(&world, CHAT);
+}
+
+#[test]
+fn a_route_waits_for_the_first_read_of_its_backends_secret_and_only_says_so() {
+    let mut world = world();
+    assert!(outcome(&world, VLLM).pending);
+    assert!(outcome(&world, CHAT).pending);
+    assert!(outcome(&world, CHAT).item.is_err());
+    refused(
+        &world,
+        CHAT,
+        RESOLVED_REFS,
+        "Pending",
+        &["LLMBackend team-a/vllm"],
+    );
+    // One that cannot be read closes its backend, and no route whose other backends may work.
+    world.apply(unreadable("team-a/key"));
+    assert!(!outcome(&world, VLLM).pending && outcome(&world, VLLM).item.is_err());
+    assert!(matches!(target(&world, CHAT), Target::Item(_)));
+    let said = ["Secret team-a/key", "could not be read"];
+    refused(&world, VLLM, RESOLVED_REFS, "SecretUnreadable", &said);
+    refused(&world, CHAT, RESOLVED_REFS, "RefInvalid", &said);
+    world.apply(secret("team-a/key", "sk-1"));
+    holds(&world, CHAT);
+    // A later read that fails takes nothing away.
+    assert_eq!(world.apply(unreadable("team-a/key")), Changes::default());
+    assert_eq!(served_key(&world).as_deref(), Some("sk-1"));
+}
+
+#[test]
+fn a_backend_that_waits_for_another_secret_leaves_the_routes_that_run_as_they_are() {
+    let mut world = world();
+    world.apply(secret("team-a/key", "sk-1"));
+    world.listed();
+    let other = json!({"url": "http://vllm", "credential": token_of("other")});
+    let changes = world.apply(backend("team-a/vllm", other));
+    assert!(outcome(&world, VLLM).pending);
+    assert_eq!(pushes(&changes), ["system/default: LLMBackend/team-a/vllm"]);
+    assert!(matches!(target(&world, CHAT), Target::Item(_)));
+    // A new one that refers to it waits.
+    world.apply(route_to("team-a/new", "team-a/vllm"));
+    assert!(outcome(&world, "LLMRoute/team-a/new").pending);
 }
 
 #[test]
@@ -92,7 +140,7 @@ fn a_deleted_secret_is_told_and_one_that_comes_back_is_served_again() {
         &world,
         CHAT,
         RESOLVED_REFS,
-        "RefNotFound",
+        "RefInvalid",
         &["Secret team-a/key"],
     );
     // The route goes on to name the item: the proxies keep its previous version.
@@ -116,18 +164,18 @@ fn a_secret_without_the_key_or_with_an_empty_one_is_told() {
         &world,
         VLLM,
         RESOLVED_REFS,
-        "SecretNotFound",
+        "SecretKeyMissing",
         &["Secret team-a/key", "no key \"token\"", "add it"],
     );
     world.apply(secret("team-a/key", " \n"));
-    refused(&world, VLLM, RESOLVED_REFS, "SecretNotFound", &["is empty"]);
+    refused(&world, VLLM, RESOLVED_REFS, "SecretInvalid", &["is empty"]);
     let bytes = [("token".into(), vec![0xff, 0xfe])].into();
     world.apply(Object::Secret(named("team-a/key"), SecretData::Data(bytes)));
     refused(
         &world,
         VLLM,
         RESOLVED_REFS,
-        "SecretNotFound",
+        "SecretInvalid",
         &["is not text"],
     );
 }
@@ -238,7 +286,7 @@ fn a_ca_that_is_no_certificate_is_told() {
         &world,
         VLLM,
         RESOLVED_REFS,
-        "SecretNotFound",
+        "SecretInvalid",
         &["spec.tls.caSecretRef", "Secret team-a/key", "PEM"],
     );
 }
@@ -269,7 +317,7 @@ fn a_key_that_no_header_can_carry_is_told_and_never_shown() {
             &world,
             VLLM,
             RESOLVED_REFS,
-            "SecretNotFound",
+            "SecretInvalid",
             &["spec.credential.secretRef", "visible ASCII"],
         );
         assert!(!format!("{:?}", outcome(&world, VLLM).verdicts).contains(key));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use dragoman_config::wire::{Down, Hello, Report, Transaction};
-use dragoman_config::{Key, Kind, ObjectKey, SecretData};
+use dragoman_config::{Key, Kind, ObjectKey, SecretData, hash};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::{Value, json};
@@ -249,21 +249,40 @@ impl Stage {
     }
 
     pub(super) fn connect(&mut self, pod: &str, uid: &str) -> Result<Proxy, Refused> {
+        self.connect_having(pod, uid, BTreeMap::new())
+    }
+
+    /// Connects a proxy that brings what it ran under another operator.
+    pub(super) fn connect_having(
+        &mut self,
+        pod: &str,
+        uid: &str,
+        have: BTreeMap<Key, String>,
+    ) -> Result<Proxy, Refused> {
         let claims = Claims {
             namespace: "dragoman-system".into(),
             pod: pod.into(),
             pod_uid: uid.into(),
             service_account: "dragoman-default".into(),
         };
-        self.connect_as(claims, "dragoman-system/default")
+        self.connect_with(claims, "dragoman-system/default", have)
     }
 
     pub(super) fn connect_as(&mut self, claims: Claims, proxy: &str) -> Result<Proxy, Refused> {
+        self.connect_with(claims, proxy, BTreeMap::new())
+    }
+
+    fn connect_with(
+        &mut self,
+        claims: Claims,
+        proxy: &str,
+        have: BTreeMap<Key, String>,
+    ) -> Result<Proxy, Refused> {
         let hello = Box::new(Hello {
             proxy: proxy.into(),
             pod: claims.pod.clone(),
             version: "1".into(),
-            items: BTreeMap::new(),
+            items: have.clone(),
         });
         let (answer, mut answered) = oneshot::channel();
         self.core.from_stream(
@@ -278,11 +297,12 @@ impl Stage {
         let mut proxy = Proxy {
             admitted,
             digest: String::new(),
+            have: have.clone(),
         };
         let lines = proxy
             .admitted
             .shelf
-            .begin(proxy.admitted.stream, BTreeMap::new(), None);
+            .begin(proxy.admitted.stream, have, None);
         lines.iter().for_each(|line| {
             proxy.read(line);
         });
@@ -317,6 +337,8 @@ impl Stage {
 /// A connected proxy.
 pub(super) struct Proxy {
     pub(super) admitted: Admitted,
+    /// What it was sent, by its hashes.
+    pub(super) have: BTreeMap<Key, String>,
     digest: String,
 }
 
@@ -325,6 +347,14 @@ impl Proxy {
         let Down::Transaction(transaction) = serde_json::from_slice(line).unwrap() else {
             panic!("no transaction")
         };
+        for put in &transaction.put {
+            self.have.insert(put.name.clone(), put.hash.clone());
+        }
+        for name in &transaction.delete {
+            self.have.remove(name);
+        }
+        let have = self.have.iter().map(|(name, hash)| (name, hash.as_str()));
+        assert_eq!(transaction.digest, hash::digest(have));
         self.digest.clone_from(&transaction.digest);
         transaction
     }
