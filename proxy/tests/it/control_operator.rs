@@ -5,7 +5,6 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use bytes::Bytes;
 use dragoman_config::wire::{Content, Down, Hello, Put as Sent, Report, Transaction, Up};
@@ -30,7 +29,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
-use crate::harness::Items;
+use crate::harness::{Items, PATIENCE, soon};
 
 /// How the operator answers a request.
 pub enum Answer {
@@ -101,17 +100,6 @@ impl Served {
             Ok(report) => report,
             Err(_) => panic!("no report that {wanted_is}; there were {others:?}"),
         }
-    }
-}
-
-/// How long anything may take. Far more than it does on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(45);
-
-/// What comes, unless it never does: then the test fails rather than hangs, and says what was missing.
-async fn soon<T>(what: &str, coming: impl Future<Output = T>) -> T {
-    match tokio::time::timeout(PATIENCE, coming).await {
-        Ok(came) => came,
-        Err(_) => panic!("{what} never came"),
     }
 }
 

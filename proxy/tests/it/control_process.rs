@@ -5,12 +5,13 @@ use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 
 use dragoman_config::wire::Down;
-use serde_json::Value;
+use dragoman_config::{Key, Kind};
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::control_files::{manifest, until};
-use crate::control_operator::{Authority, Operator, Pod};
-use crate::harness::{Put, backend_at, entry, items, route, with_key};
+use crate::control_operator::{Authority, Operator, Pod, hashes, transaction};
+use crate::harness::{PATIENCE, Put, backend_at, entry, items, route, soon, with_key};
 
 fn program() -> Command {
     let mut program = Command::new(env!("CARGO_BIN_EXE_dragoman-proxy"));
@@ -19,7 +20,18 @@ fn program() -> Command {
 }
 
 fn output(args: &[&str]) -> Output {
-    program().args(args).output().unwrap()
+    let mut program = program();
+    program.args(args).stdin(Stdio::null());
+    let program = program.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = program.spawn().unwrap();
+    let pid = child.id().to_string();
+    let (sender, ended) = std::sync::mpsc::channel();
+    std::thread::spawn(move || sender.send(child.wait_with_output()));
+    if let Ok(output) = ended.recv_timeout(PATIENCE) {
+        return output.unwrap();
+    }
+    let _killed = Command::new("kill").args(["-s", "KILL", &pid]).status();
+    panic!("{args:?} never ended")
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -112,7 +124,10 @@ async fn get(address: &Value, path: &str) -> (u16, String) {
     let request = format!("GET {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
     tcp.write_all(request.as_bytes()).await.unwrap();
     let mut reply = String::new();
-    tcp.read_to_string(&mut reply).await.unwrap();
+    let reading = tcp.read_to_string(&mut reply);
+    soon(&format!("the answer to {path}"), reading)
+        .await
+        .unwrap();
     let status = reply.split(' ').nth(1).unwrap().parse().unwrap();
     (status, reply.split_once("\r\n\r\n").unwrap().1.to_owned())
 }
@@ -249,10 +264,14 @@ async fn a_stream_that_runs_may_finish() {
     );
     tcp.write_all(request.as_bytes()).await.unwrap();
     let mut reply = vec![0; 1];
-    tcp.read_exact(&mut reply).await.unwrap();
+    soon("the first byte", tcp.read_exact(&mut reply))
+        .await
+        .unwrap();
     process.signal("TERM");
     process.until_said("requests may finish").await;
-    tcp.read_to_end(&mut reply).await.unwrap();
+    soon("the end of the reply", tcp.read_to_end(&mut reply))
+        .await
+        .unwrap();
     let reply = text(&reply);
     assert!(
         reply.starts_with("HTTP/1.1 200") && reply.contains("data: [DONE]"),
@@ -306,6 +325,35 @@ async fn in_a_cluster_the_operator_makes_it_ready_and_no_log_holds_a_secret() {
     stream.send(&Down::Synced);
     stream.report().await;
     assert_eq!(get(&admin, "/readyz").await.0, 200);
+    // A newer operator has another form of credential. Neither log nor report quote what cannot be read.
+    let chat = Key::new(Kind::Route, "team-a", "chat");
+    let mut newer = serde_json::to_value(&held[&chat]).unwrap();
+    newer["backends"][0]["target"]["inline"]["credential"] = "sk-secret".into();
+    stream.send_json(&json!({
+        "type": "transaction",
+        "put": [{"name": chat, "hash": "newer", "content": {"item": newer}}],
+        "digest": "of the two",
+    }));
+    // The digest is of something else, so everything is asked for again; this time it fits.
+    let mut stream = operator.stream().await;
+    let rest = items();
+    let put: Vec<_> = transaction(&rest, &rest).put;
+    let mut versions = hashes(&rest);
+    versions.insert(chat.clone(), "newer".into());
+    let versions = versions.iter().map(|(name, hash)| (name, hash.as_str()));
+    let digest = dragoman_config::hash::digest(versions);
+    let mut puts = serde_json::to_value(put).unwrap();
+    let name = json!({"name": chat, "hash": "newer", "content": {"item": newer}});
+    puts.as_array_mut().unwrap().push(name);
+    stream.send_json(&json!({"type": "transaction", "put": puts, "digest": digest}));
+    stream.send(&Down::Synced);
+    let report = stream.report().await;
+    assert_eq!(report.digest, digest);
+    let why = &report.refused[&chat];
+    assert!(
+        why.contains("cannot read it (unknown variant: expected"),
+        "{why}"
+    );
     process.signal("TERM");
     assert_eq!(process.end().await.code(), Some(0));
     let log = fs::read_to_string(&process.log).unwrap();

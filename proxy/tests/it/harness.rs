@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use dragoman_config::{
@@ -22,6 +23,17 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 pub(crate) type Items = BTreeMap<Key, Arc<Item>>;
+
+/// How long anything may take. Far more than it does on a busy machine.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(45);
+
+/// What comes, unless it never does: then the test fails rather than hangs, and says what was missing.
+pub(crate) async fn soon<T>(what: &str, coming: impl Future<Output = T>) -> T {
+    match tokio::time::timeout(PATIENCE, coming).await {
+        Ok(came) => came,
+        Err(_) => panic!("{what} never came"),
+    }
+}
 
 /// The items of one LLMProxy, whose upstreams may be on loopback.
 pub(crate) fn items() -> Items {
@@ -284,6 +296,17 @@ impl Proxy {
         headers: &[(&str, &str)],
         body: impl Into<Bytes>,
     ) -> Got {
+        let reply = self.exchange(&method, path, headers, body.into());
+        soon(&format!("the whole reply to {method} {path}"), reply).await
+    }
+
+    async fn exchange(
+        &self,
+        method: &Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Bytes,
+    ) -> Got {
         let io = TokioIo::new(self.connect().await);
         let (mut sender, connection) = hyper::client::conn::http1::handshake(io).await.unwrap();
         let driver = tokio::spawn(connection);
@@ -294,7 +317,7 @@ impl Proxy {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let request = request.body(Full::new(body.into())).unwrap();
+        let request = request.body(Full::new(body)).unwrap();
         let reply = sender.send_request(request).await.unwrap();
         let (head, mut incoming) = reply.into_parts();
         let (mut body, mut complete) = (Vec::new(), true);
@@ -344,7 +367,7 @@ impl Proxy {
         stream.write_all(bytes.as_bytes()).await.unwrap();
         let mut all = Vec::new();
         // A connection that is reset after the answer has given its answer.
-        let _ = stream.read_to_end(&mut all).await;
+        let _ = soon("the end of the connection", stream.read_to_end(&mut all)).await;
         String::from_utf8(all).unwrap()
     }
 }
