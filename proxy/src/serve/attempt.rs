@@ -10,16 +10,20 @@ use super::request_id::RequestId;
 use super::worker::Worker;
 use crate::state::backend::Backend;
 use crate::state::health::Severity;
+use crate::state::key_verdict::Purpose;
 use crate::state::route::Route;
 use crate::upstream::{Fault, Phase, Reply, Request};
+
+/// What is told of a backend that refuses our key.
+const KEY_REFUSED: &str = "it refuses the key that is configured for it (401); correct the Secret that the LLMBackend's credential or headers name";
 
 /// What came of a backend, its retries included.
 pub(crate) type Outcome = Result<Reply, Fault>;
 
 /// Whether another backend may do better than one that answered so.
-pub(crate) fn fails_over(outcome: &Outcome) -> bool {
+pub(crate) fn fails_over(backend: &Backend, outcome: &Outcome) -> bool {
     match outcome {
-        Ok(reply) => is_unavailable(reply.status),
+        Ok(reply) => is_unavailable(reply.status) || refuses_our_key(backend, reply),
         Err(Fault::DeniedAddress { .. }) => true,
         Err(fault) => fault.retryable() && !fault.reply_began(),
     }
@@ -27,6 +31,12 @@ pub(crate) fn fails_over(outcome: &Outcome) -> bool {
 
 fn is_unavailable(status: StatusCode) -> bool {
     matches!(status.as_u16(), 429 | 502..=504)
+}
+
+/// Whether an upstream refuses the key that is configured for it, and was told no other. 401 alone says so: with 403 it knows the
+/// key, and forbids what was asked, such as one model.
+fn refuses_our_key(backend: &Backend, reply: &Reply) -> bool {
+    reply.status == StatusCode::UNAUTHORIZED && backend.sends_own_key_only() && !reply.elsewhere
 }
 
 /// Who sends, for whom: what is noted of a fault.
@@ -71,16 +81,23 @@ impl Sender<'_> {
     }
 
     fn note(&self, backend: &Backend, outcome: &Outcome) {
-        if let Err(fault) = outcome {
-            self.route
-                .metrics
-                .upstream_failed(self.worker.thread, fault.kind());
-            tracing::warn!(
+        match outcome {
+            Ok(reply) if refuses_our_key(backend, reply) => tracing::warn!(
                 request_id = %self.id, route = %self.route.key, backend = %backend.name,
-                kind = fault.kind(), "{fault}"
-            );
+                kind = "key_refused", "{KEY_REFUSED}"
+            ),
+            Ok(_) => {}
+            Err(fault) => {
+                self.route
+                    .metrics
+                    .upstream_failed(self.worker.thread, fault.kind());
+                tracing::warn!(
+                    request_id = %self.id, route = %self.route.key, backend = %backend.name,
+                    kind = fault.kind(), "{fault}"
+                );
+            }
         }
-        learn(backend, outcome);
+        learn(backend, outcome, Purpose::Call);
     }
 }
 
@@ -100,14 +117,18 @@ fn retries(on: &[RetryOn], outcome: &Outcome) -> bool {
 }
 
 /// What a backend's health learns of an exchange.
-pub(crate) fn learn(backend: &Backend, outcome: &Outcome) {
+pub(crate) fn learn(backend: &Backend, outcome: &Outcome, purpose: Purpose) {
     let health = &backend.lasting.health;
     match outcome {
+        Ok(reply) if reply.status.is_success() => health.succeeded(purpose),
         // A 429 says that the caller is too fast, not that the backend is ill.
         Ok(reply) if matches!(reply.status.as_u16(), 502..=504) => {
             health.failed(Severity::Failing, &format!("it answered {}", reply.status));
         }
-        Ok(_) => health.succeeded(),
+        Ok(reply) if refuses_our_key(backend, reply) => {
+            health.key_refused(backend.id, purpose, KEY_REFUSED);
+        }
+        Ok(_) => health.answered(),
         Err(Fault::RequestBody(_) | Fault::Saturated { .. }) => {}
         Err(fault) if fault.before_sending() => health.failed(Severity::Down, &fault.to_string()),
         Err(fault) => health.failed(Severity::Failing, &fault.to_string()),

@@ -210,7 +210,7 @@ impl<'a> Call<'a> {
                 let is_last = number == last_step && place == last_place;
                 let make = || self.outgoing(&step, entry, backend, looks_into, is_last);
                 let outcome = self.asked.sender().send(backend, make).await?;
-                if self.content.is_spent() || !attempt::fails_over(&outcome) {
+                if self.content.is_spent() || !attempt::fails_over(backend, &outcome) {
                     return outcome
                         .map(|reply| (reply, entry, &**backend))
                         .map_err(|fault| Refusal::upstream(&entry.name, &fault));

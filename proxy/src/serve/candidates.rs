@@ -87,7 +87,7 @@ fn usable(entry: &RouteBackend) -> bool {
 pub(crate) enum Nobody {
     /// None has the model.
     NoModel,
-    /// None takes the path.
+    /// The first does not take the path.
     Refuses,
     /// Those that may have it cannot be used, for the reason that the first of them gives.
     Unusable(usize),
@@ -146,33 +146,32 @@ fn leave_out_those_without(
     }
 }
 
-/// The backends for a path that names no model: all that can be used and `take` it, the first by priority first.
+/// The backends for a path that names no model, the first by priority first, and of equals the first of the route.
+///
+/// That first one decides whether the path is `taken` at all: what is meant for it, such as the deletion of a model, must not
+/// reach another because it may not reach this one. Others that take the path stand in for it while it fails.
 pub(crate) fn for_path(
     route: &Route,
     takes: impl Fn(&Backend) -> bool,
 ) -> Result<Candidates, Nobody> {
     let mut candidates = Candidates::none();
-    let usable = route
-        .backends
-        .iter()
-        .enumerate()
-        .filter(|(_, entry)| usable(entry));
-    let mut refused = false;
-    for (at, entry) in usable {
-        if entry.backend.as_ref().is_ok_and(|backend| takes(backend)) {
-            candidates.push(at);
-        } else {
-            refused = true;
-        }
+    let backends = route.backends.iter().enumerate();
+    let mut usable: Vec<(u32, usize, &Backend)> = backends
+        .filter_map(|(at, entry)| Some((entry.priority, at, &**entry.backend.as_ref().ok()?)))
+        .collect();
+    usable.sort_unstable_by_key(|(priority, at, _)| (*priority, *at));
+    match usable.first() {
+        None => return Err(Nobody::Unusable(0)),
+        Some((_, _, first)) if !takes(first) => return Err(Nobody::Refuses),
+        Some(_) => {}
     }
-    match (candidates.is_empty(), refused) {
-        (true, false) => Err(Nobody::Unusable(0)),
-        (true, true) => Err(Nobody::Refuses),
-        (false, _) => {
-            candidates.sort(route);
-            Ok(candidates)
-        }
+    let taking = usable.into_iter().filter(|(_, _, backend)| takes(backend));
+    let (well, ill): (Vec<_>, Vec<_>) =
+        taking.partition(|(_, _, backend)| backend.lasting.health.admits());
+    for (_, at, _) in well.into_iter().chain(ill) {
+        candidates.push(at);
     }
+    Ok(candidates)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::cell::{Ref, RefCell};
 use std::convert::Infallible;
 use std::rc::Rc;
 
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header};
 use http_body::Body as _;
 use hyper::body::Incoming;
 
@@ -15,7 +15,7 @@ use super::path::{self, Operation};
 use super::request_id::{self, RequestId};
 use super::tracked::Tracked;
 use super::worker::{Pinned, Worker};
-use super::{call, models, relay};
+use super::{call, methods, models, relay};
 use crate::state::route::Route;
 use crate::state::table::Found;
 
@@ -31,7 +31,8 @@ pub(crate) struct Asked {
     pub(crate) headers: RefCell<HeaderMap>,
     /// What stands after the base URL, with a leading slash.
     pub(crate) path: String,
-    pub(crate) query: Option<String>,
+    /// The target as it was asked for.
+    pub(crate) uri: Uri,
 }
 
 impl Asked {
@@ -54,10 +55,15 @@ impl Asked {
 
     /// What stands after the base URL, with the query.
     pub(crate) fn path_and_query(&self) -> std::borrow::Cow<'_, str> {
-        match &self.query {
+        match self.uri.query() {
             Some(query) => format!("{}?{query}", self.path).into(),
             None => self.path.as_str().into(),
         }
+    }
+
+    /// The path as the client knows it.
+    pub(crate) fn shown_path(&self) -> &str {
+        bounded(self.uri.path(), 256)
     }
 }
 
@@ -99,13 +105,16 @@ async fn route(
     let (head, body) = request.into_parts();
     let state = worker.state();
     let host = host(&head)?;
-    let plain = path::plain(head.uri.path()).map_err(|fault| {
-        Refusal::client(
-            StatusCode::BAD_REQUEST,
-            "ambiguous_path",
-            format!("Refused: {fault}."),
-        )
-    })?;
+    let plain = match path::plain(head.uri.path()) {
+        Ok(plain) => plain,
+        Err(_) if head.method == Method::OPTIONS && head.uri.path() == "*" => {
+            return Ok(methods::options_of_all());
+        }
+        Err(fault) => {
+            let (status, message) = (StatusCode::BAD_REQUEST, format!("Refused: {fault}."));
+            return Err(Refusal::client(status, "ambiguous_path", message));
+        }
+    };
     let (at, below) = match state.find(host, &plain) {
         Found::Route(at, below) => (at, below),
         Found::Nothing(asked) => return Err(unknown(&asked)),
@@ -120,8 +129,8 @@ async fn route(
     let mut path = String::with_capacity(below.len() + 1);
     path.push('/');
     path.push_str(below);
-    let query = head.uri.query().map(str::to_owned);
     let (method, headers) = (head.method, RefCell::new(head.headers));
+    let uri = head.uri;
     let asked = Asked {
         id,
         worker,
@@ -130,10 +139,10 @@ async fn route(
         method,
         headers,
         path,
-        query,
+        uri,
     };
     // What is rarely asked for is kept out of the future that every connection has.
-    match path::classify(below) {
+    match path::classify(&asked.path[1..]) {
         operation @ (Operation::Chat | Operation::Completions | Operation::Embeddings)
             if asked.method == Method::POST =>
         {

@@ -57,6 +57,8 @@ pub(crate) struct Refusal {
     pub(crate) retry: bool,
     /// Seconds until another try makes sense.
     pub(crate) retry_after: Option<u32>,
+    /// Methods that are taken instead.
+    pub(crate) allow: Option<&'static str>,
 }
 
 impl Refusal {
@@ -75,6 +77,7 @@ impl Refusal {
             param: None,
             retry: false,
             retry_after: None,
+            allow: None,
         }
     }
 
@@ -94,6 +97,7 @@ impl Refusal {
             param: None,
             retry: true,
             retry_after: Some(1),
+            allow: None,
         }
     }
 
@@ -186,6 +190,7 @@ impl Refusal {
             param: None,
             retry,
             retry_after: saturated.then_some(1),
+            allow: None,
         }
     }
 
@@ -249,6 +254,9 @@ impl Refusal {
         headers.insert(SHOULD_RETRY.clone(), retry(self.retry));
         if let Some(seconds) = self.retry_after {
             headers.insert(header::RETRY_AFTER, seconds.into());
+        }
+        if let Some(allow) = self.allow {
+            headers.insert(header::ALLOW, HeaderValue::from_static(allow));
         }
         response
     }

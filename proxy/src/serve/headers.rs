@@ -1,7 +1,7 @@
 //! Which headers travel: the client's to the upstream, the upstream's to the client.
 //!
-//! Not upstream: what belongs to the connection ([RFC 9110 §7.6.1](https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1)), the four credential headers (but for a backend of
-//! `passthrough`), cookies, and what would tell a provider who the client is or where the request came through
+//! Not upstream: what belongs to the connection ([RFC 9110 §7.6.1](https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1)), the four credential headers and those that say
+//! which account of the client's they mean (but for a backend of `passthrough`), cookies, and what would tell a provider who the client is or where the request came through
 //! (`X-Forwarded-*`, `Forwarded`, `X-Real-IP`, `Via`). Not to the client: cookies and transport advice of another origin.
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
@@ -30,6 +30,13 @@ fn stays(name: &HeaderName) -> bool {
                 || hop::is_hop_by_hop(name)
         }
     }
+}
+
+/// Whether a client's header says for which account its own key is used. Beside ours it would choose among accounts of ours, or be
+/// refused with it: clients send it with every request once their environment names an account.
+fn is_account(name: &HeaderName) -> bool {
+    let text = name.as_str();
+    text.starts_with("openai-") && matches!(text, "openai-organization" | "openai-project")
 }
 
 /// Headers that `Connection` lists, which go no further either.
@@ -63,7 +70,7 @@ pub(crate) fn upstream(mut headers: HeaderMap, backend: &Backend, looks_into: bo
     };
     let withheld = |name: &&HeaderName| {
         stays(name)
-            || (!passthrough && CREDENTIAL_HEADERS.contains(name))
+            || (!passthrough && (CREDENTIAL_HEADERS.contains(name) || is_account(name)))
             || listed.as_ref().is_some_and(|listed| listed.contains(name))
     };
     // Taken out where they stand: those that go on are the most, and are not touched.

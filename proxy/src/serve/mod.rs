@@ -5,7 +5,7 @@
 //! - [`path`]: what a path asks for, in one spelling
 //! - [`call`]: calls that name a model
 //! - [`models`]: which models there are
-//! - [`relay`], [`form`]: all other paths
+//! - [`relay`], [`form`], [`methods`]: all other paths
 //! - [`candidates`], [`attempt`]: which backends, in which order, how often
 //! - [`intake`], [`headers`]: what goes upstream
 //! - [`reply`], [`stream`], [`mirror`], [`reply_model`], [`body`]: what comes back
@@ -24,6 +24,7 @@ mod form;
 mod headers;
 mod intake;
 mod listen;
+mod methods;
 mod mirror;
 mod models;
 pub mod path;

@@ -20,6 +20,7 @@ use super::error::{Blame, Refusal};
 use super::worker::Worker;
 use super::{attempt, call, candidates, headers, path};
 use crate::state::backend::{Backend, CREDENTIAL_HEADERS, Credential};
+use crate::state::key_verdict::Purpose;
 use crate::state::listing::{Failure, Listing, Outcome, Turn, Whose};
 use crate::upstream::{Fault, Request, RequestBody};
 
@@ -37,7 +38,7 @@ pub(crate) async fn list(asked: &Asked) -> Result<Response<Body>, Refusal> {
     if let Some(failure) = failure
         && entries.is_empty()
     {
-        return Err(told(&failure));
+        return Err(told(&failure.first));
     }
     let list = serde_json::json!({"object": "list", "data": entries});
     Ok(json(list.to_string()))
@@ -46,7 +47,7 @@ pub(crate) async fn list(asked: &Asked) -> Result<Response<Body>, Refusal> {
 /// Answers `GET /v1/models/{id}` from the list.
 ///
 /// # Errors
-/// 404 when the list has no such model; when a backend did not give its list, that it might stand there.
+/// 404 when the list has no such model, as far as it is known; when no backend gave one, why.
 pub(crate) async fn one(asked: &Asked, id: &str) -> Result<Response<Body>, Refusal> {
     let id = path::percent_decode(id);
     let (entries, failure) = entries(asked).await?;
@@ -55,8 +56,8 @@ pub(crate) async fn one(asked: &Asked, id: &str) -> Result<Response<Body>, Refus
         .find(|entry| entry.get("id").is_some_and(|name| *name == *id));
     match (found, failure) {
         (Some(entry), _) => Ok(json(serde_json::to_string(entry).unwrap_or_default())),
-        (None, Some(failure)) => Err(told(&failure)),
-        (None, None) => Err(Refusal::no_model(&id)),
+        (None, Some(failure)) if failure.of_all => Err(told(&failure.first)),
+        (None, _) => Err(Refusal::no_model(&id)),
     }
 }
 
@@ -82,8 +83,16 @@ fn told(failure: &Failure) -> Refusal {
     }
 }
 
-/// The route's list, and the first failure if a backend's part is missing.
-async fn entries(asked: &Asked) -> Result<(Vec<Entry>, Option<Failure>), Refusal> {
+/// What is missing of the route's list.
+struct Missing {
+    /// Why the first of the parts that are missing is.
+    first: Failure,
+    /// Whether every part is.
+    of_all: bool,
+}
+
+/// The route's list, and what is missing of it.
+async fn entries(asked: &Asked) -> Result<(Vec<Entry>, Option<Missing>), Refusal> {
     let route = asked.route();
     let names = call::names(route)?;
     let ttl = Duration::from_millis(names.cache_ttl_ms);
@@ -104,6 +113,7 @@ async fn entries(asked: &Asked) -> Result<(Vec<Entry>, Option<Failure>), Refusal
     if candidates::for_path(route, |_| true).is_err() {
         return Err(call::unusable(route, 0));
     }
+    let of_all = outcomes.iter().all(Result::is_err);
     let mut failure = None;
     let mut parts = Vec::new();
     for (entry, outcome) in route.backends.iter().zip(outcomes) {
@@ -114,7 +124,8 @@ async fn entries(asked: &Asked) -> Result<(Vec<Entry>, Option<Failure>), Refusal
             failure.get_or_insert(fault);
         }
     }
-    Ok((names.list(parts), failure))
+    let missing = failure.map(|first| Missing { first, of_all });
+    Ok((names.list(parts), missing))
 }
 
 /// Whose list a client sees of a backend.
@@ -226,7 +237,7 @@ async fn ask(
     let sent = cluster
         .send_following(&mut request, &backend.secrets, Some(end))
         .await;
-    attempt::learn(backend, &sent);
+    attempt::learn(backend, &sent, Purpose::List);
     let reply = sent.map_err(|fault| unreachable(backend, &fault))?;
     match reply.status.as_u16() {
         200..=299 => {}

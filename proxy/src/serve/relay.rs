@@ -18,10 +18,10 @@ use super::body::Body;
 use super::call::{self, Content};
 use super::candidates::{self, Nobody};
 use super::dispatch::Asked;
-use super::error::{Blame, Refusal};
+use super::error::{Blame, Refusal, bounded};
 use super::form::{self, Model};
 use super::path::{self, Operation};
-use super::{headers, intake, mirror, reply};
+use super::{headers, intake, methods, mirror, reply};
 use crate::json::{self, Members};
 use crate::upstream::{BoxError, Request, RequestBody};
 
@@ -60,14 +60,8 @@ const MEMBERS: [&str; 3] = ["model", KEPT[0], KEPT[1]];
 pub(crate) async fn answer(asked: &Asked, body: Incoming) -> Result<Response<Body>, Refusal> {
     // A closed route is closed for every path.
     call::names(asked.route())?;
-    if asked.method == Method::TRACE {
-        // It would show the client what was sent, our credential included.
-        let message = "TRACE is not relayed.";
-        return Err(Refusal::client(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "method_not_allowed",
-            message,
-        ));
+    if let Some(answered) = methods::judge(asked)? {
+        return Ok(answered);
     }
     if path::has_encoded_slash(&asked.path) {
         let message = "The path holds an encoded slash, which servers read in different ways.";
@@ -209,15 +203,16 @@ pub(crate) fn is_kept(asked: &Asked, field: &'static str) -> Refusal {
 
 pub(crate) fn not_relayed(asked: &Asked) -> Refusal {
     let message = format!(
-        "{} {} belongs to no API that this proxy answers; LLMRoute {} relays it only to a backend without a credential of its own, or one whose spec.relay (LLMBackend) lists this method and path.",
-        asked.method,
-        asked.path,
-        asked.route().key
+        "{method} {} belongs to no API that this proxy answers; LLMRoute {} relays it only to a backend without a credential of its own, or one whose spec.relay (LLMBackend) lists {method} {}.",
+        asked.shown_path(),
+        asked.route().key,
+        bounded(&asked.path, 256),
+        method = asked.method,
     );
     Refusal::client(StatusCode::NOT_FOUND, "path_not_relayed", message)
 }
 
-/// Relays a request that names no model to the first backend by priority that takes it.
+/// Relays a request that names no model to the first backend by priority, if that takes it.
 async fn pass(asked: &Asked, mut body: RequestBody) -> Result<Response<Body>, Refusal> {
     let route = asked.route();
     let order = candidates::for_path(route, |backend| backend.relays(&asked.method, &asked.path));
@@ -247,7 +242,7 @@ async fn pass(asked: &Asked, mut body: RequestBody) -> Result<Response<Body>, Re
             })
         };
         let outcome = asked.sender().send(backend, make).await?;
-        let fails_over = attempt::fails_over(&outcome);
+        let fails_over = attempt::fails_over(backend, &outcome);
         let kept = fails_over && again.is_some();
         let answer = match outcome {
             Ok(reply) => {

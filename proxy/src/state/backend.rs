@@ -26,18 +26,6 @@ pub static CREDENTIAL_HEADERS: [HeaderName; 4] = [
     HeaderName::from_static("x-goog-api-key"),
 ];
 
-/// Configured headers that authenticate nobody. Every other one may hold a key, whatever it is called, since values come from Secrets.
-const HARMLESS: [&str; 8] = [
-    "accept",
-    "accept-language",
-    "anthropic-version",
-    "openai-beta",
-    "openai-organization",
-    "openai-project",
-    "user-agent",
-    "x-request-source",
-];
-
 /// What a request's credential upstream is.
 #[derive(Debug, Clone)]
 pub enum Credential {
@@ -89,7 +77,7 @@ pub struct Backend {
     pub credential: Credential,
     /// Headers that every request carries, besides the credential.
     pub headers: Vec<(HeaderName, HeaderValue)>,
-    /// Names of headers that another origin must not be told, besides the usual ones.
+    /// Names of those among them that are credentials: another origin must not be told them, and nobody is quoted them.
     pub secrets: Vec<HeaderName>,
     /// Models that complete or replace its own list.
     pub catalog: Vec<Catalogued>,
@@ -155,19 +143,24 @@ impl Backend {
             }
         };
         let mut headers: Vec<(HeaderName, HeaderValue)> = Vec::with_capacity(item.headers.len());
+        let mut secrets = Vec::new();
         for header in &item.headers {
             let bad = || Unrunnable::Header(header.name.clone());
+            let name: HeaderName = header.name.parse().map_err(|_| bad())?;
             let mut value = HeaderValue::from_str(header.value.expose()).map_err(|_| bad())?;
-            value.set_sensitive(true);
-            headers.push((header.name.parse().map_err(|_| bad())?, value));
+            if header.secret {
+                value.set_sensitive(true);
+                secrets.push(name.clone());
+            }
+            headers.push((name, value));
         }
         Ok(Self {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             name,
             settings,
             credential,
-            secrets: headers.iter().map(|(name, _)| name.clone()).collect(),
             headers,
+            secrets,
             catalog: item.catalog.clone(),
             relay: item.relay.clone(),
             retries: item.retries.clone(),
@@ -191,27 +184,45 @@ impl Backend {
         self.item.url == *url
     }
 
-    /// Whether requests carry a credential that is not the client's: a key, or a configured header that is not known to be harmless.
-    pub fn has_own_credential(&self) -> bool {
-        matches!(self.credential, Credential::Key(_)) || self.secret_headers().next().is_some()
+    /// Whether it is the same place as `other`, with another credential.
+    pub fn has_another_key_than(&self, other: &Self) -> bool {
+        let secret = |item: &BackendItem| -> Vec<_> {
+            let headers = item.headers.iter().filter(|header| header.secret);
+            headers.cloned().collect()
+        };
+        self.item.credential != other.item.credential || secret(&self.item) != secret(&other.item)
     }
 
-    /// Values of configured headers that may be credentials.
+    /// Whether requests carry a credential that is not the client's: a key, or a configured header that is one.
+    pub fn has_own_credential(&self) -> bool {
+        matches!(self.credential, Credential::Key(_)) || !self.secrets.is_empty()
+    }
+
+    /// Whether requests carry such a credential, and none of the client's.
+    pub fn sends_own_key_only(&self) -> bool {
+        self.has_own_credential() && !matches!(self.credential, Credential::Passthrough)
+    }
+
+    /// Values of configured headers that are credentials.
     pub fn secret_headers(&self) -> impl Iterator<Item = &HeaderValue> {
         self.headers
             .iter()
-            .filter(|(name, _)| !HARMLESS.contains(&name.as_str()))
+            .filter(|(name, _)| self.secrets.contains(name))
             .map(|(_, value)| value)
     }
 
     /// Whether a path that no API of ours knows may go to it. `path` stands after the base URL and begins with a slash.
     pub fn relays(&self, method: &Method, path: &str) -> bool {
-        !self.has_own_credential()
-            || self.relay.iter().any(|allowed| {
-                let methods = allowed.methods.as_ref();
-                methods.is_none_or(|all| all.iter().any(|each| each == method.as_str()))
-                    && covers(allowed, path)
-            })
+        !self.has_own_credential() || self.lists(method, path)
+    }
+
+    /// Whether its `relay` lists a method and path, the same as for [`Backend::relays`].
+    pub fn lists(&self, method: &Method, path: &str) -> bool {
+        self.relay.iter().any(|allowed| {
+            let methods = allowed.methods.as_ref();
+            methods.is_none_or(|all| all.iter().any(|each| each == method.as_str()))
+                && covers(allowed, path)
+        })
     }
 }
 

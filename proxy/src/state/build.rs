@@ -164,6 +164,9 @@ impl<'a> Builder<'a> {
         match Backend::build(name.clone(), item, &self.proxy, lasting) {
             Ok(backend) => {
                 self.fresh = true;
+                if previous.is_some_and(|previous| backend.has_another_key_than(&previous)) {
+                    backend.lasting.health.key_changed(backend.id);
+                }
                 Some(Arc::new(backend))
             }
             Err(fault) => {

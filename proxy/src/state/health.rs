@@ -2,6 +2,8 @@
 //!
 //! A backend that fails again and again is left out for a while whenever another can answer. Trying it is what
 //! brings it back: after the while a single request goes there, and its success ends the matter. A healthy backend's requests read this and write nothing.
+//!
+//! One that refuses the key that is configured for it is left out at once; only a request that it accepts, or another key, ends that.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -10,6 +12,8 @@ use std::time::{Duration, Instant};
 use dragoman_crds::BackendHealth;
 use parking_lot::Mutex;
 use tokio::sync::watch;
+
+use super::key_verdict::{KeyVerdict, Purpose};
 
 /// Failures in a row after which a backend is left out.
 const TOLERATED: u32 = 3;
@@ -42,6 +46,7 @@ pub struct Health {
     until: AtomicU64,
     /// How often in a row it was left out, less one.
     doublings: AtomicU32,
+    key: KeyVerdict,
     told: Mutex<Told>,
     /// A copy of `told.health`, so that a success need not lock.
     known: AtomicU32,
@@ -50,6 +55,8 @@ pub struct Health {
 #[derive(Debug)]
 struct Told {
     health: BackendHealth,
+    /// Whether it is ill because of its key.
+    key: bool,
     message: Option<String>,
     models: Option<u32>,
 }
@@ -83,8 +90,10 @@ impl Health {
             unhealthy_after: AtomicU32::new(0),
             until: AtomicU64::new(0),
             doublings: AtomicU32::new(0),
+            key: KeyVerdict::default(),
             told: Mutex::new(Told {
                 health: BackendHealth::Unknown,
+                key: false,
                 message: None,
                 models: None,
             }),
@@ -121,13 +130,45 @@ impl Health {
     }
 
     /// A request succeeded.
-    pub fn succeeded(&self) {
+    pub fn succeeded(&self, purpose: Purpose) {
+        let was_refused = self.key.refuses();
+        if !self.key.accepted(purpose) {
+            if was_refused {
+                self.until.store(0, Ordering::Relaxed);
+            }
+            self.answered();
+        }
+    }
+
+    /// A request was answered, if only with what the client did wrong.
+    pub fn answered(&self) {
+        if self.key.refuses() {
+            // It is there, and of no use.
+            return;
+        }
         if self.failures.load(Ordering::Relaxed) != 0 {
             self.failures.store(0, Ordering::Relaxed);
             self.until.store(0, Ordering::Relaxed);
         }
         if self.known.load(Ordering::Relaxed) != HEALTHY && !self.checks_failed() {
             self.tell(BackendHealth::Healthy, None);
+        }
+    }
+
+    /// The upstream refused the key that is configured for it to this version of the backend.
+    pub fn key_refused(&self, version: u64, purpose: Purpose, message: &str) {
+        if self.key.refused(version, purpose) {
+            self.failures.store(0, Ordering::Relaxed);
+            self.leave_out();
+            self.tell_of(BackendHealth::Unhealthy, true, Some(message));
+        }
+    }
+
+    /// There is another key as of this version of the backend.
+    pub fn key_changed(&self, version: u64) {
+        if self.key.forget(version) {
+            self.until.store(0, Ordering::Relaxed);
+            self.tell(BackendHealth::Unknown, None);
         }
     }
 
@@ -169,6 +210,10 @@ impl Health {
         match outcome {
             Ok(()) => {
                 self.checks.store(0, Ordering::Relaxed);
+                if self.key.refuses() {
+                    // What is checked seldom asks for a key.
+                    return;
+                }
                 self.failures.store(0, Ordering::Relaxed);
                 self.until.store(0, Ordering::Relaxed);
                 self.tell(BackendHealth::Healthy, None);
@@ -217,11 +262,16 @@ impl Health {
     }
 
     fn tell(&self, health: BackendHealth, message: Option<&str>) {
+        self.tell_of(health, false, message);
+    }
+
+    fn tell_of(&self, health: BackendHealth, key: bool, message: Option<&str>) {
         let mut told = self.told.lock();
-        if told.health == health {
+        if told.health == health && told.key == key {
             return;
         }
         told.health = health;
+        told.key = key;
         told.message = message.map(str::to_owned);
         let known = match health {
             BackendHealth::Unknown => UNKNOWN,
@@ -254,7 +304,7 @@ mod tests {
         health.failed(Severity::Failing, "502");
         health.failed(Severity::Failing, "502");
         assert!(!health.left_out());
-        health.succeeded();
+        health.succeeded(Purpose::Call);
         health.failed(Severity::Failing, "502");
         health.failed(Severity::Failing, "502");
         assert!(!health.left_out());
@@ -271,7 +321,7 @@ mod tests {
         let (health, _) = health();
         health.failed(Severity::Down, "refused");
         assert!(health.left_out());
-        health.succeeded();
+        health.succeeded(Purpose::Call);
         assert!(!health.left_out());
         assert_eq!(health.seen().health, BackendHealth::Healthy);
     }
@@ -283,7 +333,7 @@ mod tests {
         assert!(!health.left_out());
         health.checked(Err("503".into()), 2);
         assert!(health.left_out());
-        health.succeeded();
+        health.succeeded(Purpose::Call);
         assert!(health.left_out());
         assert_eq!(health.seen().health, BackendHealth::Unhealthy);
         health.checked(Ok(()), 2);
@@ -311,15 +361,53 @@ mod tests {
         }
         assert_eq!(health.doublings.load(Ordering::Relaxed), 1);
         assert!(!health.admits());
-        health.succeeded();
+        health.succeeded(Purpose::Call);
         assert!(health.admits() && health.admits());
+    }
+
+    #[test]
+    fn a_refused_key_is_told_at_once_and_ends_with_the_next_success() {
+        let (health, changes) = health();
+        health.succeeded(Purpose::Call);
+        for _ in 0..3 {
+            health.key_refused(1, Purpose::Call, "it refuses the key");
+        }
+        assert!(health.left_out());
+        let seen = health.seen();
+        assert_eq!(seen.health, BackendHealth::Unhealthy);
+        assert_eq!(seen.message.as_deref(), Some("it refuses the key"));
+        // Neither what asks for no key nor what is answered with another error speaks for it.
+        health.checked(Ok(()), 2);
+        health.succeeded(Purpose::List);
+        health.answered();
+        assert!(health.left_out());
+        assert_eq!(health.seen(), seen);
+        health.succeeded(Purpose::Call);
+        assert!(!health.left_out());
+        assert_eq!(health.seen().health, BackendHealth::Healthy);
+        assert_eq!(*changes.borrow(), 3);
+    }
+
+    #[test]
+    fn another_key_begins_anew_and_what_was_told_is_the_latest_reason() {
+        let (health, _) = health();
+        health.failed(Severity::Down, "connection refused");
+        health.key_refused(1, Purpose::Call, "it refuses the key");
+        assert_eq!(health.seen().message.as_deref(), Some("it refuses the key"));
+        health.failed(Severity::Down, "connection refused");
+        assert_eq!(health.seen().message.as_deref(), Some("connection refused"));
+        health.key_changed(2);
+        assert!(!health.left_out());
+        assert_eq!(health.seen().health, BackendHealth::Unknown);
+        health.key_refused(1, Purpose::Call, "it refuses the key");
+        assert_eq!(health.seen().health, BackendHealth::Unknown);
     }
 
     #[test]
     fn a_steady_state_is_told_once() {
         let (health, changes) = health();
         for _ in 0..5 {
-            health.succeeded();
+            health.succeeded(Purpose::Call);
         }
         assert_eq!(*changes.borrow(), 1);
     }

@@ -4,7 +4,7 @@
 //! - [`build`]: items → state, reusing what did not change
 //! - [`table`]: host or path prefix → route
 //! - [`route`], [`backend`]: what an item became
-//! - [`health`], [`checks`]: which backends answer
+//! - [`health`], [`key_verdict`], [`checks`]: which backends answer
 //! - [`listing`]: which models they list
 //! - [`metrics`]: what is counted
 
@@ -12,6 +12,7 @@ pub mod backend;
 mod build;
 mod checks;
 pub mod health;
+pub mod key_verdict;
 pub mod listing;
 pub mod metrics;
 pub mod route;

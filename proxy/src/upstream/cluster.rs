@@ -166,10 +166,12 @@ impl Cluster {
         };
         let mut cluster = self.clone();
         let mut redirected: Option<Box<Request>> = None;
+        let mut elsewhere = false;
         for hops in 0.. {
             let request = redirected.as_deref_mut().unwrap_or(&mut *request);
             let body = request.body.replay();
-            let reply = cluster.send_taking_body(request, Some(end)).await?;
+            let mut reply = cluster.send_taking_body(request, Some(end)).await?;
+            reply.elsewhere = elsewhere;
             let Some(body) = body else { return Ok(reply) };
             if !reply.status.is_redirection() {
                 return Ok(reply);
@@ -194,6 +196,7 @@ impl Cluster {
                 body,
             };
             if target.new_origin {
+                elsewhere = true;
                 redirect::drop_credentials(&mut next.headers, secrets);
                 next.headers.remove(http::header::HOST);
                 cluster = if target.endpoint.same_origin(self.endpoint()) {
@@ -250,6 +253,7 @@ impl Cluster {
                         headers: began.headers,
                         body: ReplyBody::new(began.body, deadline, in_flight),
                         address: address.socket,
+                        elsewhere: false,
                     });
                 }
                 Err(fault) if fault.before_sending() => {

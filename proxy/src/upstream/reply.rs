@@ -29,6 +29,8 @@ pub struct Reply {
     pub body: ReplyBody,
     /// Who answered.
     pub address: SocketAddr,
+    /// Whether a redirect led to another origin on the way, so that who answered was told no credential.
+    pub elsewhere: bool,
 }
 
 /// The body of a [`Reply`].

@@ -7,6 +7,8 @@ use serde_json::json;
 
 use crate::harness::*;
 
+mod keys;
+
 #[tokio::test]
 async fn an_unknown_route_is_404_and_names_what_was_asked() {
     let simulator = simulator().await;

@@ -234,3 +234,32 @@ async fn a_name_that_no_rule_knows_is_rejected_where_the_map_says_so() {
     );
     assert_eq!(proxy.chat("known", "x").await.status, 200);
 }
+
+#[tokio::test]
+async fn a_model_that_nobody_lists_is_404_while_a_list_is_there_and_502_when_none_is() {
+    let simulator = simulator().await;
+    let mut down = entry("down", backend_nowhere(&simulator));
+    down.prefix = "down/".into();
+    let up = entry("up", backend_at(&simulator));
+    let proxy = Proxy::start(items().put_route("chat", route(vec![down.clone(), up])));
+    for (id, status, code) in [
+        ("llama3-8b", 200, ""),
+        ("nobody", 404, "model_not_found"),
+        ("down/llama3-8b", 404, "model_not_found"),
+    ] {
+        let got = proxy.get(&format!("/v1/models/{id}")).await;
+        assert_eq!(got.status, status, "{id}: {}", got.text());
+        assert_eq!(
+            got.json()["error"]["code"].as_str().unwrap_or_default(),
+            code
+        );
+    }
+    proxy
+        .shared
+        .publish(items().put_route("chat", route(vec![down])));
+    let got = proxy.get("/v1/models/nobody").await;
+    assert_eq!(
+        (got.status.as_u16(), got.error_code().as_str()),
+        (502, "models_unavailable")
+    );
+}

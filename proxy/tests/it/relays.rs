@@ -6,6 +6,8 @@ use serde_json::json;
 
 use crate::harness::*;
 
+mod methods;
+
 /// A configured header whose value came from a Secret.
 fn configured(name: &str, value: &str) -> HeaderItem {
     HeaderItem {
@@ -392,13 +394,20 @@ async fn a_response_leads_to_no_other_with_a_key_of_ours_unless_relay_lists_it()
 }
 
 #[tokio::test]
-async fn a_configured_header_of_any_name_is_a_credential_unless_it_is_known_to_be_none() {
-    let simulator = simulator().await;
-    for (name, status) in [("x-signature", 404), ("openai-organization", 200)] {
-        let mut item = backend_at(&simulator);
-        item.headers = vec![configured(name, "ours")];
+async fn a_configured_header_is_a_credential_where_it_came_from_a_secret() {
+    for (secret, status) in [(true, 404), (false, 200)] {
+        let (here, elsewhere) = (simulator().await, simulator().await);
+        let mut item = backend_at(&here);
+        item.headers = vec![HeaderItem {
+            secret,
+            ..configured("x-tenant", "ours-1")
+        }];
         let proxy = Proxy::start(items().put_route("chat", route(vec![entry("b", item)])));
         let got = proxy.send(Method::GET, "/v1/files", &[], "").await;
-        assert_eq!(got.status, status, "{name}: {}", got.text());
+        assert_eq!(got.status, status, "{}", got.text());
+        let model = format!("redirect-307-to-{}+times-1", elsewhere.addr());
+        assert_eq!(proxy.chat(&model, "x").await.status, 200);
+        let told = elsewhere.requests()[0].header("x-tenant").is_some();
+        assert_eq!(told, !secret, "another origin hears of what is no secret");
     }
 }

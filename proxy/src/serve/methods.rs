@@ -1,0 +1,94 @@
+//! Which methods the paths take that are known here: [RFC 9110 §9.3](https://www.rfc-editor.org/rfc/rfc9110#section-9.3).
+
+use http::{HeaderValue, Method, Response, StatusCode, header};
+
+use super::body::Body;
+use super::dispatch::Asked;
+use super::error::Refusal;
+use crate::state::route::Route;
+
+/// Paths that answer a POST alone.
+const POST: [&str; 17] = [
+    "audio/speech",
+    "audio/transcriptions",
+    "audio/translations",
+    "chat/completions",
+    "classify",
+    "completions",
+    "detokenize",
+    "embeddings",
+    "images/edits",
+    "images/generations",
+    "images/variations",
+    "moderations",
+    "pooling",
+    "rerank",
+    "responses",
+    "score",
+    "tokenize",
+];
+/// The list of models, which is only read.
+const MODELS: &str = "models";
+/// What is taken where nothing is known of a path.
+const ANY: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+
+/// Judges a request that nothing here answers: refuses a method that a known path does not take, answers OPTIONS of one, and
+/// leaves everything else to be relayed. A backend's `relay` may list any method of any path.
+///
+/// # Errors
+/// 405 that says which methods are taken.
+pub(crate) fn judge(asked: &Asked) -> Result<Option<Response<Body>>, Refusal> {
+    if asked.method == Method::TRACE {
+        // It would show the client what was sent, our credential included.
+        return Err(not_allowed(asked, ANY));
+    }
+    let allow = match asked.path.trim_matches('/') {
+        MODELS => "GET, HEAD, OPTIONS",
+        path if POST.contains(&path) && asked.method != Method::POST => "POST, OPTIONS",
+        _ => return Ok(None),
+    };
+    if lists(asked.route(), &asked.method, &asked.path) {
+        return Ok(None);
+    }
+    if asked.method == Method::OPTIONS {
+        return Ok(Some(options(allow)));
+    }
+    Err(not_allowed(asked, allow))
+}
+
+/// The answer to OPTIONS for the proxy as a whole.
+pub(crate) fn options_of_all() -> Response<Body> {
+    options(ANY)
+}
+
+fn options(allow: &'static str) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    let allow = HeaderValue::from_static(allow);
+    response.headers_mut().insert(header::ALLOW, allow);
+    response
+}
+
+fn lists(route: &Route, method: &Method, path: &str) -> bool {
+    let mut usable = route
+        .backends
+        .iter()
+        .filter_map(|e| e.backend.as_ref().ok());
+    usable.any(|backend| backend.lists(method, path))
+}
+
+fn not_allowed(asked: &Asked, allow: &'static str) -> Refusal {
+    let message = format!(
+        "{} does not take {}; it takes {allow}.",
+        asked.shown_path(),
+        asked.method
+    );
+    Refusal {
+        allow: Some(allow),
+        ..Refusal::client(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "method_not_allowed",
+            message,
+        )
+    }
+}
