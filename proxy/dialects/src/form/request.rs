@@ -40,6 +40,9 @@ pub struct Request {
     pub user: Option<String>,
     /// How long a local server keeps the model loaded: Ollama's `keep_alive`, a GEP-like duration or seconds.
     pub keep_alive: Option<Value>,
+    /// Whether the conversation is one plain prompt that is to be continued as it stands (OpenAI's completions, TGI's
+    /// `inputs`, Ollama's `raw`): writers of dialects that take prompts put no template around it.
+    pub raw: bool,
     /// For a plain prompt's completion: what follows the place that is to be filled.
     pub suffix: Option<String>,
     /// Fields that the form does not know, by the client dialect's names.
