@@ -7,6 +7,7 @@ mod paths;
 
 use std::sync::Arc;
 
+use kube_cel::cel::objects::ValueType;
 use kube_cel::cel::{Context, ExecutionError, Program, Value as CelValue, to_value};
 use serde_json::Value;
 
@@ -231,12 +232,36 @@ fn now(now: jiff::Timestamp) -> CelValue {
     CelValue::Timestamp(time.fixed_offset())
 }
 
+/// The cure of most failures: what a request may lack is null.
+const GUARD: &str = "what a request lacks is null, so guard it as in request.max_tokens != null && request.max_tokens > 100";
+
+/// Two values that do not go together.
+fn misfit(one: &ValueType, other: &ValueType) -> String {
+    let cure = match (one, other) {
+        (ValueType::Null, _) | (_, ValueType::Null) => GUARD,
+        _ => "compare like with like, as in int(headers['x-level']) > 3",
+    };
+    format!("{one} does not go with {other}; {cure}")
+}
+
 /// The fault without values of the request, which may be anything.
 fn explain(fault: &ExecutionError) -> String {
     match fault {
         ExecutionError::NoSuchKey(key) => format!("no such key: {key}"),
         ExecutionError::UndeclaredReference(name) => format!("unknown name: {name}"),
-        _ => "types do not fit".to_owned(),
+        ExecutionError::ValuesNotComparable(one, other)
+        | ExecutionError::UnsupportedBinaryOperator(_, one, other) => {
+            misfit(&one.type_of(), &other.type_of())
+        }
+        ExecutionError::DivisionByZero(_) | ExecutionError::RemainderByZero(_) => {
+            "it divides by zero".to_owned()
+        }
+        ExecutionError::Overflow(..) => "a number became too large".to_owned(),
+        ExecutionError::IndexOutOfBounds(_) => "it asks for more than a list has".to_owned(),
+        ExecutionError::FunctionError { function, .. } => {
+            format!("{function}() fails; {GUARD}")
+        }
+        _ => format!("types do not fit; {GUARD}"),
     }
 }
 

@@ -13,6 +13,14 @@ pub struct Verdict {
     pub message: String,
 }
 
+impl Verdict {
+    /// Whether there is something to cure: the condition does not hold, or it holds but for a hostname.
+    #[must_use]
+    pub fn names_a_fault(&self) -> bool {
+        !self.status || self.reason == reason::HOSTNAME_TAKEN
+    }
+}
+
 /// The reasons that conditions carry.
 pub mod reason {
     /// The resource is fine.

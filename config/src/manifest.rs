@@ -100,7 +100,7 @@ impl Schemas {
             "Secret" | "ConfigMap" => None,
             _ => Some(kind.parse::<Kind>().map_err(|_| {
                 fault("kind", format!(
-                    "{kind:?} is not known; there are LLMProxy, LLMBackend, LLMRoute, ModelMap, Secret and ConfigMap"
+                    "{kind:?} is not known; there are LLMProxy, LLMBackend, LLMRoute, ModelMap, Secret, ConfigMap and Namespace"
                 ))
             })?),
         };

@@ -77,7 +77,7 @@ pub(crate) fn map(resource: &ModelMap) -> Outcome {
         },
         reply_model: spec.reply_model,
     };
-    if let Err(BadMap { field, fault }) = Names::new(&item) {
+    for BadMap { field, fault } in Names::new(&item).err().unwrap_or_default() {
         findings.invalid(&format!("spec.{field}"), fault);
     }
     let item = if findings.refused() {

@@ -5,6 +5,7 @@ mod grant;
 mod held;
 mod hostnames;
 mod map;
+mod mapped;
 mod proxy;
 mod route;
 mod url;

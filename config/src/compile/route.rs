@@ -5,6 +5,7 @@ use dragoman_crds::{InlineBackends, LLMProxy, LLMRoute, Reference, RouteBackend}
 use super::grant::{admits, permits, resolve};
 use super::held::hold;
 use super::hostnames::hostnames;
+use super::mapped::missing_backends;
 use super::{Findings, Outcome, backend};
 use crate::names::Filter;
 use crate::world::Lookup;
@@ -21,7 +22,7 @@ pub(crate) fn route(resource: &LLMRoute, held: Option<&[Key]>, world: &Lookup<'_
         .spec
         .model_map_ref
         .as_ref()
-        .map(|reference| model_map(reference, &own, held, world, &mut findings));
+        .map(|reference| model_map(resource, reference, &own, held, world, &mut findings));
     let before = findings.accepted.len();
     let backends = resource
         .spec
@@ -111,6 +112,7 @@ pub(super) fn attach<'w>(
 }
 
 fn model_map(
+    resource: &LLMRoute,
     reference: &Reference,
     own: &ObjectKey,
     held: Option<&[Key]>,
@@ -127,20 +129,21 @@ fn model_map(
                 own.namespace
             ),
         ),
-        Some(_) => {
+        Some(map) => {
             let item = Key {
                 kind: Kind::Map,
                 object: key,
             };
             findings.needs(item.clone());
-            if let Some(fault) = world.fault_of(&item) {
-                findings.unresolved(
+            match world.fault_of(&item) {
+                None => missing_backends(resource, &item.object, map, findings),
+                Some(fault) => findings.unresolved(
                     reason::REF_INVALID,
                     format!(
                         "spec.modelMapRef: ModelMap {} cannot be used: {}",
                         item.object, fault.message
                     ),
-                );
+                ),
             }
             return Target::Item(item);
         }
@@ -158,7 +161,8 @@ fn route_backend(
     findings: &mut Findings,
 ) -> Option<RouteBackendItem> {
     let at = format!("spec.backends[{at}]");
-    if let Err(fault) = Filter::new(&entry.models, dragoman_crds::Matching::Exact) {
+    let filter = Filter::new(&entry.models, dragoman_crds::Matching::Exact);
+    for fault in filter.err().unwrap_or_default() {
         findings.invalid(&format!("{at}.models.{}", fault.field), fault.fault);
     }
     let target = match (&entry.backend_ref, &entry.inline) {

@@ -27,8 +27,8 @@ impl BackendNames {
     /// From a route's backend and its upstream's catalog.
     ///
     /// # Errors
-    /// [`BadFilter`] when `models` does not compile.
-    pub fn new(backend: &RouteBackendItem, catalog: &[Catalogued]) -> Result<Self, BadFilter> {
+    /// [`BadFilter`] for every pattern of `models` that does not compile; there is at least one.
+    pub fn new(backend: &RouteBackendItem, catalog: &[Catalogued]) -> Result<Self, Vec<BadFilter>> {
         let mut renamed: HashMap<String, Vec<String>> = HashMap::new();
         for entry in catalog {
             renamed

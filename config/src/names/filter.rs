@@ -24,27 +24,32 @@ impl Filter {
     /// Compiles `filter`.
     ///
     /// # Errors
-    /// [`BadFilter`] for the first pattern that does not compile.
-    pub fn new(filter: &NameFilter, matching: Matching) -> Result<Self, BadFilter> {
-        let compile = |list: &[NameMatch], field: &str| {
-            list.iter()
-                .enumerate()
-                .map(|(at, pattern)| {
-                    NamePattern::new(pattern, matching).map_err(|fault| BadFilter {
+    /// [`BadFilter`] for every pattern that does not compile; there is at least one.
+    pub fn new(filter: &NameFilter, matching: Matching) -> Result<Self, Vec<BadFilter>> {
+        let mut faults = Vec::new();
+        let mut compile = |list: &[NameMatch], field: &str| {
+            let mut patterns = Vec::with_capacity(list.len());
+            for (at, pattern) in list.iter().enumerate() {
+                match NamePattern::new(pattern, matching) {
+                    Ok(pattern) => patterns.push(pattern),
+                    Err(fault) => faults.push(BadFilter {
                         field: format!("{field}[{at}]"),
                         fault,
-                    })
-                })
-                .collect::<Result<Vec<_>, _>>()
+                    }),
+                }
+            }
+            patterns
         };
-        Ok(Self {
-            allow: filter
-                .allow
-                .as_deref()
-                .map(|allow| compile(allow, "allow"))
-                .transpose()?,
-            deny: compile(&filter.deny, "deny")?,
-        })
+        let allow = filter.allow.as_deref();
+        let compiled = Self {
+            allow: allow.map(|allow| compile(allow, "allow")),
+            deny: compile(&filter.deny, "deny"),
+        };
+        if faults.is_empty() {
+            Ok(compiled)
+        } else {
+            Err(faults)
+        }
     }
 
     /// Whether `name` is let through.

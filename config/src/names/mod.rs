@@ -10,4 +10,5 @@ mod rules;
 
 pub use backend::{BackendNames, Entry};
 pub use filter::{BadFilter, Filter};
-pub use rules::{BadMap, Names, Refusal, Step};
+pub(crate) use rules::describe;
+pub use rules::{BadMap, FailedCondition, Names, Refusal, Step};

@@ -1,14 +1,17 @@
 //! A ModelMap's rules, compiled: what a client's name means, and what it falls back to.
 
+mod compile;
+mod listing;
+
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use dragoman_crds::{Matching, ModelTarget, ReplyModel, Unmatched};
+use dragoman_crds::{ModelTarget, NameMatch};
 use serde_json::{Map, Value};
 
-use super::{BadFilter, Entry, Filter};
+use super::Filter;
+use crate::NamePattern;
 use crate::cel::{EvaluationError, Input, Predicate};
-use crate::{MapItem, NamePattern};
 
 /// The most attempts that one call may come to, fallbacks of fallbacks included.
 const MOST_STEPS: usize = 16;
@@ -28,12 +31,21 @@ pub enum Refusal {
     /// The list does not show it, or no rule knows it: 404 `model_not_found`.
     NotFound,
     /// A `when` could not be evaluated: the call is refused rather than sent astray.
-    When {
-        /// The rule's place.
-        rule: usize,
-        /// What went wrong.
-        fault: EvaluationError,
-    },
+    When(Box<FailedCondition>),
+}
+
+/// A `when` that could not be evaluated. The manifest's fault, brought out by a request.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("rules[{rule}] ({matching}) has the condition {when}, which failed: {fault}")]
+pub struct FailedCondition {
+    /// The rule's place.
+    pub rule: usize,
+    /// Which names the rule speaks of, as in `exact "gpt-4"`.
+    pub matching: String,
+    /// The expression.
+    pub when: String,
+    /// What went wrong.
+    pub fault: EvaluationError,
 }
 
 /// One attempt: a model, where it is, and what the body gets.
@@ -51,12 +63,19 @@ pub struct Step<'m> {
 
 #[derive(Clone, Debug)]
 struct Rule {
+    matching: NameMatch,
     pattern: NamePattern,
-    when: Option<Predicate>,
+    when: Option<Condition>,
     target: ModelTarget,
     fallbacks: Vec<ModelTarget>,
     defaults: Map<String, Value>,
     overrides: Map<String, Value>,
+}
+
+#[derive(Clone, Debug)]
+struct Condition {
+    predicate: Predicate,
+    source: String,
 }
 
 /// A compiled ModelMap. The default one lets every name through.
@@ -83,81 +102,6 @@ impl Names {
             cache_ttl_ms: 30_000,
             ..Self::default()
         }
-    }
-
-    /// Compiles a map.
-    ///
-    /// # Errors
-    /// [`BadMap`] with the first fault: a regex, a `when`, a group that a target expands but the match does not capture, or
-    /// fallbacks that lead back to where they began.
-    pub fn new(item: &MapItem) -> Result<Self, BadMap> {
-        let mut rules = Vec::with_capacity(item.rules.len());
-        let mut exact: HashMap<String, Vec<usize>> = HashMap::new();
-        let ignore_case = item.matching == Matching::IgnoreCase;
-        for (at, rule) in item.rules.iter().enumerate() {
-            let bad = |field: &str, fault: String| BadMap {
-                field: format!("rules[{at}].{field}"),
-                fault,
-            };
-            let pattern = NamePattern::new(&rule.r#match, item.matching)
-                .map_err(|fault| bad("match", fault.to_string()))?;
-            let when = rule
-                .when
-                .as_deref()
-                .map(Predicate::compile)
-                .transpose()
-                .map_err(|fault| bad("when", fault.to_string()))?;
-            let targets = std::iter::once(("target".to_owned(), &rule.target)).chain(
-                rule.fallbacks
-                    .iter()
-                    .enumerate()
-                    .map(|(at, to)| (format!("fallbacks[{at}]"), to)),
-            );
-            for (field, target) in targets {
-                let unknown = pattern.unknown_groups(target.model.as_deref().unwrap_or_default());
-                if let Some(group) = unknown.first() {
-                    return Err(bad(
-                        &format!("{field}.model"),
-                        format!(
-                            "the match captures no group {group:?}; write $$ for a dollar sign"
-                        ),
-                    ));
-                }
-            }
-            if let NamePattern::Exact { name, .. } = &pattern {
-                exact
-                    .entry(fold(name, ignore_case).into_owned())
-                    .or_default()
-                    .push(at);
-            }
-            rules.push(Rule {
-                pattern,
-                when,
-                target: rule.target.clone(),
-                fallbacks: rule.fallbacks.clone(),
-                defaults: rule.defaults.clone(),
-                overrides: rule.overrides.clone(),
-            });
-        }
-        let list = Filter::new(&item.list.names, item.list.matching).map_err(
-            |BadFilter { field, fault }| BadMap {
-                field: format!("list.{field}"),
-                fault: fault.to_string(),
-            },
-        )?;
-        let names = Self {
-            rules,
-            exact,
-            ignore_case,
-            reject_unmatched: item.unmatched == Unmatched::Reject,
-            list,
-            enforce: item.list.enforce,
-            first: item.list.first.clone(),
-            cache_ttl_ms: item.list.cache_ttl_ms,
-            reply_requested: item.reply_model == ReplyModel::Requested,
-        };
-        names.refuse_cycles()?;
-        Ok(names)
     }
 
     /// The attempts that a call of `name` comes to, in order; at least one.
@@ -190,43 +134,6 @@ impl Names {
         }
     }
 
-    /// A route's listing from its backends' parts: filtered, with exact rules' names and `first` on top.
-    #[must_use]
-    pub fn list(&self, parts: Vec<Entry>) -> Vec<Entry> {
-        let mut listed: Vec<Entry> = Vec::with_capacity(parts.len());
-        let mut seen = std::collections::HashSet::new();
-        for entry in parts {
-            let Some(id) = id(&entry) else { continue };
-            if self.listed(id) && seen.insert(id.to_owned()) {
-                listed.push(entry);
-            }
-        }
-        for rule in &self.rules {
-            if let NamePattern::Exact { name, .. } = &rule.pattern
-                && !self.list.denies(name)
-                && seen.insert(name.clone())
-            {
-                listed.push(own_entry(name));
-            }
-        }
-        for name in self.first.iter().rev() {
-            let at = listed.iter().position(|entry| id(entry) == Some(name));
-            let entry = match at {
-                Some(at) => listed.remove(at),
-                // A name that nobody serves is not invented.
-                None => continue,
-            };
-            listed.insert(0, entry);
-        }
-        listed
-    }
-
-    /// Whether an upstream's name is shown: the list admits it, and a call of it would not be rejected for want of a rule.
-    fn listed(&self, name: &str) -> bool {
-        let rule = self.candidates(name).next().is_some();
-        !self.list.denies(name) && (rule || (!self.reject_unmatched && self.list.admits(name)))
-    }
-
     /// The places of the rules that match, exact ones first, whatever their `when`.
     fn candidates<'m>(&'m self, name: &'m str) -> impl Iterator<Item = usize> + 'm {
         let folded = fold(name, self.ignore_case);
@@ -245,9 +152,14 @@ impl Names {
         for at in self.candidates(name) {
             let holds = match &self.rules[at].when {
                 None => true,
-                Some(when) => when
-                    .holds(input, name)
-                    .map_err(|fault| Refusal::When { rule: at, fault })?,
+                Some(when) => when.predicate.holds(input, name).map_err(|fault| {
+                    Refusal::When(Box::new(FailedCondition {
+                        rule: at,
+                        matching: describe(&self.rules[at].matching),
+                        when: when.source.clone(),
+                        fault,
+                    }))
+                })?,
             };
             if holds {
                 return Ok(Some(at));
@@ -308,45 +220,6 @@ impl Names {
         path.pop();
         Ok(())
     }
-
-    /// Refuses fallbacks that lead back to a rule that they came from, as far as names are written out.
-    fn refuse_cycles(&self) -> Result<(), BadMap> {
-        for start in 0..self.rules.len() {
-            let mut path = vec![start];
-            self.walk(start, &mut path)?;
-        }
-        Ok(())
-    }
-
-    fn walk(&self, at: usize, path: &mut Vec<usize>) -> Result<(), BadMap> {
-        for (number, fallback) in self.rules[at].fallbacks.iter().enumerate() {
-            let Some(name) = fallback
-                .model
-                .as_deref()
-                .filter(|name| !name.contains(['$', '\\']))
-            else {
-                continue;
-            };
-            let Some(next) = self.candidates(name).next() else {
-                continue;
-            };
-            if path.contains(&next) {
-                return Err(BadMap {
-                    field: format!("rules[{at}].fallbacks[{number}].model"),
-                    fault: format!(
-                        "{name:?} goes through the rules again and leads back to rules[{next}]: a cycle; fall back to a name that only another rule matches, or give {name:?} an exact rule without this fallback"
-                    ),
-                });
-            }
-            // Deeper than any call goes, there is nothing left to refuse.
-            if path.len() < MOST_STEPS {
-                path.push(next);
-                self.walk(next, path)?;
-                path.pop();
-            }
-        }
-        Ok(())
-    }
 }
 
 impl Rule {
@@ -355,6 +228,15 @@ impl Rule {
             || name.clone(),
             |template| self.pattern.expand(name, template),
         )
+    }
+}
+
+/// A match in a sentence, as in `exact "gpt-4"`.
+pub(crate) fn describe(matching: &NameMatch) -> String {
+    match (&matching.exact, &matching.regex) {
+        (Some(name), _) => format!("exact {name:?}"),
+        (None, Some(regex)) => format!("regex {regex:?}"),
+        (None, None) => "without a match".to_owned(),
     }
 }
 
@@ -368,19 +250,6 @@ fn fold(name: &str, ignore_case: bool) -> Cow<'_, str> {
     } else {
         Cow::Borrowed(name)
     }
-}
-
-fn id(entry: &Entry) -> Option<&str> {
-    entry.get("id").and_then(Value::as_str)
-}
-
-fn own_entry(name: &str) -> Entry {
-    Entry::from_iter([
-        ("id".to_owned(), Value::from(name)),
-        ("object".to_owned(), "model".into()),
-        ("created".to_owned(), 0.into()),
-        ("owned_by".to_owned(), "dragoman".into()),
-    ])
 }
 
 #[cfg(test)]

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use dragoman_crds::{
-    AllowedRoutes, InlineBackends, LLMBackend, LLMProxy, LLMRoute, ModelMap, ProxyAllowedRoutes,
+    AllowedRoutes, InlineBackends, LLMBackend, LLMProxy, LLMRoute, ModelMap, NameMatch,
+    ProxyAllowedRoutes,
 };
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -101,11 +102,16 @@ pub(super) enum Resource {
     },
 }
 
+/// A backend that a map's rule names: the places of rule and target, the rule's match, the name.
+type NamedBackend<'r> = ((usize, usize), &'r NameMatch, &'r str);
+
 /// What those who refer to a resource see of it; an edit of anything else does not concern them.
 #[derive(PartialEq)]
 pub(super) enum View<'r> {
     Proxy(&'r ProxyAllowedRoutes, InlineBackends),
-    Target(&'r AllowedRoutes),
+    Backend(&'r AllowedRoutes),
+    /// Whom it admits, and which backends its rules name.
+    Map(&'r AllowedRoutes, Vec<NamedBackend<'r>>),
     Route,
     Unreadable,
 }
@@ -124,8 +130,8 @@ impl Resource {
             Some(Self::Proxy(proxy)) => {
                 View::Proxy(&proxy.spec.allowed_routes, proxy.spec.backends.inline)
             }
-            Some(Self::Backend(backend)) => View::Target(&backend.spec.allowed_routes),
-            Some(Self::Map(map)) => View::Target(&map.spec.allowed_routes),
+            Some(Self::Backend(backend)) => View::Backend(&backend.spec.allowed_routes),
+            Some(Self::Map(map)) => View::Map(&map.spec.allowed_routes, named_backends(map)),
             Some(Self::Route(_)) => View::Route,
             Some(Self::Malformed { .. }) | None => View::Unreadable,
         }
@@ -147,6 +153,20 @@ impl Resource {
             _ => false,
         }
     }
+}
+
+/// The backends that a map's rules name, in order.
+fn named_backends(map: &ModelMap) -> Vec<NamedBackend<'_>> {
+    let rules = map.spec.rules.iter().enumerate();
+    rules
+        .flat_map(|(at, rule)| {
+            let targets = rule.target.iter().chain(&rule.fallbacks);
+            targets.enumerate().filter_map(move |(place, target)| {
+                let backend = target.backend.as_deref()?;
+                Some(((at, place), &rule.r#match, backend))
+            })
+        })
+        .collect()
 }
 
 pub(super) fn key_of(kind: Kind, metadata: &ObjectMeta) -> Key {

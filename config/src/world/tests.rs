@@ -2,6 +2,7 @@ mod headers;
 mod hostnames;
 mod kept;
 mod malformed;
+mod mapped;
 mod minimal;
 mod objects;
 mod order;

@@ -262,9 +262,12 @@ impl<'a> Call<'a> {
             .resolve(self.model, &input)
             .map_err(|refusal| match refusal {
                 NameRefusal::NotFound => Refusal::no_model(self.model),
-                NameRefusal::When { rule, fault } => {
-                    let message =
-                        format!("rules[{rule}].when of the route's ModelMap failed: {fault}.");
+                NameRefusal::When(failed) => {
+                    let map = self.asked.route().map_key();
+                    let map = map.map_or_else(String::new, |map| format!(" {map}"));
+                    let message = format!(
+                        "ModelMap{map} cannot say what this request is for: {failed}."
+                    );
                     let status = StatusCode::INTERNAL_SERVER_ERROR;
                     Refusal {
                         blame: Blame::Proxy,

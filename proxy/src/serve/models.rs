@@ -125,7 +125,8 @@ async fn entries(asked: &Asked) -> Result<(Vec<Entry>, Option<Missing>), Refusal
         }
     }
     let missing = failure.map(|first| Missing { first, of_all });
-    Ok((names.list(parts), missing))
+    let has = |backend: &str| route.backend(backend).is_some();
+    Ok((names.list(parts, has), missing))
 }
 
 /// Whose list a client sees of a backend.

@@ -188,8 +188,10 @@ impl<'a> Builder<'a> {
                 item: item.clone(),
                 names: Arc::new(names),
             })),
-            Err(BadMap { field, fault }) => {
-                self.refuse(key, &Unrunnable::Names(format!("spec.{field}: {fault}")));
+            Err(faults) => {
+                let told = |BadMap { field, fault }: &BadMap| format!("spec.{field}: {fault}");
+                let faults = faults.iter().map(told).collect::<Vec<_>>().join("; ");
+                self.refuse(key, &Unrunnable::Names(faults));
                 previous.cloned()
             }
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use dragoman_config::names::{BackendNames, BadFilter, Names};
-use dragoman_config::{ObjectKey, RouteBackendItem, RouteItem};
+use dragoman_config::{ObjectKey, RouteBackendItem, RouteItem, Target};
 use dragoman_crds::{ReasoningFields, Thinking, ThinkingText};
 
 use super::backend::{Backend, Unrunnable};
@@ -118,6 +118,14 @@ impl Route {
                 })
     }
 
+    /// The ModelMap that it refers to.
+    pub fn map_key(&self) -> Option<&ObjectKey> {
+        match &self.item.model_map {
+            Some(Target::Item(key)) => Some(&key.object),
+            _ => None,
+        }
+    }
+
     /// A backend by its name within the route.
     pub fn backend(&self, name: &str) -> Option<&RouteBackend> {
         self.backends.iter().find(|backend| backend.name == name)
@@ -156,8 +164,11 @@ fn backend(
     let catalog = upstream
         .as_ref()
         .map_or(&[][..], |backend| &backend.catalog);
-    let names = BackendNames::new(entry, catalog).map_err(|BadFilter { field, fault }| {
-        Unrunnable::Names(format!("backends[{at}].models.{field}: {fault}"))
+    let names = BackendNames::new(entry, catalog).map_err(|faults| {
+        let told = |BadFilter { field, fault }: &BadFilter| {
+            format!("backends[{at}].models.{field}: {fault}")
+        };
+        Unrunnable::Names(faults.iter().map(told).collect::<Vec<_>>().join("; "))
     })?;
     Ok(RouteBackend {
         name: entry.name.clone(),

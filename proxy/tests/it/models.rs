@@ -263,3 +263,20 @@ async fn a_model_that_nobody_lists_is_404_while_a_list_is_there_and_502_when_non
         (502, "models_unavailable")
     );
 }
+
+#[tokio::test]
+async fn a_name_that_leads_to_a_backend_that_the_route_lacks_is_not_listed_and_not_found() {
+    let simulator = simulator().await;
+    let mut names = map();
+    names.rules = vec![rule(exact("lost"), "echo"), rule(exact("found"), "echo")];
+    names.rules[0].target.backend = Some("gone".into());
+    names.unmatched = Unmatched::Reject;
+    let proxy = Proxy::start(mapped(&simulator, names));
+    assert_eq!(proxy.get("/v1/models").await.ids(), ["found"]);
+    assert_eq!(proxy.get("/v1/models/lost").await.status, 404);
+    assert_eq!(
+        proxy.chat("lost", "x").await.error_code(),
+        "model_not_found"
+    );
+    assert_eq!(proxy.chat("found", "x").await.status, 200);
+}

@@ -1,8 +1,10 @@
-use dragoman_crds::{NameFilter, NameMatch};
+use dragoman_crds::{Matching, NameFilter, NameMatch, ReplyModel, Unmatched};
 use serde_json::json;
 
+use super::listing::id;
 use super::*;
-use crate::{ListItem, MapRuleItem};
+use crate::names::Entry;
+use crate::{ListItem, MapItem, MapRuleItem};
 
 fn exact(name: &str) -> NameMatch {
     NameMatch {
@@ -132,6 +134,9 @@ fn a_cycle_of_fallbacks_is_refused_and_named() {
         rule(exact("b"), to("y"), &["a"]),
     ]);
     let fault = Names::new(&item).unwrap_err();
+    let [fault] = &fault[..] else {
+        panic!("{fault:?}")
+    };
     assert_eq!(fault.field, "rules[1].fallbacks[0].model");
     assert!(fault.fault.contains("cycle"), "{}", fault.fault);
 }
@@ -170,7 +175,7 @@ fn a_listing_holds_rules_names_and_puts_first_on_top() {
     item.list.names.deny = vec![regex("secret.*")];
     item.list.first = vec!["alias".into(), "nobody".into(), "qwen".into()];
     let names = Names::new(&item).unwrap();
-    let listed = names.list(entries(&["llama", "SECRET-1", "qwen", "llama"]));
+    let listed = names.list(entries(&["llama", "SECRET-1", "qwen", "llama"]), |_| true);
     assert_eq!(ids(&listed), ["alias", "qwen", "llama"]);
 }
 
@@ -179,7 +184,10 @@ fn rejected_names_are_not_listed_either() {
     let mut item = map(vec![rule(regex("gpt-.*"), to("x"), &[])]);
     item.unmatched = Unmatched::Reject;
     let names = Names::new(&item).unwrap();
-    assert_eq!(ids(&names.list(entries(&["gpt-4", "llama"]))), ["gpt-4"]);
+    assert_eq!(
+        ids(&names.list(entries(&["gpt-4", "llama"]), |_| true)),
+        ["gpt-4"]
+    );
 }
 
 #[test]
@@ -190,16 +198,25 @@ fn a_condition_decides_between_rules() {
     ]);
     item.rules[0].when = Some("request.stream".into());
     assert_eq!(models(&item, "a"), Ok(vec!["plain".into()]));
-    item.rules[0].when = Some("request.stream > 1".into());
-    assert!(matches!(
-        models(&item, "a"),
-        Err(Refusal::When { rule: 0, .. })
-    ));
+    item.rules[0].when = Some("request.max_tokens > 1".into());
+    let Err(Refusal::When(failed)) = models(&item, "a") else {
+        panic!("no failure")
+    };
+    let said = failed.to_string();
+    for part in [
+        "rules[0]",
+        "exact \"a\"",
+        "request.max_tokens > 1",
+        "null",
+        "!= null &&",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
 }
 
 #[test]
 fn faults_name_their_field() {
-    let field = |item: &MapItem| Names::new(item).unwrap_err().field;
+    let field = |item: &MapItem| Names::new(item).unwrap_err().remove(0).field;
     assert_eq!(
         field(&map(vec![rule(regex("("), to("x"), &[])])),
         "rules[0].match"
@@ -215,4 +232,93 @@ fn faults_name_their_field() {
     let mut item = map(vec![]);
     item.list.names.deny = vec![regex("[")];
     assert_eq!(field(&item), "list.deny[0]");
+}
+
+#[test]
+fn every_fault_of_a_map_is_told() {
+    let mut item = map(vec![
+        rule(regex("("), to("x"), &[]),
+        rule(regex("a(.)"), to("$2"), &["$3-$4"]),
+    ]);
+    item.rules[1].when = Some("nobody".into());
+    item.list.names.allow = Some(vec![regex("["), exact("fine"), regex("*")]);
+    let faults = Names::new(&item).unwrap_err();
+    let fields: Vec<_> = faults.iter().map(|fault| fault.field.as_str()).collect();
+    assert_eq!(
+        fields,
+        [
+            "rules[0].match",
+            "rules[1].when",
+            "rules[1].target.model",
+            "rules[1].fallbacks[0].model",
+            "rules[1].fallbacks[0].model",
+            "list.allow[0]",
+            "list.allow[2]",
+        ]
+    );
+}
+
+#[test]
+fn each_cycle_is_told_once_however_many_ways_lead_into_it() {
+    let item = map(vec![
+        rule(exact("a"), to("x"), &["b"]),
+        rule(exact("b"), to("x"), &["a"]),
+        rule(exact("c"), to("x"), &["a", "b", "c"]),
+    ]);
+    let faults = Names::new(&item).unwrap_err();
+    let fields: Vec<_> = faults.iter().map(|fault| fault.field.as_str()).collect();
+    assert_eq!(
+        fields,
+        ["rules[1].fallbacks[0].model", "rules[2].fallbacks[2].model"]
+    );
+}
+
+#[test]
+fn a_long_ladder_of_fallbacks_is_judged_in_no_time() {
+    let name = |step: usize| format!("m{step}");
+    let rules = (0..256)
+        .map(|step| {
+            let next = name(step + 1);
+            let mut rule = rule(exact(&name(step)), to("x"), &[&*next; 8]);
+            rule.target.backend = Some("gone".into());
+            rule
+        })
+        .collect();
+    let mut item = map(rules);
+    item.unmatched = Unmatched::Reject;
+    let names = Names::new(&item).unwrap();
+    assert!(names.list(Vec::new(), |_| false).is_empty());
+}
+
+fn at(backend: &str) -> ModelTarget {
+    ModelTarget {
+        model: None,
+        backend: Some(backend.into()),
+    }
+}
+
+#[test]
+fn what_leads_to_a_backend_that_the_route_lacks_is_not_listed() {
+    let mut fallen = rule(exact("saved"), at("gone"), &[]);
+    fallen.fallbacks = vec![at("here")];
+    let mut sometimes = rule(exact("sometimes"), at("gone"), &[]);
+    sometimes.when = Some("request.stream".into());
+    let mut chained = rule(exact("chained"), at("gone"), &["saved"]);
+    chained.fallbacks.insert(0, at("gone"));
+    let item = map(vec![
+        rule(exact("lost"), at("gone"), &["lost-too"]),
+        rule(exact("lost-too"), at("gone"), &[]),
+        fallen,
+        chained,
+        sometimes,
+        rule(exact("found"), at("here"), &[]),
+        rule(regex("gpt-.*"), at("gone"), &[]),
+    ]);
+    let names = Names::new(&item).unwrap();
+    let upstream = entries(&["gpt-4", "llama", "lost", "sometimes"]);
+    let listed = names.list(upstream, |backend| backend == "here");
+    assert_eq!(
+        ids(&listed),
+        ["llama", "sometimes", "saved", "chained", "found"]
+    );
 }
