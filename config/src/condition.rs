@@ -56,3 +56,21 @@ pub mod reason {
     /// A Secret is being read for the first time: an edit only waits.
     pub const PENDING: &str = "Pending";
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_reason_is_explained_with_its_cure() {
+        let guide = include_str!("../../docs/guides/conditions.md");
+        let own = include_str!("condition.rs");
+        let reasons = own.lines().filter_map(|line| {
+            let value = line.trim().strip_prefix("pub const ")?;
+            value.split('"').nth(1)
+        });
+        let reasons: Vec<_> = reasons.collect();
+        assert!(reasons.len() > 15, "{reasons:?}");
+        for reason in reasons {
+            assert!(guide.contains(&format!("| `{reason}` |")), "{reason}");
+        }
+    }
+}
