@@ -8,7 +8,10 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use crate::form::{Event, Failure, Field, Garbage, Malformed, Refused, Reply, Request};
+use crate::form::{
+    EmbeddingReply, EmbeddingRequest, Event, Failure, Field, Garbage, Malformed, Refused, Reply,
+    Request,
+};
 
 /// What the path of a request says, in dialects that say there what others say in the body.
 #[derive(Clone, Copy, Debug, Default)]
@@ -41,7 +44,7 @@ pub struct Context {
     pub stream_usage: bool,
     /// Whether the client asked for reasoning, and did not ask to have it hidden.
     pub reasoning: bool,
-    /// Fields of the request that replies of this dialect repeat (Responses), as the client sent them.
+    /// What [`Codec::echo`] of the client's dialect gave.
     pub echo: Map<String, Value>,
 }
 
@@ -118,6 +121,43 @@ pub trait Codec: Send + Sync {
     fn write_error(&self, failure: &Failure, request_id: &str) -> (u16, Vec<u8>);
 
     /// What a client of this dialect calls the field: `max_completion_tokens`, `options.num_predict`.
+    fn name_of(&self, field: &Field) -> Cow<'static, str>;
+
+    /// What replies need of a request's body besides the form, for [`Context::echo`]: fields that they repeat, or words that change their shape.
+    /// `body` was read before without a fault.
+    fn echo(&self, _body: &[u8]) -> Map<String, Value> {
+        Map::new()
+    }
+}
+
+/// A dialect's form of requests for vectors. Its errors are its conversations'.
+pub trait EmbeddingCodec: Send + Sync {
+    /// Reads a client's request.
+    ///
+    /// # Errors
+    /// [`Malformed`], naming the place, if it is not what the dialect says.
+    fn read_request(&self, body: &[u8], path: Path<'_>) -> Result<EmbeddingRequest, Malformed>;
+
+    /// Writes a request for an upstream.
+    ///
+    /// # Errors
+    /// [`Refused`] if the dialect cannot express it.
+    fn write_request(
+        &self,
+        request: &EmbeddingRequest,
+        target: Target<'_>,
+    ) -> Result<Vec<u8>, Refused>;
+
+    /// Reads an upstream's reply.
+    ///
+    /// # Errors
+    /// [`Garbage`] if it is not what the dialect says.
+    fn read_reply(&self, body: &[u8]) -> Result<EmbeddingReply, Garbage>;
+
+    /// Writes a reply for a client. Vectors are written as numbers unless `base64` (the request's wish) and the dialect has it.
+    fn write_reply(&self, reply: &EmbeddingReply, base64: bool, context: &Context) -> Vec<u8>;
+
+    /// What a client of this dialect calls the field.
     fn name_of(&self, field: &Field) -> Cow<'static, str>;
 }
 

@@ -7,6 +7,8 @@
 //! - [`codec`]: what every dialect implements.
 //! - [`fields`]: a JSON object taken apart field by field, with faults that name the place.
 //! - [`extra`]: what becomes of fields that the form does not know.
+//! - [`framing`]: how streams are framed.
+//! - [`json`]: strings borrowed when read, values appended when written.
 //! - [`wire`]: the table of dialects.
 //!
 //! One folder a dialect, with the same file names in each: `request`, `reply`, `stream`, `error`.
@@ -15,7 +17,10 @@ pub mod codec;
 pub mod extra;
 pub mod fields;
 pub mod form;
+pub mod framing;
+pub mod json;
+pub mod openai;
 pub mod wire;
 
-pub use codec::{Codec, Context, Frame, Framing, Path, StreamReader, StreamWriter, Target};
+pub use codec::{Codec, Context, EmbeddingCodec, Frame, Framing, Path, StreamReader, StreamWriter, Target};
 pub use wire::Wire;
