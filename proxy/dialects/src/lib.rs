@@ -22,5 +22,7 @@ pub mod json;
 pub mod openai;
 pub mod wire;
 
-pub use codec::{Codec, Context, EmbeddingCodec, Frame, Framing, Path, StreamReader, StreamWriter, Target};
+pub use codec::{
+    Codec, Context, EmbeddingCodec, Frame, Framing, Path, StreamReader, StreamWriter, Target,
+};
 pub use wire::Wire;

@@ -1,0 +1,110 @@
+//! JSON that is borrowed when it is read and appended when it is written: what streams need to be cheap.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{self, Deserialize, Deserializer};
+use serde::ser::{Serialize, Serializer};
+use serde_json::value::RawValue;
+
+/// A string that is borrowed from what it is read from, unless an escape in it forbids that. `Option<Cow<str>>` never borrows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Text<'a>(pub Cow<'a, str>);
+
+impl<'a> Text<'a> {
+    /// The string, if it is not empty.
+    #[must_use]
+    pub fn filled(self) -> Option<Cow<'a, str>> {
+        (!self.0.is_empty()).then_some(self.0)
+    }
+
+    /// The string that a value is; none if it is something else.
+    #[must_use]
+    pub fn of(raw: &'a RawValue) -> Option<Self> {
+        raw.get()
+            .starts_with('"')
+            .then(|| serde_json::from_str(raw.get()).ok())
+            .flatten()
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+
+        impl<'de> de::Visitor<'de> for Visitor {
+            type Value = Text<'de>;
+
+            fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+                out.write_str("a string")
+            }
+
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+                Ok(Text(Cow::Borrowed(text)))
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(Text(Cow::Owned(text.to_owned())))
+            }
+
+            fn visit_string<E>(self, text: String) -> Result<Self::Value, E> {
+                Ok(Text(Cow::Owned(text)))
+            }
+        }
+
+        deserializer.deserialize_str(Visitor)
+    }
+}
+
+/// A `data:` URL that is put together where it is written, so that its bytes are copied once.
+#[derive(Clone, Copy, Debug)]
+pub struct DataUrl<'a> {
+    /// Its media type.
+    pub media_type: &'a str,
+    /// Its base64.
+    pub data: &'a str,
+}
+
+impl Serialize for DataUrl<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!(
+            "data:{};base64,{}",
+            self.media_type, self.data
+        ))
+    }
+}
+
+/// Appends a value's JSON text. What cannot be JSON (a map whose keys are no strings) would be left half written; nothing here is.
+pub fn append<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) {
+    // A vector takes every byte: only the value could fail, and none of ours can.
+    let _ = serde_json::to_writer(out, value);
+}
+
+/// A value's JSON text.
+pub fn to_vec<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
+    let mut out = Vec::with_capacity(512);
+    append(value, &mut out);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_string_is_copied_only_if_it_holds_an_escape() {
+        let text: Option<Text<'_>> = serde_json::from_str(r#""plain, ünescaped""#).unwrap();
+        assert!(matches!(text.unwrap().0, Cow::Borrowed(_)));
+        let text: Text<'_> = serde_json::from_str(r#""two\nlines""#).unwrap();
+        assert_eq!(text.0, "two\nlines");
+    }
+
+    #[test]
+    fn a_data_url_is_written_as_one_string() {
+        let url = DataUrl {
+            media_type: "image/png",
+            data: "AA==",
+        };
+        assert_eq!(to_vec(&url), b"\"data:image/png;base64,AA==\"");
+    }
+}

@@ -1,0 +1,269 @@
+//! Reads chunks.
+
+use std::borrow::Cow;
+
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use super::calls::Calls;
+use super::chunk::{CallDelta, Chunk, ChunkChoice, Delta, FunctionDelta, Piece};
+use crate::codec::{Frame, StreamReader};
+use crate::form::{Event, Finish, Garbage, Usage};
+use crate::json::Text;
+use crate::openai::chat::reply::{finish_of, seconds};
+use crate::openai::error;
+
+/// Reads chunks into events.
+#[derive(Debug, Default)]
+pub struct Reader {
+    started: bool,
+    ended: bool,
+    /// The reply's id, for ids of calls.
+    id: Option<String>,
+    usage: Option<Usage>,
+    choices: Vec<ChoiceState>,
+}
+
+#[derive(Debug)]
+struct ChoiceState {
+    index: u32,
+    finished: bool,
+    calls: Calls,
+}
+
+impl StreamReader for Reader {
+    fn read(&mut self, frame: Frame<'_>, emit: &mut dyn FnMut(Event<'_>)) -> Result<(), Garbage> {
+        let data = frame.data.trim_ascii();
+        if self.ended || data.is_empty() {
+            return Ok(());
+        }
+        if data == b"[DONE]" {
+            self.finish(emit);
+            return Ok(());
+        }
+        let chunk = serde_json::from_slice(data);
+        let chunk: Chunk<'_> = match chunk {
+            Ok(chunk) if frame.name != Some("error") => chunk,
+            Ok(_) => return self.failed(data, emit),
+            Err(fault) => {
+                let bare = frame.name == Some("error") || data.starts_with(b"{\"error\"");
+                if bare {
+                    return self.failed(data, emit);
+                }
+                let message = format!("The stream holds what is no chunk: {fault}.");
+                return Err(Garbage::new(message, data));
+            }
+        };
+        let said = chunk
+            .object
+            .is_some_and(|object| object.get() == "\"error\"");
+        if chunk.error.is_some() || said {
+            return self.failed(data, emit);
+        }
+        self.chunk(chunk, emit);
+        Ok(())
+    }
+
+    fn end(&mut self, emit: &mut dyn FnMut(Event<'_>)) -> bool {
+        if !self.ended
+            && !self.choices.is_empty()
+            && self.choices.iter().all(|choice| choice.finished)
+        {
+            self.finish(emit);
+        }
+        self.ended
+    }
+}
+
+impl Reader {
+    fn failed(&mut self, data: &[u8], emit: &mut dyn FnMut(Event<'_>)) -> Result<(), Garbage> {
+        self.ended = true;
+        let value = serde_json::from_slice(data)
+            .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(data).into_owned()));
+        emit(Event::Failed(error::in_stream(value)));
+        Ok(())
+    }
+
+    /// The server says that it is done: so is every choice.
+    fn finish(&mut self, emit: &mut dyn FnMut(Event<'_>)) {
+        self.ended = true;
+        for state in &mut self.choices {
+            if !state.finished {
+                let calls = state.calls.any();
+                let reason = if calls {
+                    Finish::ToolCalls
+                } else {
+                    Finish::Stop
+                };
+                let choice = state.index;
+                emit(Event::Finish { choice, reason });
+            }
+        }
+        if let Some(usage) = self.usage.take() {
+            emit(Event::Usage(usage));
+        }
+        emit(Event::Done);
+    }
+
+    fn chunk<'a>(&mut self, chunk: Chunk<'a>, emit: &mut dyn FnMut(Event<'_>)) {
+        let choices = chunk.choices.unwrap_or_default();
+        let id = chunk.id.and_then(Text::of).and_then(Text::filled);
+        // Azure opens with a chunk of its filter's findings alone.
+        if !self.started && (id.is_some() || !choices.is_empty()) {
+            self.started = true;
+            self.id = id.as_deref().map(str::to_owned);
+            emit(Event::Start {
+                id,
+                model: chunk.model.and_then(Text::filled),
+                created: chunk.created.map(seconds).filter(|created| *created > 0),
+                usage: None,
+            });
+        }
+        let mut figures = chunk.usage;
+        for choice in choices {
+            figures = figures.or(choice.usage);
+            self.choice(choice, emit);
+        }
+        if let Some(usage) = figures.and_then(|figures| figures.usage()) {
+            self.usage = Some(usage);
+        }
+    }
+
+    fn choice<'a>(&mut self, choice: ChunkChoice<'a>, emit: &mut dyn FnMut(Event<'_>)) {
+        let index = choice.index.unwrap_or_default();
+        let place = self.choices.iter().position(|state| state.index == index);
+        let place = place.unwrap_or_else(|| {
+            self.choices.push(ChoiceState {
+                index,
+                finished: false,
+                calls: Calls::default(),
+            });
+            self.choices.len() - 1
+        });
+        let state = &mut self.choices[place];
+        if state.finished {
+            // Some servers say the reason again beside the usage.
+            return;
+        }
+        let logprobs = choice.logprobs.and_then(logprobs);
+        if let Some(delta) = choice.delta.or(choice.message) {
+            state.delta(delta, logprobs, self.id.as_deref(), emit);
+        }
+        let Some(mut reason) = choice.finish_reason.and_then(|word| finish_of(&word.0)) else {
+            return;
+        };
+        if reason == Finish::Stop {
+            let stop = choice
+                .stop_reason
+                .or(choice.matched_stop)
+                .and_then(Text::of);
+            if state.calls.any() {
+                reason = Finish::ToolCalls;
+            } else if let Some(stop) = stop {
+                reason = Finish::StopSequence(Some(stop.0.into_owned()));
+            }
+        }
+        state.finished = true;
+        emit(Event::Finish {
+            choice: index,
+            reason,
+        });
+    }
+}
+
+impl ChoiceState {
+    fn delta<'a>(
+        &mut self,
+        delta: Delta<'a>,
+        logprobs: Option<Value>,
+        id: Option<&str>,
+        emit: &mut dyn FnMut(Event<'_>),
+    ) {
+        let choice = self.index;
+        let reasoning = [delta.reasoning_content, delta.reasoning];
+        let reasoning = reasoning.into_iter().flatten().find_map(filled);
+        if let Some(text) = reasoning {
+            emit(Event::Reasoning { choice, text });
+        }
+        self.content(delta.content, logprobs, emit);
+        if let Some(text) = delta.refusal.and_then(Text::filled) {
+            emit(Event::Refusal { choice, text });
+        }
+        for call in delta.tool_calls.into_iter().flatten() {
+            self.calls.read(call, id, choice, emit);
+        }
+        if let Some(function) = delta.function_call {
+            let call = older(function);
+            self.calls.read(call, id, choice, emit);
+        }
+    }
+
+    fn content<'a>(
+        &mut self,
+        content: Option<&'a RawValue>,
+        logprobs: Option<Value>,
+        emit: &mut dyn FnMut(Event<'_>),
+    ) {
+        let choice = self.index;
+        let text = content.and_then(filled);
+        if text.is_some() || logprobs.is_some() {
+            let text = text.unwrap_or_default();
+            emit(Event::Text {
+                choice,
+                text,
+                logprobs,
+            });
+            return;
+        }
+        let Some(raw) = content.filter(|raw| raw.get().starts_with('[')) else {
+            return;
+        };
+        let pieces: Vec<Piece<'a>> = serde_json::from_str(raw.get()).unwrap_or_default();
+        for piece in pieces {
+            for text in piece.thinking.into_iter().flat_map(thinking) {
+                emit(Event::Reasoning { choice, text });
+            }
+            if let Some(text) = piece.text.and_then(Text::filled) {
+                let logprobs = None;
+                emit(Event::Text {
+                    choice,
+                    text,
+                    logprobs,
+                });
+            }
+        }
+    }
+}
+
+fn filled(raw: &RawValue) -> Option<Cow<'_, str>> {
+    Text::of(raw).and_then(Text::filled)
+}
+
+/// Mistral's reasoning: a string, or parts of text.
+fn thinking(raw: &RawValue) -> Vec<Cow<'_, str>> {
+    if let Some(text) = filled(raw) {
+        return vec![text];
+    }
+    let pieces: Vec<Piece<'_>> = serde_json::from_str(raw.get()).unwrap_or_default();
+    let texts = pieces.into_iter().filter_map(|piece| piece.text?.filled());
+    texts.collect()
+}
+
+/// The older way to call, which had no ids and one call.
+fn older(function: FunctionDelta<'_>) -> CallDelta<'_> {
+    CallDelta {
+        index: Some(0),
+        id: None,
+        function: Some(function),
+    }
+}
+
+/// What is said of tokens; a bare `{"content": null}` or `{"content": []}` says nothing.
+fn logprobs(raw: &RawValue) -> Option<Value> {
+    let value: Value = serde_json::from_str(raw.get()).ok()?;
+    let said = |name: &str| {
+        let list = value.get(name).and_then(Value::as_array);
+        list.is_some_and(|list| !list.is_empty())
+    };
+    (said("content") || said("refusal")).then_some(value)
+}
