@@ -51,6 +51,10 @@ impl<B: Body + Unpin> LinesIn<B> {
                 .iter()
                 .position(|byte| *byte == b'\n')
             {
+                // However much of it the network brought at once.
+                if self.searched + at > self.longest {
+                    return Err(NoLine::TooLong(self.longest));
+                }
                 let line = self.buffer.split_to(self.searched + at + 1);
                 self.searched = 0;
                 if line.iter().all(u8::is_ascii_whitespace) {
@@ -108,6 +112,8 @@ mod tests {
     #[tokio::test]
     async fn a_line_without_end_is_cut_off() {
         let mut lines = LinesIn::new(Full::new(Bytes::from(vec![b'x'; 102])), 100);
+        assert!(matches!(lines.next().await, Err(NoLine::TooLong(100))));
+        let mut lines = LinesIn::new(Full::new(Bytes::from(format!("{:>101}\n", 'x'))), 100);
         assert!(matches!(lines.next().await, Err(NoLine::TooLong(100))));
     }
 }

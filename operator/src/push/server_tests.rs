@@ -29,6 +29,8 @@ struct Operator {
     term: Term,
     core: Receiver<FromStream>,
     token: String,
+    /// What the proxy claims to have.
+    have: BTreeMap<Key, String>,
 }
 
 impl Operator {
@@ -76,6 +78,7 @@ impl Operator {
             term,
             core,
             token,
+            have: BTreeMap::new(),
         }
     }
 
@@ -113,7 +116,7 @@ impl Operator {
             proxy: "gateways/edge".into(),
             pod: "edge-1".into(),
             version: "1".into(),
-            items: BTreeMap::new(),
+            items: self.have.clone(),
         });
         lines.send(line(&hello)).await.unwrap();
         let body = futures::stream::unfold(body, |mut body| async move {
@@ -385,4 +388,56 @@ async fn the_hello_of_a_pod_that_is_no_proxy_is_not_read() {
         tokio::join!(operator.post(wire::STREAM_PATH, Some(&token)), refusal);
     assert_eq!(response.status(), StatusCode::FORBIDDEN);
     assert!(from.try_recv().is_err(), "nothing more is asked");
+}
+
+/// Claims that make a hello of `bytes` bytes and a little less.
+fn claims_of(bytes: usize) -> BTreeMap<Key, String> {
+    let hash = "0".repeat(64);
+    let name = |number| {
+        Key::new(
+            Kind::Map,
+            "team-a",
+            format!("{}{number:05}", "x".repeat(200)),
+        )
+    };
+    // Names, hashes, quotes, colon and comma; the rest of the hello takes some hundred bytes.
+    let claim = name(0).to_string().len() + hash.len() + 6;
+    let claims = (0..(bytes - 200) / claim).map(|number| (name(number), hash.clone()));
+    claims.collect()
+}
+
+#[tokio::test]
+async fn a_hello_of_the_longest_length_is_read() {
+    let mut operator = Operator::start().await;
+    operator.have = claims_of(wire::LONGEST_HELLO);
+    assert!(operator.have.len() > 7000);
+    let (mut reader, _lines) = operator
+        .connect(&shelf("one"), &CancellationToken::new())
+        .await;
+    let Some(Down::Transaction(transaction)) = reader.next().await else {
+        panic!("no transaction")
+    };
+    // Nothing of it is known, so it goes.
+    assert_eq!(transaction.delete.len(), operator.have.len());
+    assert_eq!(reader.next().await, Some(Down::Synced));
+}
+
+#[tokio::test]
+async fn a_longer_hello_is_refused_as_the_proxys_fault_so_that_it_claims_nothing_next_time() {
+    let mut operator = Operator::start().await;
+    operator.have = claims_of(wire::LONGEST_HELLO + 4096);
+    let (_, core) = mpsc::channel(1);
+    let mut from = std::mem::replace(&mut operator.core, core);
+    let token = operator.token.clone();
+    let posting = async {
+        tokio::select! {
+            answered = operator.post(wire::STREAM_PATH, Some(&token)) => answered,
+            // Held open, so that nothing is refused for want of a core.
+            asked = async { open(&mut from).await; from.recv().await } => panic!("asked: {asked:?}"),
+        }
+    };
+    let patience = Duration::from_secs(60);
+    let (response, _lines) = tokio::time::timeout(patience, posting).await.unwrap();
+    // This status is what makes a proxy claim nothing.
+    assert_eq!(response.status(), StatusCode::BAD_REQUEST);
 }
