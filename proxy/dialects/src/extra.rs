@@ -20,7 +20,43 @@ pub const HARMLESS: [&str; 9] = [
     "inference_geo",
 ];
 
-/// Sorts `extra`: fields of `known` are copied into `out` unless it has them, those of `dropped` and [`HARMLESS`], and nulls, are left out.
+/// Fields that say how a server of their own dialect runs the model, not what is answered, by the names that their readers
+/// give them: `options.` for Ollama's, `parameters.` for TGI's. Only their own dialect is sent them.
+/// Those of Ollama in the second paragraph are ignored by its newer servers too.
+pub const ENGINE: [&str; 27] = [
+    "options.num_ctx",
+    "options.num_batch",
+    "options.num_gpu",
+    "options.main_gpu",
+    "options.num_keep",
+    "options.num_thread",
+    "options.numa",
+    "options.low_vram",
+    "options.f16_kv",
+    "options.logits_all",
+    "options.vocab_only",
+    "options.embedding_only",
+    "options.use_mmap",
+    "options.use_mlock",
+    "options.draft_num_predict",
+    "shift",
+    "truncate",
+    //
+    "options.mirostat",
+    "options.mirostat_eta",
+    "options.mirostat_tau",
+    "options.penalize_newline",
+    "options.tfs_z",
+    //
+    "parameters.decoder_input_details",
+    "parameters.details",
+    "parameters.do_sample",
+    "parameters.top_n_tokens",
+    "parameters.truncate",
+];
+
+/// Sorts `extra`: fields of `known` are copied into `out` unless it has them, those of `dropped`, [`HARMLESS`] and
+/// [`ENGINE`], and nulls, are left out.
 ///
 /// # Errors
 /// [`Refused`] for any other field; `target` is the dialect's name for the message.
@@ -37,7 +73,11 @@ pub fn carry(
             if !out.contains_key(name) {
                 out.insert(name.to_owned(), value.clone());
             }
-        } else if !(value.is_null() || dropped.contains(&name) || HARMLESS.contains(&name)) {
+        } else if !(value.is_null()
+            || dropped.contains(&name)
+            || HARMLESS.contains(&name)
+            || ENGINE.contains(&name))
+        {
             return Err(Refused {
                 field: Field::Extra(name.to_owned()),
                 message: format!(

@@ -13,12 +13,14 @@
 //!
 //! One folder a dialect, with the same file names in each: `request`, `reply`, `stream`, `error`.
 
+pub mod anthropic;
 pub mod codec;
 pub mod extra;
 pub mod fields;
 pub mod form;
 pub mod framing;
 pub mod json;
+pub mod ollama;
 pub mod openai;
 pub mod wire;
 

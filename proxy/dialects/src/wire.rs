@@ -1,13 +1,20 @@
 //! The table of dialects. A new one is a folder, a line here and its tests.
 
 use crate::codec::Codec;
-use crate::openai;
+use crate::anthropic;
+use crate::{ollama, openai};
 
 /// A wire format: a dialect's form of a conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Wire {
+    /// Anthropic's messages.
+    Messages,
     /// OpenAI's chat completions.
     Chat,
+    /// Ollama's chat.
+    OllamaChat,
+    /// Ollama's generate.
+    OllamaGenerate,
 }
 
 impl Wire {
@@ -15,7 +22,10 @@ impl Wire {
     #[must_use]
     pub fn codec(self) -> &'static dyn Codec {
         match self {
+            Self::Messages => &anthropic::Messages,
             Self::Chat => &openai::Chat,
+            Self::OllamaChat => &ollama::Chat,
+            Self::OllamaGenerate => &ollama::Generate,
         }
     }
 }

@@ -1,0 +1,123 @@
+//! Calls of tools, gathered until they are whole: Ollama sends a call in one line, others in pieces.
+
+/// A call whose arguments are still coming.
+#[derive(Debug)]
+struct Open {
+    call: u32,
+    id: String,
+    name: String,
+    json: String,
+    scan: Scan,
+}
+
+/// Follows a JSON object by its brackets, so that its end is known when it comes.
+#[derive(Clone, Copy, Debug, Default)]
+struct Scan {
+    depth: usize,
+    in_string: bool,
+    escaped: bool,
+}
+
+impl Scan {
+    /// Whether the object ends within the piece.
+    fn ends(&mut self, piece: &str) -> bool {
+        for byte in piece.bytes() {
+            match byte {
+                _ if self.escaped => self.escaped = false,
+                b'\\' if self.in_string => self.escaped = true,
+                b'"' => self.in_string = !self.in_string,
+                _ if self.in_string => {}
+                b'{' | b'[' => self.depth += 1,
+                b'}' | b']' => {
+                    self.depth = self.depth.saturating_sub(1);
+                    if self.depth == 0 {
+                        return true;
+                    }
+                }
+                _ => {}
+            }
+        }
+        false
+    }
+}
+
+/// A call that is whole.
+#[derive(Debug)]
+pub(super) struct Whole {
+    /// Its id.
+    pub(super) id: String,
+    /// The tool's name.
+    pub(super) name: String,
+    /// The JSON text.
+    pub(super) json: String,
+}
+
+/// The calls that are still coming.
+#[derive(Debug, Default)]
+pub(super) struct Calls {
+    open: Vec<Open>,
+}
+
+impl Calls {
+    /// A call begins.
+    pub(super) fn start(&mut self, call: u32, id: &str, name: &str) {
+        self.open.push(Open {
+            call,
+            id: id.to_owned(),
+            name: name.to_owned(),
+            json: String::new(),
+            scan: Scan::default(),
+        });
+    }
+
+    /// A piece of a call's arguments; gives the call if they are whole now.
+    pub(super) fn piece(&mut self, call: u32, piece: &str) -> Option<Whole> {
+        let place = self.open.iter().position(|open| open.call == call)?;
+        let open = self.open.get_mut(place)?;
+        open.json.push_str(piece);
+        open.scan
+            .ends(piece)
+            .then(|| whole(self.open.remove(place)))
+    }
+
+    /// The answer ends: gives every call that is left, such as those without arguments.
+    pub(super) fn rest(&mut self) -> impl Iterator<Item = Whole> {
+        std::mem::take(&mut self.open).into_iter().map(whole)
+    }
+}
+
+fn whole(open: Open) -> Whole {
+    Whole {
+        id: open.id,
+        name: open.name,
+        json: open.json,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_call_is_whole_at_its_last_piece_however_it_is_cut(cuts in proptest::collection::vec(0usize..60, 0..6)) {
+            let text = r#"{"a":"}\"{","b":[{"c":1},{}],"d":"\\","ü":{}}"#;
+            let mut cuts: Vec<usize> = cuts.into_iter().filter(|cut| text.is_char_boundary(*cut)).collect();
+            cuts.push(text.len());
+            cuts.sort_unstable();
+            let mut calls = Calls::default();
+            calls.start(3, "id", "name");
+            let mut from = 0;
+            for cut in cuts {
+                let done = calls.piece(3, &text[from..cut]);
+                prop_assert_eq!(done.is_some(), cut == text.len() && from < cut);
+                from = cut;
+                if let Some(done) = done {
+                    prop_assert_eq!(done.json, text);
+                }
+            }
+        }
+    }
+}
