@@ -14,7 +14,7 @@ fn main() -> ExitCode {
     let args = Args::parse();
     // The client reports every failed attempt; we report each outage once, in our own words.
     let filter = EnvFilter::new(format!(
-        "{},kube_client::client::builder=off",
+        "{},kube_client::client=error,kube_client::client::builder=off,kube_runtime::watcher=error",
         args.log_level
     ));
     let log = tracing_subscriber::fmt()

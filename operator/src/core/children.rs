@@ -96,10 +96,16 @@ impl Core {
         }
     }
 
+    /// Whether a resource is being deleted, or its namespace is: what it owns goes too.
+    fn goes(&self, resource: &ObjectMeta) -> bool {
+        let namespace = resource.namespace.as_deref().unwrap_or_default();
+        resource.deletion_timestamp.is_some() || self.terminating.contains(namespace)
+    }
+
     /// The job that brings an LLMProxy's objects to what they should be.
     pub(super) fn proxy_job(&mut self, name: &ObjectKey, now: Instant) -> Option<Job> {
         let resource = self.world.proxy(name)?;
-        if resource.metadata.deletion_timestamp.is_some() {
+        if self.goes(&resource.metadata) {
             return None;
         }
         // Its objects would be the operator's own.
@@ -132,7 +138,7 @@ impl Core {
     /// The job that brings a route's Service to what it should be, if it is not already.
     pub(super) fn route_job(&mut self, name: &ObjectKey, now: Instant) -> Option<Job> {
         let resource = self.world.route(name)?;
-        if resource.metadata.deletion_timestamp.is_some() {
+        if self.goes(&resource.metadata) {
             return None;
         }
         let key = Key {
@@ -184,6 +190,13 @@ impl Core {
         for (source, metadata) in written {
             self.owned.wrote(source, name_of(&metadata), &metadata);
         }
+        let fault = fault.filter(|(object, fault)| match fault {
+            Unapplied::Refused(fault) if is_too_late(fault) => {
+                tracing::debug!(%proxy, %object, "nothing is made any more in a namespace that goes");
+                false
+            }
+            _ => true,
+        });
         self.proxy_work.done(&proxy, fault.is_none(), now);
         let before = self.proxy_faults.remove(&proxy);
         if let Some((object, fault)) = fault {
@@ -215,8 +228,13 @@ impl Core {
         settled: kube::Result<Settled>,
         now: Instant,
     ) {
-        self.route_work.done(&route, settled.is_ok(), now);
+        let too_late = settled.as_ref().is_err_and(is_too_late);
+        self.route_work
+            .done(&route, settled.is_ok() || too_late, now);
         match settled {
+            Err(_) if too_late => {
+                tracing::debug!(%route, "no Service is made any more in a namespace that goes");
+            }
             Ok(Settled::Done(written)) => {
                 if let Some(metadata) = written {
                     self.owned
@@ -240,6 +258,15 @@ impl Core {
             }
         }
     }
+}
+
+/// Whether the API server refused to make something because its namespace is being deleted.
+fn is_too_late(fault: &kube::Error) -> bool {
+    let kube::Error::Api(status) = fault else {
+        return false;
+    };
+    let mut causes = status.details.iter().flat_map(|details| &details.causes);
+    causes.any(|cause| cause.reason == "NamespaceTerminating")
 }
 
 /// What the API server refused and will refuse again, in its own words.

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::children::Child;
 use crate::children::apply::{Settled, Unapplied};
 use crate::children::route::Wanted;
-use crate::status::Written;
+use crate::status::{News, Written};
 use crate::watch::Source;
 
 /// One thing to do.
@@ -38,10 +38,17 @@ pub enum Job {
     WriteStatus {
         /// The resource.
         key: Key,
-        /// Its status as it stood.
-        before: Value,
         /// Its status as it should be.
         after: Value,
+    },
+    /// Record an event.
+    Tell {
+        /// The resource.
+        key: Key,
+        /// Its UID.
+        uid: String,
+        /// What there is to tell.
+        news: News,
     },
 }
 
@@ -63,4 +70,6 @@ pub enum Done {
     SettleService(ObjectKey, kube::Result<Settled>),
     /// A status was written.
     WriteStatus(Key, Value, kube::Result<Written>),
+    /// An event was recorded, or given up: it is a courtesy.
+    Told(Key),
 }

@@ -29,7 +29,16 @@ impl Core {
     fn applied(&mut self, source: Source, thing: Thing, now: Instant) {
         match thing {
             Thing::Resource(resource) => self.resource(*resource, now),
-            Thing::Namespace(name, labels) => {
+            Thing::Namespace {
+                name,
+                labels,
+                terminating,
+            } => {
+                if terminating {
+                    self.terminating.insert(name.clone());
+                } else {
+                    self.terminating.remove(&name);
+                }
                 let changes = self.world.apply(Object::Namespace { name, labels });
                 self.changed(changes, now);
             }
@@ -71,6 +80,7 @@ impl Core {
                 self.forget(&key);
             }
             Source::Namespaces => {
+                self.terminating.remove(&name.name);
                 let changes = self.world.delete_namespace(&name.name);
                 self.changed(changes, now);
             }
@@ -95,6 +105,7 @@ impl Core {
     fn resource(&mut self, resource: Resource, now: Instant) {
         let Resource {
             key,
+            uid,
             version,
             object,
             status,
@@ -102,7 +113,7 @@ impl Core {
         if let Object::Malformed { message, .. } = &object {
             tracing::warn!(%key, fault = %message, "a resource does not parse");
         }
-        self.status_seen(&key, version, status, now);
+        self.status_seen(&key, uid, version, status, now);
         let changes = self.world.apply(object);
         self.changed(changes, now);
     }
@@ -226,6 +237,11 @@ impl Core {
         }
         for key in changes.outcomes {
             self.note_uses(&key, now);
+            // Whether it is served decides what is said of what it uses.
+            let uses = self.uses.get(&key).cloned().unwrap_or_default();
+            for item in uses {
+                self.want_status(item, now);
+            }
             if self.world.outcome(&key).is_some() {
                 self.want_children(&key, now);
                 self.want_status(key, now);
@@ -272,6 +288,7 @@ impl Core {
     fn forget(&mut self, key: &Key) {
         self.statuses.remove(key);
         self.status_work.forget(key);
+        self.news.forget(key);
         match key.kind {
             Kind::Proxy => {
                 self.proxy_work.forget(&key.object);

@@ -7,6 +7,7 @@ mod children;
 mod health;
 mod job;
 mod known;
+mod news;
 mod perform;
 mod run;
 mod standing;
@@ -84,6 +85,10 @@ pub struct Core {
 
     statuses: BTreeMap<Key, Entry>,
     status_work: Schedule<Key>,
+    /// Resources that people are to be told of.
+    news: Schedule<Key>,
+    /// Namespaces that are being deleted: nothing can be made in them any more.
+    terminating: BTreeSet<String>,
 }
 
 impl Core {
@@ -129,6 +134,8 @@ impl Core {
             waiting: BTreeMap::new(),
             statuses: BTreeMap::new(),
             status_work: Schedule::new(8).waiting_at_most(SOON),
+            news: Schedule::new(8),
+            terminating: BTreeSet::new(),
         }
     }
 
@@ -153,6 +160,7 @@ impl Core {
         self.proxy_work.clear();
         self.route_work.clear();
         self.status_work.clear();
+        self.news.clear();
         self.waiting.clear();
     }
 

@@ -9,7 +9,7 @@ use super::{Done, Job};
 use crate::children::Child;
 use crate::children::apply::{apply, settle_service};
 use crate::metrics::Metrics;
-use crate::status::write;
+use crate::status::{tell, write};
 
 /// Performs one job.
 pub(super) async fn perform(
@@ -35,10 +35,14 @@ pub(super) async fn perform(
             count(metrics, &metrics.object_writes, settled.is_ok());
             Done::SettleService(route, settled)
         }
-        Job::WriteStatus { key, before, after } => {
-            let written = write(client, recorder, &key, &before, &after).await;
+        Job::WriteStatus { key, after } => {
+            let written = write(client, &key, &after).await;
             count(metrics, &metrics.status_writes, written.is_ok());
             Done::WriteStatus(key, after, written)
+        }
+        Job::Tell { key, uid, news } => {
+            tell(recorder, &key, uid, news).await;
+            Done::Told(key)
         }
     }
 }

@@ -65,6 +65,12 @@ impl Core {
                 None => self.status_work.done(&key, true, now),
             }
         }
+        while let Some(key) = self.news.take(now) {
+            match self.news_job(&key) {
+                Some(job) => jobs.push(job),
+                None => self.news.done(&key, true, now),
+            }
+        }
         jobs
     }
 
@@ -75,6 +81,7 @@ impl Core {
             self.proxy_work.next(),
             self.route_work.next(),
             self.status_work.next(),
+            self.news.next(),
         ];
         let others = others.into_iter().flatten().filter(|_| self.acts());
         others.chain(self.secret_reads.next()).min()
@@ -100,6 +107,7 @@ impl Core {
             } => self.proxy_applied(proxy, written, fault, now),
             Done::SettleService(route, settled) => self.service_settled(route, settled, now),
             Done::WriteStatus(key, after, written) => self.status_written(key, after, written, now),
+            Done::Told(key) => self.news.done(&key, true, now),
         }
     }
 }

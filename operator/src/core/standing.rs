@@ -82,6 +82,15 @@ impl Core {
         }
     }
 
+    /// Whether a route that some LLMProxy serves needs the item.
+    pub(super) fn is_used(&self, item: &Key) -> bool {
+        let mut users = self.users.get(item).into_iter().flatten();
+        users.any(|user| {
+            let outcome = self.world.outcome(user);
+            outcome.is_some_and(|outcome| !outcome.attached.is_empty())
+        })
+    }
+
     /// What a proxy said when it could not apply the item, or one that it needs.
     fn refusal(&self, proxies: &[ObjectKey], key: &Key, outcome: &Outcome) -> Option<String> {
         self.streams.values().find_map(|connected| {

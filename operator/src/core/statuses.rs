@@ -14,7 +14,9 @@ use serde_json::Value;
 use super::{Core, Job};
 use crate::children::labels::selector_text;
 use crate::children::proxy::service_port;
-use crate::status::{self, Backend, Proxies, RouteFacts, Upstream, Written, is_urgent, normal};
+use crate::status::{
+    self, Backend, Proxies, RouteFacts, Upstream, Written, is_urgent, normal, ready_of,
+};
 
 /// How long facts gather before a status is drawn from them: an edit and its push make one write.
 const GATHER: Duration = Duration::from_millis(25);
@@ -25,12 +27,33 @@ pub(super) const HOT: Duration = Duration::from_secs(10);
 #[derive(Debug, Default)]
 pub(super) struct Entry {
     /// As it stands, as far as we know.
-    status: Value,
+    pub(super) status: Value,
     /// The version of the object that said so.
     version: u64,
     /// When we last wrote it.
     pub(super) written: Option<Instant>,
     in_flight: bool,
+    /// What the watch showed while a write was under way: our own write, or somebody else's after it.
+    meanwhile: Option<(u64, Value)>,
+    /// A write got no answer, so it may stand or not, whatever we know of the status.
+    unsure: bool,
+    /// The object's UID.
+    pub(super) uid: String,
+    /// The Ready that people were told of last.
+    pub(super) told: String,
+}
+
+impl Entry {
+    /// Takes in what the watch shows. Whether it is news.
+    fn shown(&mut self, version: u64, status: Value) -> bool {
+        self.version = version;
+        if self.status == status {
+            return false;
+        }
+        self.told = ready_of(&status).map_or_else(String::new, |(ready, ..)| ready.to_owned());
+        self.status = status;
+        true
+    }
 }
 
 impl Core {
@@ -42,15 +65,23 @@ impl Core {
     }
 
     /// Takes in a status as a watch shows it. What is not as we left it is looked at again.
-    pub(super) fn status_seen(&mut self, key: &Key, version: u64, status: Value, now: Instant) {
+    pub(super) fn status_seen(
+        &mut self,
+        key: &Key,
+        uid: String,
+        version: u64,
+        status: Value,
+        now: Instant,
+    ) {
         let entry = self.statuses.entry(key.clone()).or_default();
-        if entry.in_flight || (version <= entry.version && entry.version != 0) {
+        if version <= entry.version && entry.version != 0 {
             return;
         }
-        entry.version = version;
+        entry.uid = uid;
         let status = as_ours(key.kind, status);
-        if entry.status != status {
-            entry.status = status;
+        if entry.in_flight {
+            entry.meanwhile = Some((version, status));
+        } else if entry.shown(version, status) {
             self.want_status(key.clone(), now);
         }
     }
@@ -64,11 +95,12 @@ impl Core {
             .unwrap_or_default();
         let after = self.draw(key, &before, clock)?;
         let entry = self.statuses.entry(key.clone()).or_default();
-        if after == before {
+        if after == before && !entry.unsure {
             return None;
         }
         if let Some(next) = entry.written.map(|written| written + HOT)
             && next > now
+            && !entry.unsure
             && !is_urgent(&before, &after)
         {
             self.status_work.want(key.clone(), next);
@@ -77,7 +109,6 @@ impl Core {
         entry.in_flight = true;
         Some(Job::WriteStatus {
             key: key.clone(),
-            before,
             after,
         })
     }
@@ -95,14 +126,25 @@ impl Core {
         };
         entry.in_flight = false;
         match written {
-            Ok(Written::Done(version)) => {
+            // An older version is one of an object of the same name that is gone.
+            Ok(Written::Done(version)) if version >= entry.version => {
                 entry.status = after;
-                entry.version = entry.version.max(version);
+                entry.version = version;
                 entry.written = Some(now);
+                entry.unsure = false;
             }
-            Ok(Written::Gone) => {}
-            Err(fault) => tracing::warn!(%key, %fault, "a status could not be written"),
+            Ok(_) => {}
+            Err(fault) => {
+                entry.unsure = true;
+                tracing::warn!(%key, %fault, "a status could not be written");
+            }
         }
+        let meanwhile = entry.meanwhile.take();
+        let newer = meanwhile.filter(|(version, _)| *version > entry.version);
+        if newer.is_some_and(|(version, status)| entry.shown(version, status)) {
+            self.want_status(key.clone(), now);
+        }
+        self.want_news(key, now);
     }
 
     /// What the status should be.
@@ -115,7 +157,7 @@ impl Core {
                 clock,
             )),
             Kind::Backend => {
-                let used = self.users.contains_key(key);
+                let used = self.is_used(key);
                 let merged = self.health.merged(&Upstream {
                     item: key.clone(),
                     inline: None,

@@ -24,7 +24,7 @@ pub fn backend(
                 condition::HEALTHY,
                 "Unknown",
                 "NotUsed",
-                "no route uses this backend",
+                "no route that is served uses this backend",
             );
         }
         (true, Some(merged)) => {

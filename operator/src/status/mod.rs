@@ -1,9 +1,11 @@
-//! What the operator says of resources. Pure: facts in, status out; [`write()`] alone talks to the API server.
+//! What the operator says of resources. Pure: facts in, status out; [`write()`] and [`tell()`] alone talk to
+//! the API server.
 
 mod backend;
 mod draft;
 mod health;
 mod map;
+mod news;
 mod programmed;
 mod proxy;
 mod route;
@@ -13,6 +15,7 @@ pub use backend::backend;
 pub use draft::{Draft, is_urgent, normal, ready_of};
 pub use health::{Health, Merged, Upstream};
 pub use map::map;
+pub use news::{News, tell};
 pub use programmed::Standing;
 pub use proxy::{Proxies, proxy};
 pub use route::{Backend, RouteFacts, route};

@@ -42,10 +42,19 @@ pub fn route(
     let mut draft = Draft::new(outcome, &previous.conditions, now);
     facts.standing.set(&mut draft);
     let backends = match facts.route {
+        // Nobody asks them any more, so what was said of them is no longer true.
+        Some(_) if facts.proxy.is_none() => unasked(&facts.backends, &previous.backends, now),
         Some(_) => backends(&facts.backends, &previous.backends, now),
         None => previous.backends.clone(),
     };
-    let (status, reason, message) = judge(&backends);
+    let (status, reason, message) = match facts.proxy {
+        None if facts.route.is_some() => (
+            "Unknown",
+            "NotAttached",
+            "no LLMProxy serves this route, so nobody asks its backends".to_owned(),
+        ),
+        _ => judge(&backends),
+    };
     draft.set(condition::BACKENDS_HEALTHY, status, reason, &message);
     let url = match facts.route {
         Some(route) => url(route, facts),
@@ -95,6 +104,22 @@ fn url(route: &LLMRoute, facts: &RouteFacts<'_>) -> Option<String> {
             )
         }
     })
+}
+
+/// Backends of which nothing is known, with the time since when.
+fn unasked(backends: &[Backend], previous: &[BackendStatus], now: Timestamp) -> Vec<BackendStatus> {
+    let known = |name: &str| {
+        let before = previous.iter().find(|before| before.name == name)?;
+        (before.health == BackendHealth::Unknown).then(|| before.last_transition_time.clone())?
+    };
+    let unknown = |backend: &Backend| BackendStatus {
+        name: backend.name.clone(),
+        health: BackendHealth::Unknown,
+        models: None,
+        last_transition_time: Some(known(&backend.name).unwrap_or_else(|| now.to_string())),
+        message: None,
+    };
+    backends.iter().map(unknown).collect()
 }
 
 fn backends(

@@ -70,8 +70,11 @@ pub(super) async fn follow<K, F>(
                     streaming = false;
                     break;
                 }
-                // The history that we ask for is gone: the next thing is a fresh list, at once.
-                Err(watcher::Error::WatchError(status)) if status.code == 410 => Vec::new(),
+                Err(fault) if is_expired(&fault) => {
+                    tracing::debug!(kind = source.as_str(), %fault, "the history is gone; it is listed afresh");
+                    tokio::time::sleep(backoff.wait()).await;
+                    break;
+                }
                 Err(fault) => {
                     // Once an outage, not once an attempt.
                     if failing {
@@ -93,6 +96,15 @@ pub(super) async fn follow<K, F>(
                 }
             }
         }
+    }
+}
+
+/// Whether the history that a watch asks for is gone: only a fresh list helps.
+fn is_expired(fault: &watcher::Error) -> bool {
+    match fault {
+        watcher::Error::WatchError(status) => status.code == 410,
+        watcher::Error::WatchStartFailed(kube::Error::Api(status)) => status.code == 410,
+        _ => false,
     }
 }
 

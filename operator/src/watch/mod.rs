@@ -38,10 +38,11 @@ pub fn begin(client: &Client, listener: &Sender<Seen>) -> JoinSet<()> {
     }
     let namespace = |object: PartialObjectMeta<Namespace>| {
         let metadata = object.metadata;
-        Thing::Namespace(
-            metadata.name.unwrap_or_default(),
-            metadata.labels.unwrap_or_default(),
-        )
+        Thing::Namespace {
+            name: metadata.name.unwrap_or_default(),
+            labels: metadata.labels.unwrap_or_default(),
+            terminating: metadata.deletion_timestamp.is_some(),
+        }
     };
     let everything = Api::<PartialObjectMeta<Namespace>>::all(client.clone());
     watches.spawn(follow(

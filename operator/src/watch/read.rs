@@ -38,6 +38,7 @@ pub fn resource(kind: Kind, object: DynamicObject) -> Resource {
         .and_then(|version| version.parse().ok());
     let version = version.unwrap_or_default();
     let generation = metadata.generation.unwrap_or_default();
+    let uid = metadata.uid.clone().unwrap_or_default();
     let status = data
         .as_object_mut()
         .and_then(|data| data.remove("status"))
@@ -49,6 +50,7 @@ pub fn resource(kind: Kind, object: DynamicObject) -> Resource {
     });
     Resource {
         key,
+        uid,
         version,
         object,
         status,

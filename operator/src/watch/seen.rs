@@ -90,8 +90,15 @@ pub enum Change {
 pub enum Thing {
     /// One of our resources.
     Resource(Box<Resource>),
-    /// A Namespace and its labels.
-    Namespace(String, BTreeMap<String, String>),
+    /// A Namespace.
+    Namespace {
+        /// Its name.
+        name: String,
+        /// Its labels, which decide about references.
+        labels: BTreeMap<String, String>,
+        /// Whether it is being deleted.
+        terminating: bool,
+    },
     /// A Secret exists or changed.
     Secret(ObjectKey),
     /// A Pod.
@@ -109,6 +116,8 @@ pub enum Thing {
 pub struct Resource {
     /// Which one.
     pub key: Key,
+    /// Its UID, which tells it from another of the same name.
+    pub uid: String,
     /// Its version, as a number that grows; 0 where it is none.
     pub version: u64,
     /// What it says.

@@ -3,4 +3,6 @@
 mod cold;
 mod serving;
 mod stage;
+mod telling;
+mod truth;
 mod writing;

@@ -32,8 +32,16 @@ pub(super) struct Stage {
     pub(super) unreadable: bool,
     /// Every status as it was last written.
     pub(super) statuses: BTreeMap<Key, Value>,
+    /// Events: of what, and their reasons.
+    pub(super) told: Vec<(Key, String)>,
     /// Keys of statuses in the order of their writes.
     pub(super) writes: Vec<Key>,
+    /// Whether statuses are written and nobody hears of it.
+    pub(super) unanswered: bool,
+    /// What happens while the next status of a route is written.
+    pub(super) meanwhile: Option<fn(&mut Stage)>,
+    /// Whether Services are refused because their namespace goes.
+    pub(super) too_late: bool,
     /// Whether Services of routes are in somebody's way.
     pub(super) conflict: bool,
     /// How often Services were looked after.
@@ -57,7 +65,11 @@ impl Stage {
             secrets: BTreeMap::new(),
             unreadable: false,
             statuses: BTreeMap::new(),
+            told: Vec::new(),
             writes: Vec::new(),
+            unanswered: false,
+            meanwhile: None,
+            too_late: false,
             conflict: false,
             services: 0,
         }
@@ -154,6 +166,34 @@ impl Stage {
         );
     }
 
+    pub(super) fn delete(&mut self, key: &Key) {
+        let change = Change::Deleted(key.object.clone());
+        self.core.seen(
+            Seen {
+                source: Source::Resources(key.kind),
+                change,
+            },
+            self.now,
+        );
+        self.statuses.remove(key);
+    }
+
+    /// The namespace `team-a` is being deleted.
+    pub(super) fn terminate(&mut self) {
+        let change = Change::Applied(Thing::Namespace {
+            name: "team-a".into(),
+            labels: BTreeMap::new(),
+            terminating: true,
+        });
+        self.core.seen(
+            Seen {
+                source: Source::Namespaces,
+                change,
+            },
+            self.now,
+        );
+    }
+
     pub(super) fn pod(&mut self, name: &str, uid: &str) {
         let metadata = ObjectMeta {
             uid: Some(uid.into()),
@@ -221,6 +261,9 @@ impl Stage {
             },
             Job::SettleService { route, .. } => {
                 self.services += 1;
+                if self.too_late {
+                    return Done::SettleService(route, Err(too_late()));
+                }
                 let settled = if self.conflict {
                     Settled::Conflict("rename the route".into())
                 } else {
@@ -232,7 +275,21 @@ impl Stage {
                 self.statuses.insert(key.clone(), after.clone());
                 self.writes.push(key.clone());
                 self.version += 1;
-                Done::WriteStatus(key, after, Ok(Written::Done(self.version)))
+                let written = Written::Done(self.version);
+                if key.kind == Kind::Route
+                    && let Some(meanwhile) = self.meanwhile.take()
+                {
+                    meanwhile(self);
+                }
+                if self.unanswered {
+                    let fault = kube::Error::LinesCodecMaxLineLengthExceeded;
+                    return Done::WriteStatus(key, after, Err(fault));
+                }
+                Done::WriteStatus(key, after, Ok(written))
+            }
+            Job::Tell { key, news, .. } => {
+                self.told.push((key.clone(), news.reason));
+                Done::Told(key)
             }
         }
     }
@@ -332,6 +389,16 @@ impl Stage {
         stage.soon();
         (stage, route, proxy)
     }
+}
+
+/// What the API server says of an object for a namespace that is being deleted.
+fn too_late() -> kube::Error {
+    let status = json!({
+        "status": "Failure", "reason": "Forbidden", "code": 403,
+        "message": "unable to create new content in namespace team-a because it is being terminated",
+        "details": {"causes": [{"reason": "NamespaceTerminating", "field": "metadata.namespace"}]},
+    });
+    kube::Error::Api(serde_json::from_value(status).unwrap())
 }
 
 /// A connected proxy.
