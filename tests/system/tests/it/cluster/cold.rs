@@ -1,4 +1,4 @@
-//! An operator that starts beside something that it cannot judge (decision 5).
+//! An operator that starts beside something that it cannot judge.
 
 use dragoman_simulator::Simulator;
 use dragoman_system::{Kubectl, eventually};
