@@ -30,6 +30,9 @@ impl Core {
             return;
         }
         let mut kept = self.world.kept(proxy, &lacking);
+        if !kept.is_empty() {
+            tracing::info!(%proxy, items = kept.len(), "proxies keep items that a broken resource may need");
+        }
         // A member that is not on the shelf waits for a Secret.
         let waiting = lacking
             .into_iter()
@@ -38,7 +41,6 @@ impl Core {
         if kept.is_empty() {
             return;
         }
-        tracing::info!(%proxy, items = kept.len(), "proxies keep items that a broken resource may need");
         let updates: Vec<Update> = kept.iter().map(|item| self.as_it_is(item)).collect();
         self.adopted.entry(proxy.clone()).or_default().extend(kept);
         if shelf.update(updates, now) {
