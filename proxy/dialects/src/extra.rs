@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use crate::form::{Field, Refused};
 
 /// Fields that any target may leave out: they say how the request is kept, counted or cached at the vendor, not what is answered.
-pub const HARMLESS: [&str; 9] = [
+pub const HARMLESS: [&str; 14] = [
     "metadata",
     "prompt_cache_key",
     "prompt_cache_retention",
@@ -18,6 +18,12 @@ pub const HARMLESS: [&str; 9] = [
     "truncation",
     "user",
     "inference_geo",
+    // Anthropic's: marks for its cache, names of its previews, and what it forgets of a long conversation.
+    "cache_control",
+    "anthropic_beta",
+    "context_management",
+    "diagnostics",
+    "user_profile_id",
 ];
 
 /// Fields that say how a server of their own dialect runs the model, not what is answered, by the names that their readers

@@ -1,0 +1,162 @@
+//! Content, read block by block.
+//!
+//! A block of a kind that the form does not know, or of a known kind with members that it does not know (`citations` on a
+//! document, `caller` on a tool call), stays as it stood, for its own dialect only. Left out are: a cache mark on a tool call
+//! (it only costs), and the members of a tool result besides its content.
+
+use serde_json::{Map, Value};
+
+use crate::fields::Fields;
+use crate::form::{Arguments, Base64, Malformed, Part, Source, ToolCall, ToolResult};
+
+/// The members that the form knows, by the block's type.
+const KNOWN: [(&str, &[&str]); 7] = [
+    ("text", &["text", "citations", "cache_control"]),
+    ("image", &["source", "cache_control"]),
+    ("document", &["source", "title", "cache_control"]),
+    ("thinking", &["thinking", "signature"]),
+    ("redacted_thinking", &["data"]),
+    ("tool_use", &["id", "name", "input", "cache_control"]),
+    (
+        "tool_result",
+        &["tool_use_id", "content", "is_error", "cache_control"],
+    ),
+];
+
+/// The content of a message, a system prompt or a tool result: one text, or a list of blocks.
+///
+/// # Errors
+/// [`Malformed`] if it is something else.
+pub fn content(owner: &mut Fields, name: &str) -> Result<Option<Vec<Part>>, Malformed> {
+    match owner.value(name) {
+        None => Ok(None),
+        Some(Value::String(text)) if text.is_empty() => Ok(Some(Vec::new())),
+        Some(Value::String(text)) => Ok(Some(vec![Part::text(text)])),
+        Some(Value::Array(blocks)) => {
+            let place = owner.path(name);
+            let each = blocks.into_iter().enumerate();
+            each.map(|(number, value)| block(value, &format!("{place}[{number}]")))
+                .collect::<Result<_, _>>()
+                .map(Some)
+        }
+        Some(_) => Err(owner.fault(name, "The field must be a string or a list of blocks.")),
+    }
+}
+
+/// One block.
+///
+/// # Errors
+/// [`Malformed`] if it has no type, or lacks what its type requires.
+pub fn block(value: Value, at: &str) -> Result<Part, Malformed> {
+    let mut fields = Fields::of(value, at)?;
+    let kind = match fields.peek("type") {
+        Some(Value::String(kind)) => kind.clone(),
+        _ => return Err(fields.missing("type")),
+    };
+    let Some((_, members)) = KNOWN.iter().find(|(name, _)| *name == kind) else {
+        return Ok(other(kind, fields.rest()));
+    };
+    let strict = kind != "tool_result";
+    let mut map = fields.rest();
+    map.retain(|name, value| !(value.is_null() || says_nothing(name, value)));
+    let foreign = |name: &String| name != "type" && !members.contains(&name.as_str());
+    let of_blocks =
+        map.get("source").and_then(|source| source.get("type")) == Some(&"content".into());
+    if strict && (of_blocks || map.keys().any(foreign)) {
+        return Ok(other(kind, map));
+    }
+    fields = Fields::of(Value::Object(map), at)?;
+    let cache = fields.value("cache_control");
+    Ok(match kind.as_str() {
+        "text" => Part::Text {
+            text: fields.required_string("text")?,
+            citations: fields.value("citations"),
+            cache,
+        },
+        "image" => Part::Image {
+            source: source(&mut fields)?,
+            detail: None,
+            cache,
+        },
+        "document" => Part::Document {
+            source: source(&mut fields)?,
+            name: fields.string("title")?,
+            cache,
+        },
+        "thinking" => Part::Reasoning {
+            text: fields.required_string("thinking")?,
+            signature: fields.string("signature")?.filter(|text| !text.is_empty()),
+            encrypted: None,
+            id: None,
+        },
+        "redacted_thinking" => Part::Reasoning {
+            text: String::new(),
+            signature: None,
+            encrypted: Some(fields.required_string("data")?),
+            id: None,
+        },
+        "tool_use" => tool_use(fields)?,
+        _ => Part::ToolResult(ToolResult {
+            call: fields.required_string("tool_use_id")?,
+            name: None,
+            parts: content(&mut fields, "content")?.unwrap_or_default(),
+            is_error: fields.bool("is_error")?.unwrap_or(false),
+            cache,
+        }),
+    })
+}
+
+fn other(kind: String, map: Map<String, Value>) -> Part {
+    Part::Other {
+        kind,
+        value: Value::Object(map),
+    }
+}
+
+/// Members with the value that they have by default: `caller` of a call by the model itself, `citations` that are off.
+fn says_nothing(name: &str, value: &Value) -> bool {
+    match name {
+        "caller" => value.get("type") == Some(&"direct".into()),
+        "citations" => value.get("enabled") == Some(&false.into()),
+        _ => false,
+    }
+}
+
+fn tool_use(mut fields: Fields) -> Result<Part, Malformed> {
+    let input = match fields.value("input") {
+        Some(Value::Object(map)) => map,
+        None => Map::new(),
+        Some(_) => return Err(fields.fault("input", "The field must be an object.")),
+    };
+    Ok(Part::ToolCall(ToolCall {
+        id: fields.required_string("id")?,
+        name: fields.required_string("name")?,
+        arguments: Arguments::from_object(&input),
+        signature: None,
+    }))
+}
+
+fn source(block: &mut Fields) -> Result<Source, Malformed> {
+    let mut source = block
+        .object("source")?
+        .ok_or_else(|| block.missing("source"))?;
+    match source.required_string("type")?.as_str() {
+        "base64" => Ok(Source::Inline {
+            media_type: source.string("media_type")?,
+            data: Base64::new(source.required_string("data")?),
+        }),
+        "url" => {
+            let url = source.required_string("url")?;
+            Ok(match Base64::of_data_url(url) {
+                Ok((media_type, data)) => Source::Inline { media_type, data },
+                Err(url) => Source::Url(url),
+            })
+        }
+        "file" => Ok(Source::File(source.required_string("file_id")?)),
+        "text" => Ok(Source::Text(source.required_string("data")?)),
+        other => {
+            let message = format!("The type must be base64, url, file or text, not {other:?}.");
+            Err(source.fault("type", message))
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! A request, written.
+//!
+//! Rules of ours: a request without a limit, which the vendor requires, gets [`DEFAULT_MAX_TOKENS`] and what thinking is expected to
+//! take; `top_p: 1` and a `top_k` below 1 say nothing and are left out, since newer models refuse the former beside a temperature; a schema's name and
+//! description are left out, and so is `keep_alive`.
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::block::{Content, Turn};
+use super::thinking::{Plan, Thinking};
+use super::tools::{Choice, ToolBody};
+use super::{Endpoint, PAGE, format, limits, thinking, tools, turns};
+use crate::codec::Target;
+use crate::extra;
+use crate::form::{Field, Refused, Request};
+use crate::json;
+
+/// The limit of a request whose client set none, in tokens: what every Claude takes, as LiteLLM and Vercel's SDK have it.
+pub const DEFAULT_MAX_TOKENS: u64 = 4096;
+
+/// Fields of the dialect's own that the form does not know.
+const KNOWN: [&str; 12] = [
+    "anthropic_beta",
+    "cache_control",
+    "container",
+    "context_management",
+    "diagnostics",
+    "inference_geo",
+    "mcp_servers",
+    "output_config",
+    "speed",
+    "thinking",
+    "user_profile_id",
+    "amazon-bedrock-guardrailConfig",
+];
+
+#[derive(Serialize)]
+struct Body<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    anthropic_version: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    model: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_tokens: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    system: Option<Content<'a>>,
+    messages: Vec<Turn<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tools: Vec<ToolBody<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tool_choice: Option<Choice<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    thinking: Option<Thinking>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    temperature: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    top_p: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    top_k: Option<i64>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    stop_sequences: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    metadata: Option<Metadata<'a>>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    stream: bool,
+    #[serde(flatten)]
+    extra: Map<String, Value>,
+}
+
+#[derive(Serialize)]
+struct Metadata<'a> {
+    user_id: &'a str,
+}
+
+/// Writes a request.
+///
+/// # Errors
+/// [`Refused`] if the dialect cannot express it.
+pub fn write(
+    request: &Request,
+    endpoint: Endpoint,
+    target: Target<'_>,
+) -> Result<Vec<u8>, Refused> {
+    limits::check(request, "Anthropic", PAGE)?;
+    let plan = thinking::plan(request, target.model)?;
+    let tool_choice = tools::write_choice(request)?;
+    let generates = endpoint != Endpoint::CountTokens;
+    if plan.is_on() && generates {
+        beside_thinking(request, tool_choice.as_ref())?;
+    }
+    let conversation = turns::write(&request.messages)?;
+    let bedrock = endpoint == Endpoint::Bedrock;
+    let body = Body {
+        anthropic_version: bedrock.then_some("bedrock-2023-05-31"),
+        model: (!bedrock).then_some(target.model),
+        max_tokens: generates.then(|| thinking::max_tokens(request, &plan)),
+        system: conversation.system,
+        messages: conversation.turns,
+        tools: tools::write(request)?,
+        tool_choice,
+        thinking: plan.thinking,
+        temperature: request.sampling.temperature.filter(|_| generates),
+        top_p: request
+            .sampling
+            .top_p
+            .filter(|mass| generates && *mass != 1.0),
+        top_k: request
+            .sampling
+            .top_k
+            .filter(|count| generates && *count > 0),
+        stop_sequences: if generates { &request.stop } else { &[] },
+        metadata: request
+            .user
+            .as_deref()
+            .filter(|_| endpoint == Endpoint::Messages)
+            .map(|user_id| Metadata { user_id }),
+        stream: target.stream && endpoint == Endpoint::Messages,
+        extra: extra(request, &plan)?,
+    };
+    Ok(json::to_vec(&body))
+}
+
+/// Thinking goes with neither another temperature nor a cut of the tokens, nor with a forced call.
+fn beside_thinking(request: &Request, choice: Option<&Choice<'_>>) -> Result<(), Refused> {
+    let page = "https://platform.claude.com/docs/en/build-with-claude/extended-thinking";
+    let cure = "remove it, or ask for no reasoning.";
+    let refused =
+        |field, message: &str| Err(Refused::new(field, format!("{message}; {cure}"), page));
+    let sampling = &request.sampling;
+    if sampling.temperature.is_some_and(|value| value != 1.0) {
+        return refused(Field::Temperature, "Anthropic thinks at temperature 1 only");
+    }
+    if sampling.top_k.is_some_and(|count| count > 0) {
+        return refused(Field::TopK, "Anthropic takes no top_k where it thinks");
+    }
+    if sampling.top_p.is_some_and(|mass| mass < 0.95) {
+        return refused(
+            Field::TopP,
+            "Anthropic takes no top_p below 0.95 where it thinks",
+        );
+    }
+    if choice.is_some_and(Choice::is_forced) {
+        return refused(
+            Field::ToolChoice,
+            "Anthropic does not force a call where it thinks",
+        );
+    }
+    Ok(())
+}
+
+fn extra(request: &Request, plan: &Plan) -> Result<Map<String, Value>, Refused> {
+    let mut out = Map::new();
+    extra::carry(&request.extra, &KNOWN, &[], "Anthropic", &mut out)?;
+    // Other vendors' tiers have the same field and other names.
+    let tier = request.extra.get("service_tier");
+    let own = tier.filter(|tier| matches!(tier.as_str(), Some("auto" | "standard_only")));
+    out.extend(own.map(|tier| ("service_tier".to_owned(), tier.clone())));
+    if plan.thinking.is_some() {
+        out.remove("thinking");
+    }
+    let format = format::write(request.format.as_ref())?;
+    if plan.effort.is_some() || format.is_some() {
+        let config = out
+            .entry("output_config")
+            .or_insert_with(|| Map::new().into());
+        if let Value::Object(config) = config {
+            config.extend(
+                plan.effort
+                    .map(|effort| ("effort".to_owned(), effort.into())),
+            );
+            config.extend(format.map(|format| ("format".to_owned(), format)));
+        }
+    }
+    Ok(out)
+}
