@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use dragoman_proxy::control::cli::{self, Cli, Command};
+use dragoman_proxy::control::standalone::child;
 use dragoman_proxy::control::{check, run};
 
 /// Holds less memory for each open stream than the system's.
@@ -20,6 +21,9 @@ fn main() -> ExitCode {
             .map_err(|fault| fault.to_string()),
         Command::Check(args) => check(&args.config, args.output, &mut io::stdout().lock())
             .map_err(|fault| format!("cannot print: {fault}")),
+        Command::Compile => child::run()
+            .map(|()| cli::OK)
+            .map_err(|fault| fault.to_string()),
     };
     ExitCode::from(done.unwrap_or_else(|fault| {
         // When standard error is gone too, the exit code must do.

@@ -1,4 +1,4 @@
-//! `check`: every fault of a directory of manifests, without serving it.
+//! `check`: every fault of manifests, without serving them.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -6,15 +6,24 @@ use std::path::Path;
 use super::cli::{self, OutputFormat};
 use super::standalone::{Fault, Files, Loader};
 
-/// Prints every fault below `directory` to `out`, and returns the exit code.
+/// What is wrong where nothing is.
+const NOTHING: &str =
+    "there is no object in it; name a file, or a directory with *.yaml, *.yml or *.json files";
+
+/// Prints every fault of `source`, a directory or one file, to `out`, and returns the exit code. No manifest is a fault here:
+/// who checks nothing has named the wrong place.
 ///
 /// # Errors
 /// When `out` cannot be written.
-pub fn check(directory: &Path, format: OutputFormat, out: &mut impl Write) -> io::Result<u8> {
+pub fn check(source: &Path, format: OutputFormat, out: &mut impl Write) -> io::Result<u8> {
     let loaded = match Loader::new() {
-        Ok(loader) => loader.load(Files::read(directory)),
-        Err(fault) => Err(vec![Fault::of_file(directory, fault.to_string())]),
+        Ok(loader) => loader.load(Files::read(source)),
+        Err(fault) => Err(vec![Fault::of_file(source, fault.to_string())]),
     };
+    let loaded = loaded.and_then(|loaded| match loaded.objects {
+        0 => Err(vec![Fault::of_file(source, NOTHING)]),
+        _ => Ok(loaded),
+    });
     let faults = loaded.as_ref().err().map_or(&[][..], Vec::as_slice);
     match format {
         OutputFormat::Json => {

@@ -69,3 +69,29 @@ fn json_is_an_array_of_the_same() {
         })
     );
 }
+
+#[test]
+fn nothing_to_check_is_a_fault() {
+    let directory = tempfile::tempdir().unwrap();
+    let empty = directory.path().join("empty.yaml");
+    fs::write(directory.path().join("README.md"), "no manifest").unwrap();
+    for source in [directory.path(), empty.as_path()] {
+        let mut out = Vec::new();
+        let code = check(source, OutputFormat::Text, &mut out).unwrap();
+        let out = String::from_utf8(out).unwrap();
+        let told = format!("{}: there is no object in it", source.display());
+        assert!(code == 1 && out.starts_with(&told), "{out}");
+        fs::write(&empty, "---\n# nothing\n").unwrap();
+    }
+}
+
+#[test]
+fn one_file_is_checked_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("chat.conf");
+    fs::write(&file, FINE).unwrap();
+    fs::write(directory.path().join("broken.yaml"), "{{{").unwrap();
+    let mut out = Vec::new();
+    assert_eq!(check(&file, OutputFormat::Text, &mut out).unwrap(), 0);
+    assert_eq!(out, b"1 object in 1 file is fine\n");
+}

@@ -10,6 +10,7 @@ use dragoman_config::ObjectKey;
 
 use super::logging::{LogFormat, LogOptions, StartLevel};
 use super::push::{OperatorUrl, Source as OperatorSource};
+use super::standalone::{Compiler, child};
 
 /// Exit code of a command that worked.
 pub const OK: u8 = 0;
@@ -37,18 +38,21 @@ pub struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Serve requests, with config from a directory of manifests or from the operator of a cluster.
+    /// Serve requests, with config from manifests or from the operator of a cluster.
     Run(Box<RunArgs>),
-    /// Validate a directory of manifests as `run` would, print every fault, and exit 1 if there is one.
+    /// Validate manifests as `run` would, print every fault, and exit 1 if there is one or no manifest at all.
     Check(CheckArgs),
+    /// Compile the files on standard input for a `run` that waits for them. No part of the interface.
+    #[command(name = child::COMMAND, hide = true)]
+    Compile,
 }
 
 /// The options of `run`.
 #[derive(Debug, Args)]
 #[command(group(ArgGroup::new("source").required(true).args(["config", "operator"])))]
 pub struct RunArgs {
-    /// Directory of manifests (YAML or JSON, read recursively, reloaded on change and on SIGHUP).
-    #[arg(long, value_name = "DIR", env = "DRAGOMAN_CONFIG")]
+    /// Directory of manifests (YAML or JSON, read recursively), or one such file. Reloaded on change and on SIGHUP.
+    #[arg(long, value_name = "PATH", env = "DRAGOMAN_CONFIG")]
     pub config: Option<PathBuf>,
     /// The operator's URL, such as https://dragoman-operator.dragoman-system.svc:9443.
     #[arg(long, value_name = "URL", env = "DRAGOMAN_OPERATOR", requires_all = ["proxy", "token_file", "ca_file", "pod_name"])]
@@ -103,6 +107,9 @@ pub struct RunArgs {
     /// How long running requests may take to finish after that.
     #[arg(long, value_name = "DURATION", env = "DRAGOMAN_DRAIN_TIMEOUT", default_value = "45s", value_parser = duration)]
     pub drain_timeout: Duration,
+    /// Program that compiles manifests in place of this very one: for a profiler, under which /proc/self/exe is the profiler.
+    #[arg(long, value_name = "FILE", env = "DRAGOMAN_COMPILER", hide = true)]
+    pub compiler: Option<PathBuf>,
     /// What the process writes about itself.
     #[command(flatten)]
     pub log: LogArgs,
@@ -147,8 +154,8 @@ impl LogArgs {
 /// The options of `check`.
 #[derive(Debug, Args)]
 pub struct CheckArgs {
-    /// Directory of manifests (YAML or JSON, read recursively).
-    #[arg(long, value_name = "DIR", env = "DRAGOMAN_CONFIG")]
+    /// Directory of manifests (YAML or JSON, read recursively), or one such file.
+    #[arg(long, value_name = "PATH", env = "DRAGOMAN_CONFIG")]
     pub config: PathBuf,
     /// How faults are printed.
     #[arg(long, value_name = "FORMAT", default_value = "text")]
@@ -167,8 +174,8 @@ pub enum OutputFormat {
 /// Where config comes from.
 #[derive(Debug)]
 pub enum ConfigSource {
-    /// A directory of manifests.
-    Directory(PathBuf),
+    /// A directory of manifests, or one file.
+    Files(PathBuf),
     /// The operator of a cluster.
     Operator(Box<OperatorSource>),
 }
@@ -177,8 +184,8 @@ impl RunArgs {
     /// Where config comes from; `None` when the command line named neither source wholly, which the parser refuses.
     #[must_use]
     pub fn source(&self) -> Option<ConfigSource> {
-        if let Some(directory) = &self.config {
-            return Some(ConfigSource::Directory(directory.clone()));
+        if let Some(source) = &self.config {
+            return Some(ConfigSource::Files(source.clone()));
         }
         Some(ConfigSource::Operator(Box::new(OperatorSource {
             url: self.operator.clone()?,
@@ -188,6 +195,15 @@ impl RunArgs {
             ca_file: self.ca_file.clone()?,
             snapshot: self.snapshot.clone(),
         })))
+    }
+
+    /// Where files are compiled.
+    #[must_use]
+    pub fn compiler(&self) -> Compiler {
+        match &self.compiler {
+            Some(program) => Compiler::Child(program.clone()),
+            None => Compiler::child(),
+        }
     }
 
     /// Where the admin server listens. A cluster's kubelet and Prometheus come from outside the pod.

@@ -24,13 +24,23 @@ fn parse(args: &[&str]) -> Result<Cli, clap::Error> {
 fn run(args: &[&str]) -> RunArgs {
     match parse(args).unwrap().command {
         Command::Run(args) => *args,
-        Command::Check(_) => panic!("not run"),
+        _ => panic!("not run"),
     }
 }
 
 #[test]
 fn the_command_line_is_consistent() {
     Cli::command().debug_assert();
+}
+
+#[test]
+fn what_is_for_this_program_alone_is_not_advertised() {
+    assert!(matches!(
+        parse(&[child::COMMAND]).unwrap().command,
+        Command::Compile
+    ));
+    let help = Cli::command().render_long_help().to_string();
+    assert!(!help.contains(child::COMMAND), "{help}");
 }
 
 #[test]
@@ -59,7 +69,7 @@ fn config_comes_from_files_or_from_the_operator_never_from_both() {
     }
     assert!(matches!(
         run(&["run", "--config=/c"]).source(),
-        Some(ConfigSource::Directory(directory)) if directory.as_os_str() == "/c"
+        Some(ConfigSource::Files(source)) if source.as_os_str() == "/c"
     ));
     let Some(ConfigSource::Operator(source)) = run(&IN_CLUSTER).source() else {
         panic!("no operator");

@@ -74,7 +74,7 @@ async fn process(
     let reload = Arc::new(Notify::new());
     let source = args.source().ok_or(RunFault::Source)?;
     let missing = match &source {
-        ConfigSource::Directory(_) => "config from the files",
+        ConfigSource::Files(_) => "config from the files",
         ConfigSource::Operator(_) => "config from the operator",
     };
     tracing::info!(
@@ -84,8 +84,11 @@ async fn process(
     );
     let readiness = Arc::new(Readiness::new(Arc::clone(shared), missing));
     match source {
-        ConfigSource::Directory(directory) => {
-            let standalone = Standalone::start(directory, publisher)?;
+        ConfigSource::Files(source) => {
+            let standalone = tokio::select! {
+                standalone = Standalone::start(source, args.compiler(), publisher) => standalone?,
+                () = signals.stop(&reload) => return Ok(()),
+            };
             tokio::spawn(standalone.run(Arc::clone(&reload)));
         }
         ConfigSource::Operator(source) => {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dragoman_proxy::control::publish::Publisher;
-use dragoman_proxy::control::standalone::Standalone;
+use dragoman_proxy::control::standalone::{Compiler, Standalone};
 use dragoman_proxy::state::Shared;
 use tokio::task::JoinHandle;
 
@@ -40,10 +40,12 @@ struct Process {
 }
 
 impl Process {
-    fn start(directory: &Path) -> Self {
+    async fn start(directory: &Path) -> Self {
         let shared = Shared::new(1);
         let publisher = Publisher::new(Arc::clone(&shared), None);
-        let standalone = Standalone::start(directory.to_owned(), publisher).unwrap();
+        let standalone = Standalone::start(directory.to_owned(), Compiler::Here, publisher)
+            .await
+            .unwrap();
         assert!(shared.is_ready());
         let task = tokio::spawn(standalone.run(Arc::default()));
         Self { shared, task }
@@ -74,7 +76,7 @@ async fn files_that_come_change_and_go_are_followed() {
     let directory = tempfile::tempdir().unwrap();
     let at = |name: &str| directory.path().join(name);
     fs::write(at("a.yaml"), manifest("a")).unwrap();
-    let process = Process::start(directory.path());
+    let process = Process::start(directory.path()).await;
     assert_eq!(process.routes(), ["a"]);
     fs::create_dir(at("more")).unwrap();
     fs::write(at("more/b.yaml"), manifest("b")).unwrap();
@@ -100,7 +102,7 @@ async fn a_mounted_config_map_is_swapped_as_a_whole() {
     symlink("..1", at("..data")).unwrap();
     symlink("..data/a.yaml", at("a.yaml")).unwrap();
     symlink("..data/b.yaml", at("b.yaml")).unwrap();
-    let process = Process::start(mount.path());
+    let process = Process::start(mount.path()).await;
     assert_eq!(process.routes(), ["one", "two"]);
     // As the kubelet does it.
     version("..2", ["three", "two"]);
@@ -119,7 +121,7 @@ async fn a_directory_that_is_itself_a_link_may_be_swapped() {
         fs::write(at(release).join("a.yaml"), manifest(release)).unwrap();
     }
     symlink("one", at("current")).unwrap();
-    let process = Process::start(&at("current"));
+    let process = Process::start(&at("current")).await;
     symlink("two", at("next")).unwrap();
     fs::rename(at("next"), at("current")).unwrap();
     process.until_serving(&["two"]).await;

@@ -1,17 +1,18 @@
 //! What is wrong with a directory of manifests: file, object, field, and a message with the cure.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize, Serializer};
 
 /// One fault. The manifest's author's; loading again without an edit gives it again.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Fault {
     /// The file, as found below the directory that was asked for.
+    #[serde(serialize_with = "lossy")]
     pub file: PathBuf,
     /// The line, counted from 1, where it is known.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub line: Option<u32>,
     /// The object as `Kind namespace/name`; empty when the file holds none that can be named.
     pub object: String,
@@ -32,6 +33,11 @@ impl Fault {
             message: message.into(),
         }
     }
+}
+
+/// A path as text: what is no Unicode in it is replaced, as people see it.
+pub(super) fn lossy<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&path.to_string_lossy())
 }
 
 /// `file:line: Kind namespace/name: field: message`, without the parts that are not known.

@@ -1,4 +1,4 @@
-//! The manifest files below a directory, as a mounted ConfigMap or an editor leaves them.
+//! The manifest files below a directory, as a mounted ConfigMap or an editor leaves them; or one file, of any name.
 //!
 //! A [mounted ConfigMap](https://kubernetes.io/docs/concepts/configuration/configmap/#mounted-configmaps-are-updated-automatically)
 //! holds links `file -> ..data/file`, and `..data` is itself a link that is swapped as a whole. So entries that
@@ -9,6 +9,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
 use super::Fault;
@@ -17,21 +18,30 @@ use super::Fault;
 const LARGEST: u64 = 32 << 20;
 
 /// All manifest files of a directory at one moment.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Files {
     /// Path and content, sorted by path.
+    #[serde(serialize_with = "lossy")]
     pub texts: Vec<(PathBuf, String)>,
     /// What could not be read.
     pub faults: Vec<Fault>,
 }
 
 impl Files {
-    /// Reads the files `*.yaml`, `*.yml` and `*.json` below `directory`.
+    /// Reads the files `*.yaml`, `*.yml` and `*.json` below `source`, or `source` itself when it is a file.
     #[must_use]
-    pub fn read(directory: &Path) -> Self {
-        let mut paths = BTreeSet::new();
+    pub fn read(source: &Path) -> Self {
         let mut files = Self::default();
-        files.list(directory, &mut BTreeSet::new(), &mut paths);
+        if source.is_file() {
+            match text(source) {
+                Ok(text) => files.texts.push((source.to_owned(), text)),
+                // Gone a moment ago, too: nobody says that its objects shall go.
+                Err(fault) => files.faults.push(Fault::of_file(source, cure(&fault))),
+            }
+            return files;
+        }
+        let mut paths = BTreeSet::new();
+        files.list(source, &mut BTreeSet::new(), &mut paths);
         for path in paths {
             match text(&path) {
                 Ok(text) => files.texts.push((path, text)),
@@ -91,6 +101,11 @@ impl Files {
     }
 }
 
+fn lossy<S: Serializer>(texts: &[(PathBuf, String)], serializer: S) -> Result<S::Ok, S::Error> {
+    let texts = texts.iter();
+    serializer.collect_seq(texts.map(|(path, text)| (path.to_string_lossy(), text)))
+}
+
 fn is_manifest(path: &Path) -> bool {
     path.extension().is_some_and(|extension| {
         ["yaml", "yml", "json"]
@@ -113,7 +128,8 @@ fn text(path: &Path) -> io::Result<String> {
     fs::read_to_string(path)
 }
 
-fn cure(fault: &io::Error) -> String {
+/// What is wrong with a path, and what to do.
+pub(super) fn cure(fault: &io::Error) -> String {
     match fault.kind() {
         io::ErrorKind::NotFound => {
             "it does not exist; check the path, or where the link leads".into()
@@ -123,7 +139,8 @@ fn cure(fault: &io::Error) -> String {
         }
         io::ErrorKind::InvalidData => "it is not UTF-8 text; save it as UTF-8".into(),
         io::ErrorKind::NotADirectory => {
-            "it is no directory; name the directory that holds it".into()
+            "it is neither a directory nor a file; name the manifests' directory, or one of them"
+                .into()
         }
         _ => format!("it cannot be read: {fault}"),
     }
@@ -171,6 +188,24 @@ mod tests {
         symlink("somebody@somewhere:1", folder.path().join(".#a.yaml")).unwrap();
         symlink("..", folder.path().join("b/up")).unwrap();
         assert_eq!(names(folder.path()), ["a.YAML", "b/c/d.yml", "z.json"]);
+    }
+
+    #[test]
+    fn one_file_is_read_whatever_its_name_and_nothing_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["chat.conf", "other.yaml"] {
+            fs::write(folder.path().join(name), name).unwrap();
+        }
+        let file = folder.path().join("chat.conf");
+        let files = Files::read(&file);
+        assert_eq!(files.faults, []);
+        assert_eq!(files.texts, [(file, "chat.conf".to_owned())]);
+    }
+
+    #[test]
+    fn what_is_neither_directory_nor_file_is_named() {
+        let faults = Files::read(Path::new("/dev/null")).faults;
+        assert!(faults[0].message.contains("neither"), "{faults:?}");
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use dragoman_config::manifest::{DEFAULT_NAMESPACE, Schemas};
 use dragoman_config::{Item, Key, Kind, Object, ObjectKey, SecretData, Settings, Verdict, World};
 use dragoman_crds::{LLMProxy, LLMProxySpec, RoutesFrom};
+use serde::{Deserialize, Serialize};
 
 use super::objects::Objects;
 use super::{Fault, Files};
@@ -26,11 +27,13 @@ const REFERRING: [&str; 4] = [
     "spec.proxyRefs",
 ];
 
-/// A directory without a fault.
-#[derive(Debug)]
+/// Files without a fault.
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Loaded {
     /// What a proxy runs.
     pub items: BTreeMap<Key, Arc<Item>>,
+    /// What it cannot run, and why. Routes among them are closed.
+    pub invalid: BTreeMap<Key, String>,
     /// Number of objects in the files.
     pub objects: usize,
     /// Number of files.
@@ -96,10 +99,18 @@ impl Loader {
             objects.faults.sort();
             return Err(objects.faults);
         }
-        let item = |key: &Key| Some((key.clone(), world.outcome(key)?.item.clone().ok()?));
-        let items = world.members(&proxy).filter_map(item).collect();
+        let mut items = BTreeMap::new();
+        let mut invalid = BTreeMap::new();
+        for key in world.members(&proxy) {
+            match world.outcome(key).map(|outcome| &outcome.item) {
+                Some(Ok(item)) => drop(items.insert(key.clone(), Arc::clone(item))),
+                Some(Err(why)) => drop(invalid.insert(key.clone(), why.clone())),
+                None => {}
+            }
+        }
         Ok(Loaded {
             items,
+            invalid,
             objects: objects.count,
             files: count,
         })
@@ -141,7 +152,7 @@ fn blame_verdicts(objects: &mut Objects, world: &World) {
             .outcome(&key)
             .map_or(&[][..], |outcome| &outcome.verdicts);
         let object = format!("{} {}", key.kind.as_str(), key.object);
-        for Verdict { message, .. } in verdicts.iter().filter(|verdict| !verdict.status) {
+        for Verdict { message, .. } in verdicts.iter().filter(|verdict| verdict.names_a_fault()) {
             for (field, message) in fields(message, key.kind) {
                 objects.blame(&object, field, message);
             }

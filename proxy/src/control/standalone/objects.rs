@@ -106,10 +106,14 @@ impl Objects {
             Some(_) => format!("{kind} {name}"),
             None => format!("{kind} {namespace}/{name}"),
         };
-        let parsed = if declared.is_some() {
-            Ok(Vec::new())
-        } else {
-            schemas.parse(value)
+        let parsed = match &declared {
+            Some(_) => Ok(Vec::new()),
+            None if kind == "Namespace" => Err(vec![manifest::Fault {
+                object: object.clone(),
+                field: "apiVersion".into(),
+                message: format!("is {:?}; it must be \"v1\"", text("/apiVersion")),
+            }]),
+            None => schemas.parse(value),
         };
         let place = Place {
             file: file.to_owned(),

@@ -1,4 +1,4 @@
-//! When a directory was edited: as the kernel tells, and by looking every two seconds in case it did not.
+//! When a directory, or one file, was edited: as the kernel tells, and by looking every two seconds in case it did not.
 //!
 //! The kernel forgets: links that are swapped outside the directory, network file systems, a full queue.
 
@@ -17,7 +17,7 @@ const LONGEST: Duration = Duration::from_millis(500);
 /// How often we look without having been told.
 const LOOK: Duration = Duration::from_secs(2);
 
-/// Tells of edits below a directory.
+/// Tells of edits below a directory, or of a file.
 #[derive(Debug)]
 pub(super) struct Watch {
     edits: mpsc::Receiver<()>,
@@ -27,9 +27,9 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    /// Watches `directory`. Must be called within a runtime.
+    /// Watches `source`. Must be called within a runtime.
     #[must_use]
-    pub(super) fn new(directory: &Path) -> Self {
+    pub(super) fn new(source: &Path) -> Self {
         // One that waits is enough: it says that something changed.
         let (edited, edits) = mpsc::channel(1);
         let told = move |event: notify::Result<notify::Event>| {
@@ -38,7 +38,8 @@ impl Watch {
             }
         };
         let watcher = notify::recommended_watcher(told).and_then(|mut watcher| {
-            watcher.watch(directory, RecursiveMode::Recursive)?;
+            let (place, mode) = place(source);
+            watcher.watch(place, mode)?;
             Ok(watcher)
         });
         let watcher = watcher.inspect_err(|fault| {
@@ -62,6 +63,18 @@ impl Watch {
                 while Instant::now() < end && matches!(timeout(QUIET, self.edits.recv()).await, Ok(Some(()))) {}
             }
         }
+    }
+}
+
+/// Where edits of `source` can be seen. Most editors replace a file, and a watch of the file itself would stay with the old one.
+fn place(source: &Path) -> (&Path, RecursiveMode) {
+    match source.parent() {
+        _ if !source.is_file() => (source, RecursiveMode::Recursive),
+        Some(parent) if parent.as_os_str().is_empty() => {
+            (Path::new("."), RecursiveMode::NonRecursive)
+        }
+        Some(parent) => (parent, RecursiveMode::NonRecursive),
+        None => (source, RecursiveMode::NonRecursive),
     }
 }
 

@@ -386,6 +386,65 @@ fn run_refuses_to_start_on_faults_and_tells_each() {
 }
 
 #[test]
+fn run_on_a_folder_that_does_not_exist_says_that_and_nothing_else() {
+    let output = program(&["run", "--config", "/no/such/folder"]);
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1));
+    let lines: Vec<_> = said
+        .lines()
+        .filter(|line| !line.contains("starts"))
+        .collect();
+    assert_eq!(
+        lines,
+        [
+            "dragoman-proxy: cannot read the config in /no/such/folder: it does not exist; check the path, or where the link leads (--config)"
+        ]
+    );
+}
+
+#[test]
+fn a_folder_without_manifests_is_a_fault() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().to_str().unwrap();
+    let output = program(&["check", "--config", config]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        text(&output.stdout).starts_with(&format!("{config}: there is no object in it")),
+        "{}",
+        text(&output.stdout)
+    );
+}
+
+#[test]
+fn a_single_file_is_checked_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("chat.yaml");
+    fs::write(&file, fine()).unwrap();
+    fs::write(folder.path().join("other.yaml"), "{{{").unwrap();
+    let output = program(&["check", "--config", file.to_str().unwrap()]);
+    assert_eq!(
+        (output.status.code(), text(&output.stdout)),
+        (Some(0), "4 objects in 1 file are fine\n".into())
+    );
+}
+
+#[test]
+fn a_kind_that_is_none_of_ours_names_all_that_are() {
+    let (_, out) = check("{apiVersion: v1, kind: Pod, metadata: {name: x}}", &[]);
+    for kind in [
+        "LLMProxy",
+        "LLMBackend",
+        "LLMRoute",
+        "ModelMap",
+        "Secret",
+        "ConfigMap",
+        "Namespace",
+    ] {
+        assert!(out.contains(kind), "{out}");
+    }
+}
+
+#[test]
 fn a_folder_that_does_not_exist_is_named() {
     let output = program(&["check", "--config", "/no/such/folder"]);
     assert_eq!(output.status.code(), Some(1));

@@ -5,6 +5,7 @@ mod proxy;
 mod raw;
 
 mod check;
+mod compiling;
 mod credentials;
 mod errors;
 mod failover;

@@ -41,6 +41,16 @@ impl Proxy {
 
     /// A proxy that serves `config`, which may lie within `folder` or be a link there.
     pub(super) async fn run(folder: TempDir, config: &Path, options: &[&str]) -> Self {
+        Self::run_as("dragoman-proxy", folder, config, options).await
+    }
+
+    /// The same by another file of the program.
+    pub(super) async fn run_as(
+        program: &str,
+        folder: TempDir,
+        config: &Path,
+        options: &[&str],
+    ) -> Self {
         let config = config.to_str().unwrap();
         let mut arguments = vec!["run", "--config", config];
         arguments.extend([
@@ -56,7 +66,7 @@ impl Proxy {
             .iter()
             .position(|option| *option == "--log-file")
             .map(|at| options[at + 1]);
-        let program = Program::start("dragoman-proxy", &arguments);
+        let program = Program::start(program, &arguments);
         let (address, admin) = eventually_within(PATIENCE, "the proxy listens", || {
             let mut lines = program.lines();
             lines.extend(log.and_then(|log| fs::read_to_string(log).ok()));
@@ -156,6 +166,18 @@ impl Proxy {
             .args([format!("-{name}"), id])
             .status();
         assert!(sent.unwrap().success());
+    }
+
+    /// The processes that it started and has not waited for.
+    pub(super) fn children(&self) -> Vec<u32> {
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.program.id())).unwrap();
+        let children =
+            tasks.filter_map(|task| fs::read_to_string(task.ok()?.path().join("children")).ok());
+        let children = children.collect::<Vec<_>>().join(" ");
+        children
+            .split_whitespace()
+            .map(|id| id.parse().unwrap())
+            .collect()
     }
 
     /// Waits until the process has ended.
