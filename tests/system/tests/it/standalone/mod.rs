@@ -11,6 +11,7 @@ mod errors;
 mod failover;
 mod lifecycle;
 mod listing;
+mod maps;
 mod names;
 mod other_paths;
 mod reload;

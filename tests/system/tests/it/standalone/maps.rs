@@ -1,0 +1,135 @@
+//! What is said of a ModelMap that does not fit: by `check`, and to callers (features A12, E3).
+
+use std::fs;
+use std::process::Command;
+
+use dragoman_system::programs;
+
+use super::manifests::{MAPPED, backend, mapped, names, route, simulator};
+use super::proxy::Proxy;
+
+/// The lines that `check` prints of a manifest that has faults.
+fn faults(manifest: &str) -> Vec<String> {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("main.yaml"), manifest).unwrap();
+    let output = Command::new(programs().join("dragoman-proxy"))
+        .args(["check", "--config", folder.path().to_str().unwrap()])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8(output.stdout).unwrap();
+    text.lines().map(str::to_owned).collect()
+}
+
+/// Asserts that there is one line for each of `wanted`, which it holds all words of.
+fn tells(manifest: &str, wanted: &[&[&str]]) {
+    let lines = faults(manifest);
+    assert_eq!(lines.len(), wanted.len(), "{lines:#?}");
+    for words in wanted {
+        let told = lines
+            .iter()
+            .any(|line| words.iter().all(|word| line.contains(word)));
+        assert!(told, "{words:?}: {lines:#?}");
+    }
+}
+
+#[test]
+fn every_fault_of_a_map_and_of_a_backend_is_told_at_once() {
+    let manifest = backend(
+        "main",
+        "http://127.0.0.1:9/v1",
+        "timeouts: {connect: 48h, idle: 48h}\ncredential: {secretRef: {name: nowhere, key: key}}",
+    ) + &names(
+        "rules:\n- match: {regex: \"a(.)\"}\n  when: nobody\n  target: {model: $2}\n- match: {exact: b}\n  target: {model: x}\n  overrides: {model: y}",
+    ) + &route(MAPPED);
+    tells(
+        &manifest,
+        &[
+            &["LLMBackend default/main", "spec.timeouts.connect", "24h"],
+            &["LLMBackend default/main", "spec.timeouts.idle", "24h"],
+            &[
+                "LLMBackend default/main",
+                "spec.credential.secretRef",
+                "nowhere",
+            ],
+            &["ModelMap default/names", "spec.rules[0].when", "nobody"],
+            &["ModelMap default/names", "spec.rules[0].target.model", "$$"],
+            &[
+                "ModelMap default/names",
+                "spec.rules[1].overrides.model",
+                "the client's",
+            ],
+        ],
+    );
+}
+
+#[test]
+fn a_rule_that_leads_to_a_backend_that_the_route_lacks_is_a_fault_with_its_cure() {
+    let manifest = backend("main", "http://127.0.0.1:9/v1", "")
+        + &names("rules:\n- match: {exact: gpt-4}\n  target: {backend: spare}")
+        + &route(MAPPED);
+    tells(
+        &manifest,
+        &[&[
+            "LLMRoute default/chat",
+            "spec.modelMapRef",
+            "rules[0].target of ModelMap default/names",
+            "gpt-4",
+            "\"spare\"",
+            "name one of main there",
+        ]],
+    );
+}
+
+#[test]
+fn a_hostname_that_an_older_route_has_is_a_fault_even_beside_one_that_is_free() {
+    let named = |name: &str, year: u16| {
+        route(
+            "hostnames: [llm.example.com, NAME.example.com]"
+                .replace("NAME", name)
+                .as_str(),
+        )
+        .replace(
+            "{name: chat}",
+            &format!("{{name: {name}, creationTimestamp: \"{year}-01-01T00:00:00Z\"}}"),
+        )
+    };
+    let manifest =
+        backend("main", "http://127.0.0.1:9/v1", "") + &named("old", 2025) + &named("young", 2026);
+    tells(
+        &manifest,
+        &[&[
+            "LLMRoute default/young",
+            "spec.hostnames[0]",
+            "llm.example.com",
+            "default/old",
+        ]],
+    );
+}
+
+#[tokio::test]
+async fn a_condition_that_fails_tells_the_caller_map_rule_fault_and_cure() {
+    let upstream = simulator().await;
+    let map = "rules:\n- match: {exact: gpt}\n  when: request.max_tokens > 100\n  target: {model: large}\n";
+    let proxy = Proxy::start(&mapped(&upstream, map)).await;
+    let reply = proxy.chat("gpt").await;
+    assert_eq!(
+        (reply.status, reply.code().as_str()),
+        (500, "map_rule_failed")
+    );
+    for part in [
+        "ModelMap default/names",
+        "rules[0]",
+        "exact \"gpt\"",
+        "request.max_tokens > 100",
+        "types do not fit",
+        "request.max_tokens != null && ",
+    ] {
+        assert!(
+            reply.message().contains(part),
+            "{part}: {}",
+            reply.message()
+        );
+    }
+    assert!(upstream.requests().is_empty());
+}
