@@ -8,7 +8,7 @@
 //! - [`relay`], [`form`], [`methods`]: all other paths
 //! - [`candidates`], [`attempt`]: which backends, in which order, how often
 //! - [`intake`], [`headers`]: what goes upstream
-//! - [`reply`], [`stream`], [`mirror`], [`reply_model`], [`body`]: what comes back
+//! - [`reply`], [`stream`], [`mirror`], [`masked`], [`reply_model`], [`body`]: what comes back
 //! - [`error`]: answers that are errors
 //! - [`request_id`], [`tracked`]: what is known of each request
 
@@ -24,6 +24,7 @@ mod form;
 mod headers;
 mod intake;
 mod listen;
+mod masked;
 mod methods;
 mod mirror;
 mod models;

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use super::body::Body;
 use super::dispatch::Asked;
 use super::error::{Blame, Refusal};
+use super::masked::Masked;
 use super::reply_model::{self, Renamer};
 use super::stream::Stream;
 use super::{headers, mirror};
@@ -75,7 +76,9 @@ pub(crate) async fn answer(
         let think = edits
             .think
             .map(|rules| OpenAiStream::new(Arc::clone(rules)));
-        let stream = Stream::new(body, asked.id, name).edited(think, edits.model.map(Renamer::new));
+        let stream = Stream::new(body, asked.id, name)
+            .masked(Masked::of(asked, name))
+            .edited(think, edits.model.map(Renamer::new));
         return Ok(respond(status, headers, Body::stream(stream)));
     }
     let whole = body
@@ -149,7 +152,7 @@ pub(crate) fn relay(reply: Reply, asked: &Asked, backend: &str) -> Response<Body
     } else if is_event_stream(&headers) {
         // An error event at the end would exceed a length that the upstream has announced.
         headers.remove(header::CONTENT_LENGTH);
-        Body::stream(Stream::new(body, asked.id, backend))
+        Body::stream(Stream::new(body, asked.id, backend).masked(Masked::of(asked, backend)))
     } else {
         Body::relay(body)
     };

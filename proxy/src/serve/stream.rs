@@ -7,6 +7,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 
 use super::error::{Blame, Refusal};
+use super::masked::Masked;
 use super::reply_model::Renamer;
 use super::request_id::RequestId;
 use crate::think::OpenAiStream;
@@ -16,6 +17,7 @@ use crate::upstream::ReplyBody;
 pub(crate) struct Stream {
     /// None once it is over.
     body: Option<ReplyBody>,
+    masked: Option<Masked>,
     think: Option<OpenAiStream>,
     renamer: Option<Renamer>,
     /// Pieces that are ready to go.
@@ -32,12 +34,19 @@ impl Stream {
         Self {
             id,
             body: Some(body),
+            masked: None,
             think: None,
             renamer: None,
             ready: VecDeque::new(),
             scratch: Vec::new(),
             backend: backend.into(),
         }
+    }
+
+    /// Without what is masked.
+    pub(crate) fn masked(mut self, masked: Option<Masked>) -> Self {
+        self.masked = masked;
+        self
     }
 
     /// With thinking treated as the route says, and the model's name as the map says.
@@ -56,7 +65,13 @@ impl Stream {
             let Some(body) = &mut self.body else {
                 return Poll::Ready(None);
             };
-            let chunk = ready!(body.poll_chunk(cx));
+            let mut chunk = ready!(body.poll_chunk(cx));
+            if let (Some(masked), Some(Ok(piece))) = (&mut self.masked, &mut chunk) {
+                *piece = masked.push(std::mem::take(piece));
+                if piece.is_empty() {
+                    continue;
+                }
+            }
             if self.think.is_none()
                 && self.renamer.is_none()
                 && let Some(Ok(chunk)) = chunk
@@ -100,6 +115,10 @@ impl Stream {
     }
 
     fn finish(&mut self) -> Result<(), Refusal> {
+        let rest = self.masked.as_mut().map(Masked::rest);
+        if let Some(rest) = rest.filter(|rest| !rest.is_empty()) {
+            self.push(rest)?;
+        }
         let mut scratch = std::mem::take(&mut self.scratch);
         let finished = match &mut self.think {
             Some(think) => think

@@ -13,6 +13,7 @@ use http::{HeaderName, HeaderValue, Method};
 
 use super::health::Health;
 use super::listing::Listings;
+use super::secrets::Secrets;
 use crate::upstream::{
     BadTls, Cluster, Concurrency, Denied, Endpoint, Settings, Timeouts, TlsSettings,
 };
@@ -79,6 +80,8 @@ pub struct Backend {
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// Names of those among them that are credentials: another origin must not be told them, and nobody is quoted them.
     pub secrets: Vec<HeaderName>,
+    /// The values of all credentials of ours.
+    pub masks: Secrets,
     /// Models that complete or replace its own list.
     pub catalog: Vec<Catalogued>,
     /// Paths that may go upstream with our credential.
@@ -154,6 +157,7 @@ impl Backend {
             }
             headers.push((name, value));
         }
+        let masks = masks(&credential, &headers, &secrets);
         Ok(Self {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             name,
@@ -161,6 +165,7 @@ impl Backend {
             credential,
             headers,
             secrets,
+            masks,
             catalog: item.catalog.clone(),
             relay: item.relay.clone(),
             retries: item.retries.clone(),
@@ -203,14 +208,6 @@ impl Backend {
         self.has_own_credential() && !matches!(self.credential, Credential::Passthrough)
     }
 
-    /// Values of configured headers that are credentials.
-    pub fn secret_headers(&self) -> impl Iterator<Item = &HeaderValue> {
-        self.headers
-            .iter()
-            .filter(|(name, _)| self.secrets.contains(name))
-            .map(|(_, value)| value)
-    }
-
     /// Whether a path that no API of ours knows may go to it. `path` stands after the base URL and begins with a slash.
     pub fn relays(&self, method: &Method, path: &str) -> bool {
         !self.has_own_credential() || self.lists(method, path)
@@ -224,6 +221,20 @@ impl Backend {
                 && covers(allowed, path)
         })
     }
+}
+
+fn masks(
+    credential: &Credential,
+    headers: &[(HeaderName, HeaderValue)],
+    secrets: &[HeaderName],
+) -> Secrets {
+    let key = match credential {
+        Credential::Key(value) => Some(value),
+        Credential::None | Credential::Passthrough => None,
+    };
+    let headers = headers.iter().filter(|(name, _)| secrets.contains(name));
+    let values = key.into_iter().chain(headers.map(|(_, value)| value));
+    Secrets::of(values.map(HeaderValue::as_bytes))
 }
 
 fn covers(allowed: &RelayItem, path: &str) -> bool {

@@ -6,6 +6,7 @@
 //! - [`route`], [`backend`]: what an item became
 //! - [`health`], [`key_verdict`], [`checks`]: which backends answer
 //! - [`listing`]: which models they list
+//! - [`secrets`]: what nobody is quoted of them
 //! - [`metrics`]: what is counted
 
 pub mod backend;
@@ -16,6 +17,7 @@ pub mod key_verdict;
 pub mod listing;
 pub mod metrics;
 pub mod route;
+pub mod secrets;
 mod shared;
 pub mod table;
 

@@ -208,15 +208,62 @@ async fn an_upstream_that_repeats_the_key_in_its_error_is_masked() {
     }
     for url in [parrot(openais).await, parrot(str::to_owned).await] {
         let proxy = Proxy::start(&with_key(&url)).await;
-        let reply = proxy.chat("echo").await;
-        assert_eq!(reply.status, 401);
-        assert!(!reply.text().contains(KEY), "{}", reply.text());
-        assert!(!reply.code().is_empty());
-        assert_eq!(
-            reply.header("x-dragoman-fault"),
-            Some("proxy"),
-            "our key is refused, not the client's"
-        );
+        for reply in [proxy.chat("echo").await, proxy.stream("echo").await] {
+            assert_eq!(reply.status, 401);
+            assert!(!reply.text().contains(KEY), "{}", reply.text());
+            assert!(reply.text().contains("[masked]"), "{}", reply.text());
+            assert!(!reply.code().is_empty());
+            assert_eq!(
+                reply.header("x-dragoman-fault"),
+                Some("proxy"),
+                "our key is refused, not the client's"
+            );
+        }
+        proxy.logged("refuses the key").await;
+        assert!(!proxy.log().contains(KEY), "{}", proxy.log());
+    }
+}
+
+#[tokio::test]
+async fn an_upstream_that_repeats_the_key_within_a_stream_is_masked_wherever_it_is_cut() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/v1", listener.local_addr().unwrap());
+    let start = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"so far\"}}]}\n\ndata: {\"error\":{\"message\":\"Bearer ";
+    let end = "\",\"code\":401}}\n\n";
+    // Stripping reads events and would gather them by itself: the other route passes its stream on as it comes.
+    let plain = "thinking: {text: Keep}";
+    for more in ["", plain] {
+        let manifest = secret("provider", KEY) + &backend("main", &url, OURS) + &route(more);
+        let proxy = Proxy::start(&manifest).await;
+        for cut in 0..=KEY.len() {
+            let request = proxy
+                .request(Method::POST, "/v1/chat/completions")
+                .json(&streamed("echo", "x"));
+            let sent = tokio::spawn(request.send());
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = vec![0; 65536];
+            let _read = stream.read(&mut request).await.unwrap();
+            let head =
+                "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
+            let first = format!("{head}{start}{}", &KEY[..cut]);
+            stream.write_all(first.as_bytes()).await.unwrap();
+            let mut reply = sent.await.unwrap().unwrap();
+            let mut said = Vec::new();
+            // The rest is sent when the first piece has been passed on.
+            while !String::from_utf8_lossy(&said).contains("so far") {
+                said.extend(reply.chunk().await.unwrap().unwrap());
+            }
+            let rest = format!("{}{end}", &KEY[cut..]);
+            stream.write_all(rest.as_bytes()).await.unwrap();
+            drop(stream);
+            while let Some(piece) = reply.chunk().await.unwrap() {
+                said.extend(piece);
+            }
+            let said = String::from_utf8(said).unwrap();
+            assert!(!said.contains(KEY), "cut at {cut}: {said}");
+            assert!(said.contains("so far") && said.ends_with(end), "{said}");
+            assert!(said.contains("[masked]"), "{said}");
+        }
     }
 }
 
