@@ -1,0 +1,342 @@
+//! Ollama's own API.
+
+use dragoman_dialects::form::{
+    EmbeddingInput, Failure, Field, Part, Refused, Request, Source, Tool, ToolChoice, Usage,
+};
+use dragoman_dialects::ollama::{Chat, Embed, Embeddings, Generate, load, measure};
+use dragoman_dialects::{Codec, EmbeddingCodec, Path, Target, openai};
+use serde_json::{Value, json};
+
+use crate::golden::{Case, context, pretty};
+use crate::transcript::{events, translated};
+
+fn chat(body: &Value) -> Result<Request, String> {
+    let read = Chat.read_request(body.to_string().as_bytes(), Path::default());
+    read.map_err(|fault| fault.to_string())
+}
+
+fn to_ollama(body: Value) -> Result<Value, Refused> {
+    let request = openai::Chat
+        .read_request(body.to_string().as_bytes(), Path::default())
+        .unwrap();
+    let target = Target {
+        model: "qwen3:8b",
+        stream: request.stream,
+    };
+    let written = Chat.write_request(&request, target)?;
+    Ok(serde_json::from_slice(&written).unwrap())
+}
+
+#[test]
+fn a_chat_request_with_everything_is_read_and_written_again() {
+    Case::new("ollama-chat", "request").request(&Chat);
+}
+
+#[test]
+fn a_chat_reply_is_read_and_written_again() {
+    Case::new("ollama-chat", "reply").reply(&Chat);
+}
+
+#[test]
+fn a_generate_request_with_everything_is_read_and_written_again() {
+    Case::new("ollama-generate", "request").request(&Generate);
+}
+
+#[test]
+fn a_generate_reply_is_read_and_written_again() {
+    Case::new("ollama-generate", "reply").reply(&Generate);
+}
+
+#[test]
+fn streams_are_read_and_written_again_and_for_openais_clients() {
+    for (wire, codec) in [
+        ("ollama-chat", &Chat as &dyn Codec),
+        ("ollama-generate", &Generate),
+    ] {
+        let case = Case::new(wire, "stream");
+        let stream = case.read("stream.txt");
+        case.assert("events.txt", &events(codec, &stream));
+        case.assert(
+            "written.txt",
+            &translated(codec, &stream, codec, &context()),
+        );
+        case.assert(
+            "chat.txt",
+            &translated(codec, &stream, &openai::Chat, &context()),
+        );
+    }
+}
+
+#[test]
+fn a_stream_of_openais_becomes_lines_whose_calls_are_whole() {
+    let case = Case::new("ollama-chat", "stream-of-openai");
+    let stream = case.read("stream.txt");
+    case.assert(
+        "written.txt",
+        &translated(&openai::Chat, &stream, &Chat, &context()),
+    );
+}
+
+#[test]
+fn a_request_of_openais_is_written_in_ollamas_words() {
+    let case = Case::new("ollama-chat", "request-of-openai");
+    let body: Value = serde_json::from_str(&case.read("request.json")).unwrap();
+    let written = to_ollama(body).unwrap();
+    case.assert("written.json", &format!("{written:#}\n"));
+}
+
+#[test]
+fn streams_are_wanted_unless_the_client_says_no() {
+    assert!(chat(&json!({"model": "m"})).unwrap().stream);
+    assert!(
+        !chat(&json!({"model": "m", "stream": false}))
+            .unwrap()
+            .stream
+    );
+}
+
+#[test]
+fn a_wrong_request_is_told_where_it_is_wrong() {
+    for (body, fault) in [
+        (json!({}), "model: The field is required."),
+        (
+            json!({"model": 1}),
+            "model: The field must be a string, not 1.",
+        ),
+        (
+            json!({"model": "m", "messages": [{"role": "robot"}]}),
+            "messages[0].role: The field must be \"system\", \"user\", \"assistant\" or \"tool\".",
+        ),
+        (
+            json!({"model": "m", "messages": [{"role": "user", "images": "x"}]}),
+            "messages[0].images: The field must be a list of base64 strings.",
+        ),
+        (
+            json!({"model": "m", "messages": [{"role": "assistant", "tool_calls": [{}]}]}),
+            "messages[0].tool_calls[0].function: The field is required.",
+        ),
+        (
+            json!({"model": "m", "think": "xhigh"}),
+            "think: The field must be true, false, \"low\", \"medium\" or \"high\".",
+        ),
+        (
+            json!({"model": "m", "format": "yaml"}),
+            "format: The field must be \"json\" or a JSON schema (an object).",
+        ),
+        (
+            json!({"model": "m", "options": {"temperature": "hot"}}),
+            "options.temperature: The field must be a number, not a string.",
+        ),
+        (
+            json!({"model": "m", "keep_alive": true}),
+            "keep_alive: The field must be a duration such as \"5m\", or a number of seconds.",
+        ),
+    ] {
+        assert_eq!(chat(&body).unwrap_err(), fault, "{body}");
+    }
+}
+
+#[test]
+fn what_ollama_cannot_do_is_refused_with_a_cure_and_its_page() {
+    let tool = json!([{"type": "function", "function": {"name": "f"}}]);
+    let user = json!([{"role": "user", "content": "x"}]);
+    for (change, field) in [
+        (json!({"n": 2}), Field::N),
+        (json!({"logit_bias": {"1": 1}}), Field::LogitBias),
+        (
+            json!({"tools": tool, "tool_choice": "required"}),
+            Field::ToolChoice,
+        ),
+        (
+            json!({"tools": tool, "parallel_tool_calls": false}),
+            Field::ParallelToolCalls,
+        ),
+        (
+            json!({"web_search_options": {}}),
+            Field::Extra("web_search_options".into()),
+        ),
+        (
+            json!({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "https://example.org/a.png"}}]}]}),
+            Field::At("messages[0]".into()),
+        ),
+        (
+            json!({"messages": [{"role": "assistant", "tool_calls": [{"id": "a", "type": "function", "function": {"name": "f", "arguments": "no"}}]}]}),
+            Field::At("messages[0].tool_calls[0]".into()),
+        ),
+    ] {
+        let mut body = json!({"model": "m", "messages": user});
+        body.as_object_mut()
+            .unwrap()
+            .extend(change.as_object().unwrap().clone());
+        let refused = to_ollama(body).unwrap_err();
+        assert_eq!(refused.field, field);
+        assert!(refused.message.ends_with('.'), "{}", refused.message);
+    }
+}
+
+#[test]
+fn a_choice_of_no_tool_leaves_the_tools_out() {
+    let tools = |choice: ToolChoice| {
+        let function = |name: &str| Tool::Function {
+            name: name.into(),
+            description: None,
+            parameters: None,
+            strict: None,
+            cache: None,
+        };
+        let request = Request {
+            tools: vec![function("a"), function("b")],
+            tool_choice: Some(choice),
+            ..Request::default()
+        };
+        let target = Target {
+            model: "m",
+            stream: false,
+        };
+        let body: Value =
+            serde_json::from_slice(&Chat.write_request(&request, target).unwrap()).unwrap();
+        let tools = body["tools"].as_array().cloned().unwrap_or_default();
+        tools
+            .iter()
+            .map(|tool| tool["function"]["name"].clone())
+            .collect::<Vec<_>>()
+    };
+    assert!(tools(ToolChoice::None).is_empty());
+    let names = vec!["b".to_owned()];
+    let some = ToolChoice::Allowed {
+        names,
+        required: false,
+    };
+    assert_eq!(tools(some), ["b"]);
+}
+
+#[test]
+fn context_and_other_options_of_ollama_do_not_keep_a_request_from_others() {
+    let body = json!({"model": "m", "messages": [{"role": "user", "content": "x"}], "truncate": true,
+        "options": {"num_ctx": 4096, "num_gpu": 1, "mirostat": 2}, "keep_alive": "5m"});
+    let request = chat(&body).unwrap();
+    let target = Target {
+        model: "gpt-4o",
+        stream: false,
+    };
+    let written = openai::Chat.write_request(&request, target).unwrap();
+    assert!(!String::from_utf8(written).unwrap().contains("num_ctx"));
+    let body = json!({"model": "m", "messages": [{"role": "user", "content": "x"}], "options": {"repeat_last_n": 64}});
+    let refused = openai::Chat
+        .write_request(&chat(&body).unwrap(), target)
+        .unwrap_err();
+    assert_eq!(refused.field, Field::Extra("options.repeat_last_n".into()));
+}
+
+#[test]
+fn an_image_has_the_media_type_of_its_bytes() {
+    let body =
+        json!({"model": "m", "messages": [{"role": "user", "images": ["iVBORw0KGgoAAA=="]}]});
+    let request = chat(&body).unwrap();
+    let Part::Image {
+        source: Source::Inline {
+            media_type: None,
+            data,
+        },
+        ..
+    } = &request.messages[0].parts[0]
+    else {
+        panic!("no image");
+    };
+    assert_eq!(data.sniff(), Some("image/png"));
+}
+
+#[test]
+fn an_error_within_a_stream_is_a_failure_and_a_cut_is_no_end() {
+    let line = r#"{"model":"m","created_at":"x","message":{"content":"a"},"done":false}"#;
+    let failed = format!("{line}\n{{\"error\":\"an error was encountered\"}}\n");
+    let read = events(&Chat, &failed);
+    assert!(
+        read.contains("Failed") && read.contains("an error was encountered"),
+        "{read}"
+    );
+    assert!(!read.contains("Done"));
+    assert!(events(&Chat, line).ends_with("complete: false\n"));
+    let garbage = events(&Chat, "<html>");
+    assert!(garbage.contains("It sent: <html>"), "{garbage}");
+
+    let mut out = Vec::new();
+    let mut writer = Chat.stream_writer(&context());
+    let failed = dragoman_dialects::form::Event::Failed(Failure::new(502, "cut"));
+    writer.write(failed, &|| context().started, &mut out);
+    assert_eq!(out, b"{\"error\":\"cut\"}\n");
+}
+
+#[test]
+fn a_model_that_is_only_loaded_is_answered_in_ollamas_words() {
+    let body = json!({"model": "m", "keep_alive": 0});
+    let request = chat(&body).unwrap();
+    assert!(load::is_load(&request));
+    let written = pretty(&Chat.write_reply(&load::reply(&request), &context()));
+    let written: Value = serde_json::from_str(&written).unwrap();
+    assert_eq!(
+        written,
+        json!({"model": "chat", "created_at": "2026-11-21T07:00:00.000000000Z",
+            "message": {"role": "assistant", "content": ""}, "done": true, "done_reason": "unload"})
+    );
+}
+
+#[test]
+fn durations_are_measured_where_the_upstream_says_none() {
+    let mut reply = Chat
+        .read_reply(
+            br#"{"message":{"content":"a"},"done":true,"prompt_eval_count":1,"eval_count":2}"#,
+        )
+        .unwrap();
+    let started = context().started;
+    measure::fill(
+        &mut reply,
+        started,
+        started + jiff::SignedDuration::from_millis(1500),
+    );
+    let body: Value = serde_json::from_slice(&Chat.write_reply(&reply, &context())).unwrap();
+    assert_eq!(body["total_duration"], 1_500_000_000_u64);
+    assert_eq!(body["eval_count"], 2);
+}
+
+#[test]
+fn vectors_go_both_ways_in_both_forms() {
+    let body = json!({"model": "m", "input": ["a", "b"], "truncate": false, "dimensions": 3,
+        "keep_alive": "1m", "options": {"num_ctx": 512}});
+    let request = Embed
+        .read_request(body.to_string().as_bytes(), Path::default())
+        .unwrap();
+    assert_eq!(request.inputs[1], EmbeddingInput::Text("b".into()));
+    let target = Target {
+        model: "m",
+        stream: false,
+    };
+    let written = Embed.write_request(&request, target).unwrap();
+    let written: Value = serde_json::from_slice(&written).unwrap();
+    assert_eq!(written, body);
+
+    let old = br#"{"model":"m","prompt":"a"}"#;
+    let request = Embeddings.read_request(old, Path::default()).unwrap();
+    assert_eq!(Embeddings.write_request(&request, target).unwrap(), old);
+    let written = Embed.write_request(&request, target).unwrap();
+    assert_eq!(written, br#"{"model":"m","input":"a"}"#);
+
+    let reply = Embed
+        .read_reply(br#"{"model":"m","embeddings":[[0.10,-1],[2,3]],"prompt_eval_count":4}"#)
+        .unwrap();
+    assert_eq!(
+        reply.usage,
+        Some(Usage {
+            input: 4,
+            ..Usage::default()
+        })
+    );
+    let written = String::from_utf8(Embed.write_reply(&reply, false, &context())).unwrap();
+    assert_eq!(
+        written,
+        r#"{"model":"chat","embeddings":[[0.1,-1],[2,3]],"prompt_eval_count":4}"#
+    );
+    let one = String::from_utf8(Embeddings.write_reply(&reply, false, &context())).unwrap();
+    assert_eq!(one, r#"{"embedding":[0.1,-1]}"#);
+    assert!(Embed.read_reply(b"{}").is_err());
+}
