@@ -24,6 +24,9 @@ impl Core {
             },
             Kind::Backend | Kind::Map => {}
         }
+        if outcome.pending {
+            return Standing::Pending;
+        }
         if outcome.item.is_err() {
             return Standing::NotSent;
         }

@@ -1,8 +1,9 @@
 //! An operator that starts while something is broken, beside proxies that run.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use dragoman_config::wire::Report;
+use dragoman_config::wire::{Content, Report};
 use dragoman_config::{Key, Kind, ObjectKey};
 use serde_json::{Value, json};
 
@@ -144,8 +145,8 @@ fn a_proxy_cannot_put_on_the_shelf_what_does_not_exist() {
     assert_eq!(names(&proxy), [proxy_key(), vllm(), chat()]);
 }
 
-#[test]
-fn a_route_whose_backends_secret_is_being_read_is_sent_with_its_backend() {
+/// An operator that leads, with a proxy and no route yet.
+fn without_routes() -> (Stage, Proxy) {
     let mut stage = Stage::leading();
     stage.apply(
         Kind::Proxy,
@@ -154,7 +155,34 @@ fn a_route_whose_backends_secret_is_being_read_is_sent_with_its_backend() {
         json!({"allowedRoutes": {"namespaces": {"from": "All"}}}),
     );
     stage.pod("p1", "u1");
-    let mut proxy = stage.connect("p1", "u1").unwrap();
+    let proxy = stage.connect("p1", "u1").unwrap();
+    (stage, proxy)
+}
+
+#[test]
+fn a_secret_that_cannot_be_read_holds_up_its_backend_and_not_the_route() {
+    let (mut stage, mut proxy) = without_routes();
+    stage.unreadable = true;
+    let route = stage.chat();
+    stage.settle();
+    let sent = proxy.receive().unwrap();
+    for put in &sent.put {
+        let is_invalid = matches!(put.content, Content::Invalid(_));
+        assert_eq!(is_invalid, put.name == vllm(), "{put:?}");
+    }
+    stage.soon();
+    let reason = |stage: &Stage, key: &Key| stage.condition(key, "ResolvedRefs").1;
+    assert_eq!(reason(&stage, &vllm()), "SecretUnreadable");
+    assert_eq!(reason(&stage, &route), "RefInvalid");
+    stage.unreadable = false;
+    stage.pass(Duration::from_secs(5));
+    assert_eq!(proxy.receive().unwrap().put.len(), 1);
+    assert_eq!(reason(&stage, &route), "ResolvedRefs");
+}
+
+#[test]
+fn a_route_whose_backends_secret_is_being_read_is_sent_with_its_backend() {
+    let (mut stage, mut proxy) = without_routes();
     stage.chat();
     let waits = proxy.receive();
     assert!(waits.is_none(), "{waits:?}");
