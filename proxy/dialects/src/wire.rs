@@ -2,7 +2,7 @@
 
 use crate::codec::Codec;
 use crate::anthropic;
-use crate::{ollama, openai};
+use crate::{ollama, openai, tgi};
 
 /// A wire format: a dialect's form of a conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -11,10 +11,14 @@ pub enum Wire {
     Messages,
     /// OpenAI's chat completions.
     Chat,
+    /// OpenAI's text completions.
+    Completions,
     /// Ollama's chat.
     OllamaChat,
     /// Ollama's generate.
     OllamaGenerate,
+    /// Text Generation Inference's own.
+    Tgi,
 }
 
 impl Wire {
@@ -24,8 +28,10 @@ impl Wire {
         match self {
             Self::Messages => &anthropic::Messages,
             Self::Chat => &openai::Chat,
+            Self::Completions => &openai::Completions,
             Self::OllamaChat => &ollama::Chat,
             Self::OllamaGenerate => &ollama::Generate,
+            Self::Tgi => &tgi::Tgi,
         }
     }
 }

@@ -11,7 +11,7 @@ mod read;
 mod write;
 
 pub use read::read;
-pub(crate) use read::seconds;
+pub(crate) use read::{seconds, stopped_by};
 pub(crate) use write::made;
 pub use write::write;
 

@@ -59,7 +59,7 @@ fn reply(fields: &mut Fields) -> Result<Reply, Malformed> {
 }
 
 /// Usage that nobody can read is as good as none.
-fn usage(value: Option<Value>) -> Option<crate::form::Usage> {
+pub(crate) fn usage(value: Option<Value>) -> Option<crate::form::Usage> {
     let figures: Figures = serde_json::from_value(value?).ok()?;
     figures.usage()
 }
@@ -100,7 +100,7 @@ fn choice(mut fields: Fields, place: u32, id: Option<&str>) -> Result<Choice, Ma
 }
 
 /// The text that vLLM and SGLang say they stopped at; a token's number is nothing to show.
-fn stopped_by(fields: &mut Fields) -> Option<String> {
+pub(crate) fn stopped_by(fields: &mut Fields) -> Option<String> {
     let said = [fields.value("stop_reason"), fields.value("matched_stop")];
     said.into_iter().flatten().find_map(|value| match value {
         Value::String(text) => Some(text),

@@ -13,9 +13,9 @@ mod legacy;
 mod messages;
 mod messages_out;
 mod out;
-mod read;
+pub(crate) mod read;
 mod tools;
-mod write;
+pub(crate) mod write;
 
 use std::borrow::Cow;
 

@@ -66,7 +66,7 @@ pub fn read(body: &[u8], path: Path<'_>) -> Result<Request, Malformed> {
 
 /// Whether usage is wanted at a stream's end, and the options that are left. `include_obfuscation` pads events against eavesdroppers and is the
 /// sender's own affair.
-fn stream_options(fields: &mut Fields) -> Result<(bool, Map<String, Value>), Malformed> {
+pub(crate) fn stream_options(fields: &mut Fields) -> Result<(bool, Map<String, Value>), Malformed> {
     let Some(mut options) = fields.object("stream_options")? else {
         return Ok((false, Map::new()));
     };
@@ -184,7 +184,7 @@ fn logprobs(fields: &mut Fields) -> Result<Option<Logprobs>, Malformed> {
     Ok(wanted.then_some(Logprobs { top }))
 }
 
-fn extra(fields: Fields, stream_options: Map<String, Value>) -> Map<String, Value> {
+pub(crate) fn extra(fields: Fields, stream_options: Map<String, Value>) -> Map<String, Value> {
     let mut extra = fields.rest();
     extra.retain(|_, value| !value.is_null());
     if !stream_options.is_empty() {

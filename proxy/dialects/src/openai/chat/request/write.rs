@@ -14,7 +14,7 @@ const PAGE: &str = "https://platform.openai.com/docs/api-reference/chat/create";
 
 /// Fields beyond the form: OpenAI's own, then those of [vLLM](https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html),
 /// SGLang, llama.cpp, Mistral and OpenRouter.
-const KNOWN: [&str; 66] = [
+pub(crate) const KNOWN: [&str; 66] = [
     "audio",
     "metadata",
     "modalities",

@@ -33,6 +33,9 @@ pub(super) struct ChunkChoice<'a> {
     /// Some servers send the whole message in one chunk.
     #[serde(borrow, default)]
     pub(super) message: Option<Delta<'a>>,
+    /// A text completion's piece.
+    #[serde(borrow, default)]
+    pub(super) text: Option<&'a RawValue>,
     #[serde(borrow, default)]
     pub(super) finish_reason: Option<Text<'a>>,
     #[serde(borrow, default)]

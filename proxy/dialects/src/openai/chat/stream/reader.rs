@@ -11,9 +11,9 @@ use crate::codec::{Frame, StreamReader};
 use crate::form::{Event, Finish, Garbage, Usage};
 use crate::json::Text;
 use crate::openai::chat::reply::{finish_of, seconds};
-use crate::openai::error;
+use crate::openai::{error, logprobs};
 
-/// Reads chunks into events.
+/// Reads chunks into events, of text completions too.
 #[derive(Debug, Default)]
 pub struct Reader {
     started: bool,
@@ -145,9 +145,11 @@ impl Reader {
             // Some servers say the reason again beside the usage.
             return;
         }
-        let logprobs = choice.logprobs.and_then(logprobs);
+        let logprobs = choice.logprobs.and_then(read_logprobs);
         if let Some(delta) = choice.delta.or(choice.message) {
             state.delta(delta, logprobs, self.id.as_deref(), emit);
+        } else {
+            state.content(choice.text, logprobs, emit);
         }
         let Some(mut reason) = choice.finish_reason.and_then(|word| finish_of(&word.0)) else {
             return;
@@ -259,8 +261,11 @@ fn older(function: FunctionDelta<'_>) -> CallDelta<'_> {
 }
 
 /// What is said of tokens; a bare `{"content": null}` or `{"content": []}` says nothing.
-fn logprobs(raw: &RawValue) -> Option<Value> {
+fn read_logprobs(raw: &RawValue) -> Option<Value> {
     let value: Value = serde_json::from_str(raw.get()).ok()?;
+    if value.get("tokens").is_some() {
+        return logprobs::of_legacy(&value);
+    }
     let said = |name: &str| {
         let list = value.get(name).and_then(Value::as_array);
         list.is_some_and(|list| !list.is_empty())
