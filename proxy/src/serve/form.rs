@@ -13,17 +13,38 @@ use crate::json::splice::{Edit, splice};
 /// The boundary of a multipart body, if headers announce one.
 pub(crate) fn boundary(headers: &HeaderMap) -> Option<String> {
     let value = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
-    let (kind, parameters) = value.split_once(';')?;
+    let (kind, rest) = value.split_once(';')?;
     if !kind.trim().eq_ignore_ascii_case("multipart/form-data") {
         return None;
     }
-    let boundary = parameters.split(';').find_map(|parameter| {
-        let (name, value) = parameter.split_once('=')?;
-        name.trim()
-            .eq_ignore_ascii_case("boundary")
-            .then(|| value.trim().trim_matches('"'))
-    })?;
-    (!boundary.is_empty() && boundary.len() <= 70).then(|| boundary.to_owned())
+    let (_, boundary) = parameters(rest)
+        .into_iter()
+        .find(|(name, _)| name.eq_ignore_ascii_case("boundary"))?;
+    (!boundary.is_empty() && boundary.len() <= 70).then_some(boundary)
+}
+
+/// The parameters of a header's value, names and values, whose quotes and escapes are read:
+/// [RFC 9110 §5.6.6](https://www.rfc-editor.org/rfc/rfc9110#section-5.6.6).
+fn parameters(text: &str) -> Vec<(String, String)> {
+    let mut all = Vec::new();
+    let (mut one, mut quoted, mut escaped) = (String::new(), false, false);
+    for character in text.chars().chain([';']) {
+        match character {
+            _ if escaped => {
+                one.push(character);
+                escaped = false;
+            }
+            '\\' if quoted => escaped = true,
+            '"' => quoted = !quoted,
+            ';' if !quoted => {
+                if let Some((name, value)) = std::mem::take(&mut one).split_once('=') {
+                    all.push((name.trim().to_owned(), value.trim().to_owned()));
+                }
+            }
+            _ => one.push(character),
+        }
+    }
+    all
 }
 
 /// What a form says of the model.
@@ -33,7 +54,7 @@ pub(crate) enum Model {
     At(Range<usize>),
     /// It has none, as far as the form is known.
     None,
-    /// It has several, of which no two servers need take the same.
+    /// It has several, or one whose name is spelled so that servers may read it otherwise: no two need take the same.
     Several,
 }
 
@@ -64,32 +85,47 @@ pub(crate) fn model(body: &[u8], boundary: &str) -> Model {
             return found;
         };
         let end = (content - 2 + length).max(content);
-        if is_model(&part[..head]) {
-            if found != Model::None {
-                return Model::Several;
-            }
-            found = Model::At(content..end);
+        match field(&part[..head]) {
+            Field::Model if found == Model::None => found = Model::At(content..end),
+            Field::Model | Field::Encoded => return Model::Several,
+            Field::Other => {}
         }
         at = content - 2 + length + delimiter.len();
     }
 }
 
-fn is_model(head: &[u8]) -> bool {
-    let Ok(head) = std::str::from_utf8(head) else {
-        return false;
-    };
-    head.split("\r\n").any(|line| {
+/// Which field a part is.
+enum Field {
+    Model,
+    /// One with an encoded name ([RFC 8187](https://www.rfc-editor.org/rfc/rfc8187)), which forms must not have (RFC 7578 §4.2) and
+    /// some servers read.
+    Encoded,
+    Other,
+}
+
+fn field(head: &[u8]) -> Field {
+    // A head that goes on in the next line is read as one.
+    let head = String::from_utf8_lossy(head)
+        .replace("\r\n ", " ")
+        .replace("\r\n\t", " ");
+    for line in head.split("\r\n") {
         let Some((name, value)) = line.split_once(':') else {
-            return false;
+            continue;
         };
-        name.trim().eq_ignore_ascii_case("content-disposition")
-            && value.split(';').any(|parameter| {
-                parameter.split_once('=').is_some_and(|(name, value)| {
-                    name.trim().eq_ignore_ascii_case("name")
-                        && value.trim().trim_matches('"') == "model"
-                })
-            })
-    })
+        if !name.trim().eq_ignore_ascii_case("content-disposition") {
+            continue;
+        }
+        for (name, value) in parameters(value) {
+            let name = name.to_ascii_lowercase();
+            if name.starts_with("name*") {
+                return Field::Encoded;
+            }
+            if name == "name" && value == "model" {
+                return Field::Model;
+            }
+        }
+    }
+    Field::Other
 }
 
 /// The body with another model.
@@ -149,6 +185,28 @@ mod tests {
     }
 
     #[test]
+    fn a_model_is_known_however_its_name_is_spelled_and_nothing_else_is_one() {
+        let form = |disposition: &str| {
+            let form =
+                format!("--B\r\nContent-Disposition: form-data; {disposition}\r\n\r\na\r\n--B--");
+            model(form.as_bytes(), "B")
+        };
+        for disposition in [
+            "name=model",
+            "filename=\"a;b\"; NAME=\"model\"",
+            "name=\"mo\\del\"",
+            "filename=\"a\\\"; x=\"; name=\"model\"",
+            "\r\n name=\"model\"",
+        ] {
+            assert!(matches!(form(disposition), Model::At(_)), "{disposition}");
+        }
+        for disposition in ["name=\"a; name=model\"", "name=\"Model\"", "filename=model"] {
+            assert_eq!(form(disposition), Model::None, "{disposition}");
+        }
+        assert_eq!(form("name*=utf-8''model"), Model::Several);
+    }
+
+    #[test]
     fn the_boundary_is_read_with_and_without_quotes() {
         let read = |value: &str| {
             boundary(&HeaderMap::from_iter([(
@@ -163,6 +221,10 @@ mod tests {
         assert_eq!(
             read("Multipart/Form-Data; charset=x; Boundary=\"a b\"").as_deref(),
             Some("a b")
+        );
+        assert_eq!(
+            read("multipart/form-data; x=\"; boundary=no\"; boundary=\"a;b\"").as_deref(),
+            Some("a;b")
         );
         assert_eq!(read("multipart/form-data"), None);
         assert_eq!(read("application/json; boundary=a"), None);

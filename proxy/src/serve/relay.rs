@@ -77,10 +77,18 @@ pub(crate) async fn answer(asked: &Asked, body: Incoming) -> Result<Response<Bod
     if asked.method != Method::POST {
         return pass(asked, stream(None, body)).await;
     }
+    if asked.headers().get_all(header::CONTENT_TYPE).iter().count() > 1 {
+        let (status, code) = (StatusCode::BAD_REQUEST, "ambiguous_content_type");
+        let message = "The request has more than one Content-Type header.";
+        return Err(Refusal::client(status, code, message));
+    }
     let boundary = form::boundary(&asked.headers());
     match boundary {
         Some(boundary) => form(asked, &boundary, body).await,
-        None if may_be_json(&asked.headers()) => json(asked, body).await,
+        // What is answered by the model is judged by it, whatever the body is said to be: not every server looks at the type.
+        None if is_by_model(&asked.path) || may_be_json(&asked.headers()) => {
+            json(asked, body).await
+        }
         None => pass(asked, stream(None, body)).await,
     }
 }
@@ -150,7 +158,8 @@ async fn form(
             };
         }
         Model::Several => {
-            let message = "The form has more than one field \"model\".";
+            let message =
+                "The form has more than one field \"model\", or one with an encoded name.";
             return Err(Refusal::client(
                 StatusCode::BAD_REQUEST,
                 "ambiguous_model",
@@ -196,7 +205,7 @@ pub(crate) fn is_kept(asked: &Asked, field: &'static str) -> Refusal {
         asked.route().key
     );
     Refusal {
-        param: Some(field),
+        param: Some(field.into()),
         ..Refusal::client(StatusCode::BAD_REQUEST, "kept_response", message)
     }
 }

@@ -127,11 +127,32 @@ async fn a_body_that_names_a_model_is_judged_by_it_on_any_path() {
         let got = proxy.post(path, &json!({"model": "secret"})).await;
         assert_eq!(got.error_code(), "model_not_found", "{path}");
         // However the client names the type.
-        let plain = [("content-type", "application/x-www-form-urlencoded")];
-        let got = proxy
-            .send(Method::POST, path, &plain, r#"{"model": "secret"}"#)
-            .await;
-        assert_eq!(got.error_code(), "model_not_found", "{path}");
+        for kind in [
+            "application/x-www-form-urlencoded",
+            "application/octet-stream",
+            "x/y; boundary=B",
+        ] {
+            let plain = [("content-type", kind)];
+            let got = proxy
+                .send(Method::POST, path, &plain, r#"{"model": "secret"}"#)
+                .await;
+            assert_eq!(got.error_code(), "model_not_found", "{path}");
+        }
+        for (name, first, second, code) in [
+            (
+                "content-type",
+                "audio/wav",
+                "application/json",
+                "ambiguous_content_type",
+            ),
+            ("content-encoding", "identity", "gzip", "encoded_body"),
+        ] {
+            let twice = [(name, first), (name, second)];
+            let got = proxy
+                .send(Method::POST, path, &twice, r#"{"model": "secret"}"#)
+                .await;
+            assert_eq!(got.error_code(), code, "{path}");
+        }
     }
 }
 
@@ -163,6 +184,9 @@ async fn a_forms_model_is_judged_and_renamed_though_it_stands_last() {
         .send(Method::POST, path, &headers, transcription("secret"))
         .await;
     assert_eq!(got.error_code(), "model_not_found");
+    let encoded = transcription("secret").replace("name=\"model\"", "name*=utf-8''model");
+    let got = proxy.send(Method::POST, path, &headers, encoded).await;
+    assert_eq!(got.error_code(), "ambiguous_model");
 }
 
 #[tokio::test]
