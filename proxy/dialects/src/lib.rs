@@ -22,6 +22,7 @@ pub mod framing;
 pub mod json;
 pub mod ollama;
 pub mod openai;
+pub mod tgi;
 pub mod wire;
 
 pub use codec::{

@@ -1,0 +1,121 @@
+//! Whole replies.
+//!
+//! Rules of the reader: of `best_of` answers the best is the answer; the prompt's tokens are counted in `details.prefill`.
+//! Rules of the writer: the text of the first choice, a refusal among it, is the answer; reasoning and calls of tools, which
+//! TGI has no place for, are left out; every end but `length` and a stop's is `eos_token`; the tokens themselves are not known.
+
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use crate::form::{Choice, Finish, Garbage, Part, Reply, Usage};
+
+/// `GenerateResponse` of TGI's OpenAPI document.
+#[derive(Deserialize)]
+struct Body {
+    generated_text: String,
+    #[serde(default)]
+    details: Option<Details>,
+}
+
+#[derive(Deserialize)]
+struct Details {
+    #[serde(default)]
+    finish_reason: Option<String>,
+    #[serde(default)]
+    generated_tokens: Option<u64>,
+    #[serde(default)]
+    prefill: Option<Vec<serde::de::IgnoredAny>>,
+    #[serde(default)]
+    input_length: Option<u64>,
+}
+
+/// `/` answers a list of one.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Either {
+    One(Body),
+    List(Vec<Body>),
+}
+
+pub(super) fn read(body: &[u8]) -> Result<Reply, Garbage> {
+    let read = match serde_json::from_slice(body) {
+        Ok(Either::One(one)) => Some(one),
+        Ok(Either::List(list)) => list.into_iter().next(),
+        Err(_) => None,
+    };
+    let Some(read) = read else {
+        return Err(Garbage::new("The reply is not TGI's.", body));
+    };
+    let details = read.details;
+    let usage = details.as_ref().and_then(|details| {
+        let prefill = details.prefill.as_ref().map(|list| list.len() as u64);
+        // Without `decoder_input_details` the list is empty, and says nothing.
+        let counted = prefill
+            .filter(|count| *count > 0)
+            .or(details.input_length)?;
+        usage(counted, details.generated_tokens?)
+    });
+    let finish = details.and_then(|details| Some(finish(&details.finish_reason?)));
+    let text = Some(read.generated_text).filter(|text| !text.is_empty());
+    Ok(Reply {
+        choices: vec![Choice {
+            index: 0,
+            parts: text.into_iter().map(Part::text).collect(),
+            finish,
+            logprobs: None,
+        }],
+        usage,
+        ..Reply::default()
+    })
+}
+
+/// Tokens as TGI counts them.
+pub(super) fn usage(input: u64, output: u64) -> Option<Usage> {
+    Some(Usage {
+        input,
+        output,
+        ..Usage::default()
+    })
+}
+
+/// The end that TGI's word names.
+pub(super) fn finish(word: &str) -> Finish {
+    match word {
+        "length" => Finish::Length,
+        "eos_token" => Finish::Stop,
+        "stop_sequence" => Finish::StopSequence(None),
+        other => Finish::Other(other.to_owned()),
+    }
+}
+
+/// TGI's word for an end.
+pub(super) fn word(finish: Option<&Finish>) -> &'static str {
+    match finish {
+        Some(Finish::Length) => "length",
+        Some(Finish::StopSequence(_)) => "stop_sequence",
+        _ => "eos_token",
+    }
+}
+
+pub(super) fn write(reply: &Reply) -> Vec<u8> {
+    let first = reply.choices.first();
+    let parts = first
+        .map(|choice| choice.parts.as_slice())
+        .unwrap_or_default();
+    let texts = parts.iter().filter_map(|part| match part {
+        Part::Text { text, .. } | Part::Refusal(text) => Some(text.as_str()),
+        _ => None,
+    });
+    let text: String = texts.collect();
+    let mut details = Map::new();
+    let finish = first.and_then(|choice| choice.finish.as_ref());
+    details.insert("finish_reason".into(), word(finish).into());
+    let generated = reply.usage.map_or(0, |usage| usage.output);
+    details.insert("generated_tokens".into(), generated.into());
+    details.insert("seed".into(), Value::Null);
+    details.insert("prefill".into(), json!([]));
+    details.insert("tokens".into(), json!([]));
+    json!({"generated_text": text, "details": details})
+        .to_string()
+        .into_bytes()
+}
