@@ -7,6 +7,8 @@ pub mod admin;
 pub mod args;
 pub mod children;
 pub mod core;
+#[cfg(test)]
+mod fake_api;
 pub mod index;
 pub mod installation_owner;
 pub mod lease;

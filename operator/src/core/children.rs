@@ -200,7 +200,15 @@ impl Core {
         self.proxy_work.done(&proxy, fault.is_none(), now);
         let before = self.proxy_faults.remove(&proxy);
         if let Some((object, fault)) = fault {
-            tracing::warn!(%proxy, %object, %fault, "an object of an LLMProxy could not be applied");
+            // Once a fault, not once an attempt.
+            if before
+                .as_ref()
+                .is_some_and(|said| said.starts_with(&object))
+            {
+                tracing::debug!(%proxy, %object, %fault, "an object of an LLMProxy still cannot be applied");
+            } else {
+                tracing::warn!(%proxy, %object, %fault, "an object of an LLMProxy could not be applied; it is tried again");
+            }
             // What may pass by itself is not told: the condition would flap.
             let refusal = match &fault {
                 Unapplied::Taken => Some(fault.to_string()),
@@ -247,7 +255,14 @@ impl Core {
                 self.route_service(route, RouteService::Conflict(cure), now);
             }
             Err(fault) => {
-                tracing::warn!(%route, %fault, "a route's Service could not be written");
+                if matches!(
+                    self.route_services.get(&route),
+                    Some(RouteService::Failed(_))
+                ) {
+                    tracing::debug!(%route, %fault, "a route's Service still cannot be written");
+                } else {
+                    tracing::warn!(%route, %fault, "a route's Service could not be written; it is tried again");
+                }
                 if let Some(refusal) = refusal(&fault) {
                     self.route_service(
                         route,

@@ -155,7 +155,7 @@ fn is_old(begins: Timestamp, ends: Timestamp, now: Timestamp) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use rustls::RootCertStore;
     use rustls::client::WebPkiServerVerifier;
@@ -168,10 +168,15 @@ mod tests {
     }
 
     fn verifies(authority: &Authority, leaf: &CertifiedKey, name: &str, at: Timestamp) -> bool {
+        trusts(&authority.certificate_pem, leaf, name, at)
+    }
+
+    /// Whether somebody who trusts the authorities of `bundle` takes `leaf` for `name`.
+    pub(crate) fn trusts(bundle: &str, leaf: &CertifiedKey, name: &str, at: Timestamp) -> bool {
         let mut roots = RootCertStore::empty();
-        roots
-            .add(CertificateDer::from_pem_slice(authority.certificate_pem.as_bytes()).unwrap())
-            .unwrap();
+        for authority in CertificateDer::pem_slice_iter(bundle.as_bytes()) {
+            roots.add(authority.unwrap()).unwrap();
+        }
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
             .build()

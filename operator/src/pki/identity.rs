@@ -35,6 +35,12 @@ impl Identity {
         *self.leaf.write() = leaf;
     }
 
+    /// What whoever connects now is shown.
+    #[cfg(test)]
+    pub(super) fn shown(&self) -> Arc<CertifiedKey> {
+        Arc::clone(&self.leaf.read())
+    }
+
     /// Makes `bundle` known.
     pub(super) fn announce(&self, bundle: &str) {
         self.bundle.send_if_modified(|known| {

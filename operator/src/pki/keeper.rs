@@ -184,3 +184,165 @@ fn parameters() -> PostParams {
         ..PostParams::default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::authority::tests::trusts;
+    use super::*;
+    use crate::fake_api;
+    use crate::pki::Authority;
+    use http::Method;
+    use jiff::ToSpan;
+    use parking_lot::Mutex;
+    use serde_json::{Value, json};
+
+    const NAME: &str = "operator.ns.svc";
+
+    /// An API server that keeps one Secret.
+    #[derive(Clone, Default)]
+    struct Stored(Arc<Mutex<Option<Value>>>);
+
+    impl Stored {
+        fn client(&self) -> Client {
+            let stored = self.clone();
+            fake_api::client(move |request| {
+                let mut secret = stored.0.lock();
+                let known = secret.clone();
+                let mut put = |mut new: Value| {
+                    let before = known
+                        .as_ref()
+                        .and_then(|secret| secret["metadata"]["resourceVersion"].as_str());
+                    let version: u64 =
+                        before.map_or(1, |before| before.parse::<u64>().unwrap() + 1);
+                    new["metadata"]["resourceVersion"] = json!(version.to_string());
+                    *secret = Some(new.clone());
+                    fake_api::object(&new)
+                };
+                match (request.method(), &known) {
+                    (&Method::GET, Some(secret)) => fake_api::object(secret),
+                    (&Method::GET, None) => fake_api::refusal(404, "NotFound"),
+                    (&Method::POST, None) => put(request.into_body()),
+                    (&Method::PUT, Some(current)) => {
+                        let version =
+                            |secret: &Value| secret["metadata"]["resourceVersion"].clone();
+                        if version(request.body()) == version(current) {
+                            put(request.into_body())
+                        } else {
+                            fake_api::refusal(409, "Conflict")
+                        }
+                    }
+                    _ => fake_api::refusal(409, "AlreadyExists"),
+                }
+            })
+        }
+
+        fn authorities(&self) -> Authorities {
+            let secret: Secret = serde_json::from_value(self.0.lock().clone().unwrap()).unwrap();
+            Authorities::read(&secret.data.unwrap()).unwrap().unwrap()
+        }
+
+        /// Somebody writes the Secret; every replica hears of it.
+        fn becomes(&self, authorities: &Authorities, hear: &[Arc<Notify>]) {
+            let mut secret = self.0.lock();
+            let secret = secret.as_mut().unwrap();
+            secret["data"] = serde_json::to_value(authorities.write()).unwrap();
+            let version = secret["metadata"]["resourceVersion"].as_str().unwrap();
+            let version = version.parse::<u64>().unwrap() + 1;
+            secret["metadata"]["resourceVersion"] = json!(version.to_string());
+            hear.iter().for_each(|changed| changed.notify_one());
+        }
+    }
+
+    async fn load(stored: &Stored) -> Keeper {
+        Keeper::load(stored.client(), "ns", None, vec![NAME.to_owned()])
+            .await
+            .unwrap()
+    }
+
+    fn days_ago(days: i64) -> Timestamp {
+        Timestamp::now() - (24 * days).hours()
+    }
+
+    /// Waits until `identity` makes `wanted` known.
+    async fn announces(identity: &Identity, wanted: &str) {
+        identity
+            .bundle()
+            .wait_for(|bundle| **bundle == *wanted)
+            .await
+            .unwrap();
+    }
+
+    #[tokio::test]
+    async fn the_first_replica_makes_the_secret_and_the_next_one_reads_it() {
+        let stored = Stored::default();
+        let (one, two) = (load(&stored).await, load(&stored).await);
+        let (one, two) = (one.identity(), two.identity());
+        assert_eq!(*one.bundle().borrow(), *two.bundle().borrow());
+        let bundle = one.bundle().borrow().to_string();
+        assert!(trusts(&bundle, &two.shown(), NAME, Timestamp::now()));
+    }
+
+    #[tokio::test]
+    async fn the_leader_turns_authorities_and_whoever_trusted_the_announced_ones_trusts_what_is_shown()
+     {
+        let stored = Stored::default();
+        let (leader, follower) = (load(&stored).await, load(&stored).await);
+        let identities = [leader.identity(), follower.identity()];
+        let hear = [Arc::default(), Arc::default()];
+        let keeping = [
+            tokio::spawn(leader.keep(Arc::clone(&hear[0]), || true)),
+            tokio::spawn(follower.keep(Arc::clone(&hear[1]), || false)),
+        ];
+
+        // An old authority gets a successor, which is announced and does not sign yet.
+        let old = Authorities {
+            current: Authority::generate(days_ago(250)).unwrap(),
+            ..stored.authorities()
+        };
+        stored.becomes(&old, &hear[..1]);
+        let mut bundle = identities[0].bundle();
+        bundle
+            .wait_for(|bundle| bundle.matches("BEGIN CERTIFICATE").count() == 2)
+            .await
+            .unwrap();
+        let announced = stored.authorities();
+        assert_eq!(announced.current, old.current);
+        hear[1].notify_one();
+        announces(&identities[1], &announced.bundle()).await;
+
+        // The notice is over: the successor signs, on the leader and where the turned Secret is only read.
+        let due = Authorities {
+            next: Some(Authority::generate(days_ago(4)).unwrap()),
+            ..announced
+        };
+        stored.becomes(&due, &hear[..1]);
+        bundle
+            .wait_for(|bundle| bundle.starts_with(&due.next.as_ref().unwrap().certificate_pem))
+            .await
+            .unwrap();
+        let turned = stored.authorities();
+        assert_eq!(Some(&turned.current), due.next.as_ref());
+        assert_eq!(turned.previous.as_ref(), Some(&old.current));
+        hear[1].notify_one();
+        announces(&identities[1], &turned.bundle()).await;
+        // What is announced is shown in the same breath, without a point at which to wait.
+        for identity in &identities {
+            let now = Timestamp::now();
+            let shown = identity.shown();
+            assert!(trusts(&turned.current.certificate_pem, &shown, NAME, now));
+            assert!(trusts(&due.bundle(), &shown, NAME, now));
+        }
+        keeping.iter().for_each(tokio::task::JoinHandle::abort);
+    }
+
+    #[tokio::test]
+    async fn a_secret_that_somebody_deleted_is_written_as_it_was() {
+        let stored = Stored::default();
+        let keeper = load(&stored).await;
+        let before = stored.authorities();
+        *stored.0.lock() = None;
+        let mut keeper = keeper;
+        keeper.look(true).await.unwrap();
+        assert_eq!(stored.authorities(), before);
+    }
+}

@@ -18,12 +18,13 @@ use kube::{Api, Client, Resource as _};
 use tokio::sync::mpsc::Sender;
 use tokio::task::JoinSet;
 
-use self::follow::follow;
+use self::follow::{Listener, follow};
 pub use self::seen::{Change, Resource, Seen, Source, Thing};
 use crate::children::labels;
 
 /// Begins every watch; they end when the listener is gone or the set is dropped.
 pub fn begin(client: &Client, listener: &Sender<Seen>) -> JoinSet<()> {
+    let listener = Listener::new(listener.clone());
     let mut watches = JoinSet::new();
     for kind in [Kind::Proxy, Kind::Backend, Kind::Map, Kind::Route] {
         let api: Api<DynamicObject> = Api::all_with(client.clone(), &api_resource(kind));
