@@ -15,7 +15,7 @@ use crate::state::route::Route;
 use crate::upstream::{Fault, Phase, Reply, Request};
 
 /// What is told of a backend that refuses our key.
-const KEY_REFUSED: &str = "it refuses the key that is configured for it (401); correct the Secret that the LLMBackend's credential or headers name";
+const KEY_REFUSED: &str = "the upstream refuses the key that is configured for it (401); correct the Secret that the LLMBackend's credential or headers name";
 
 /// What came of a backend, its retries included.
 pub(crate) type Outcome = Result<Reply, Fault>;
