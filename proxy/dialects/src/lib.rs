@@ -9,6 +9,8 @@
 //! - [`extra`]: what becomes of fields that the form does not know.
 //! - [`framing`]: how streams are framed.
 //! - [`json`]: strings borrowed when read, values appended when written.
+//! - [`models`]: lists of models.
+//! - [`template`]: conversations as prompts, for servers that take plain text.
 //! - [`wire`]: the table of dialects.
 //!
 //! One folder a dialect, with the same file names in each: `request`, `reply`, `stream`, `error`.
@@ -20,8 +22,10 @@ pub mod fields;
 pub mod form;
 pub mod framing;
 pub mod json;
+pub mod models;
 pub mod ollama;
 pub mod openai;
+pub mod template;
 pub mod tgi;
 pub mod wire;
 

@@ -3,5 +3,8 @@
 #[path = "../openai/golden.rs"]
 #[allow(dead_code)]
 mod golden;
+mod models;
 mod ollama;
+mod template;
+mod tgi;
 mod transcript;

@@ -27,10 +27,9 @@ pub(in crate::tgi) fn read(body: &[u8], path: Path<'_>) -> Result<Request, Malfo
     if let Some(model) = fields.string("model")?.filter(|_| path.model.is_none()) {
         request.model = model;
     }
-    let unknown = match fields.object("parameters")? {
-        Some(parameters) => parameters_of(parameters, &mut request)?,
-        None => Map::new(),
-    };
+    let none = || Fields::of(Value::Object(Map::new()), PARAMETERS);
+    let parameters = fields.object("parameters")?.map_or_else(none, Ok)?;
+    let unknown = parameters_of(parameters, &mut request)?;
     request.extra = fields.rest();
     for (name, value) in unknown {
         let name = match name.as_str() {
