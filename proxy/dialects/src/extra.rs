@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use crate::form::{Field, Refused};
 
 /// Fields that any target may leave out: they say how the request is kept, counted or cached at the vendor, not what is answered.
-pub const HARMLESS: [&str; 14] = [
+pub const HARMLESS: [&str; 17] = [
     "metadata",
     "prompt_cache_key",
     "prompt_cache_retention",
@@ -24,6 +24,10 @@ pub const HARMLESS: [&str; 14] = [
     "context_management",
     "diagnostics",
     "user_profile_id",
+    // Bedrock's.
+    "performanceConfig",
+    "requestMetadata",
+    "serviceTier",
 ];
 
 /// Fields that say how a server of their own dialect runs the model, not what is answered, by the names that their readers

@@ -16,6 +16,7 @@
 //! One folder a dialect, with the same file names in each: `request`, `reply`, `stream`, `error`.
 
 pub mod anthropic;
+pub mod bedrock;
 pub mod codec;
 pub mod extra;
 pub mod fields;

@@ -1,16 +1,21 @@
 //! The table of dialects. A new one is a folder, a line here and its tests.
 
 use crate::codec::Codec;
-use crate::anthropic;
-use crate::{ollama, openai, tgi};
+use crate::{anthropic, bedrock, ollama, openai, tgi};
 
 /// A wire format: a dialect's form of a conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Wire {
     /// Anthropic's messages.
     Messages,
+    /// Bedrock's `invoke`, with Anthropic's bodies.
+    BedrockInvoke,
+    /// Bedrock's `converse`.
+    BedrockConverse,
     /// OpenAI's chat completions.
     Chat,
+    /// OpenAI's Responses API.
+    Responses,
     /// OpenAI's text completions.
     Completions,
     /// Ollama's chat.
@@ -27,7 +32,10 @@ impl Wire {
     pub fn codec(self) -> &'static dyn Codec {
         match self {
             Self::Messages => &anthropic::Messages,
+            Self::BedrockInvoke => &bedrock::Invoke,
+            Self::BedrockConverse => &bedrock::Converse,
             Self::Chat => &openai::Chat,
+            Self::Responses => &openai::Responses,
             Self::Completions => &openai::Completions,
             Self::OllamaChat => &ollama::Chat,
             Self::OllamaGenerate => &ollama::Generate,

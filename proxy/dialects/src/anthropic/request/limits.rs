@@ -2,7 +2,7 @@
 //!
 //! A value that says what happens anyway (a penalty of 0, one alternative, every token allowed) is left out; any other is refused.
 
-use crate::form::{Field, Refused, Request};
+use crate::form::{Field, Refused, Request, ToolChoice};
 
 /// Refuses what neither Anthropic's nor Bedrock's requests can say; `vendor` and `page` are for the message.
 ///
@@ -76,6 +76,52 @@ pub fn check(request: &Request, vendor: &str, page: &'static str) -> Result<(), 
             "{vendor} does not stop at blank text; remove it, or cut the answer where it arrives."
         );
         return Err(Refused::new(Field::Stop, message, page));
+    }
+    Ok(())
+}
+
+/// Refuses what Claude does not take where it thinks: another temperature, a cut of the tokens, a forced call.
+///
+/// # Errors
+/// [`Refused`], naming the field.
+pub fn beside_thinking(request: &Request) -> Result<(), Refused> {
+    let page = "https://platform.claude.com/docs/en/build-with-claude/extended-thinking";
+    let sampling = &request.sampling;
+    let forced = matches!(
+        request.tool_choice,
+        Some(
+            ToolChoice::Required
+                | ToolChoice::Named(_)
+                | ToolChoice::Allowed { required: true, .. }
+        )
+    );
+    let faults = [
+        (
+            sampling.temperature.is_some_and(|value| value != 1.0),
+            Field::Temperature,
+            "thinks at temperature 1 only",
+        ),
+        (
+            sampling.top_k.is_some_and(|count| count > 0),
+            Field::TopK,
+            "takes no top_k where it thinks",
+        ),
+        (
+            sampling.top_p.is_some_and(|mass| mass < 0.95),
+            Field::TopP,
+            "takes no top_p below 0.95 where it thinks",
+        ),
+        (
+            forced,
+            Field::ToolChoice,
+            "does not force a call where it thinks",
+        ),
+    ];
+    for (fault, field, lack) in faults {
+        if fault {
+            let message = format!("Claude {lack}; remove it, or ask for no reasoning.");
+            return Err(Refused::new(field, message, page));
+        }
     }
     Ok(())
 }

@@ -120,7 +120,11 @@ fn of_texts(parts: Vec<Part>, at: &str) -> Result<Message, Malformed> {
 }
 
 /// A user's turn may hold results of tools among what the person says: one message for each run of either.
-fn user(parts: Vec<Part>, at: &str, messages: &mut Vec<Message>) -> Result<(), Malformed> {
+pub(crate) fn user(
+    parts: Vec<Part>,
+    at: &str,
+    messages: &mut Vec<Message>,
+) -> Result<(), Malformed> {
     let message = |role| Message {
         role,
         name: None,

@@ -13,7 +13,7 @@ use super::tools::{Choice, ToolBody};
 use super::{Endpoint, PAGE, format, limits, thinking, tools, turns};
 use crate::codec::Target;
 use crate::extra;
-use crate::form::{Field, Refused, Request};
+use crate::form::{Refused, Request};
 use crate::json;
 
 /// The limit of a request whose client set none, in tokens: what every Claude takes, as LiteLLM and Vercel's SDK have it.
@@ -87,7 +87,7 @@ pub fn write(
     let tool_choice = tools::write_choice(request)?;
     let generates = endpoint != Endpoint::CountTokens;
     if plan.is_on() && generates {
-        beside_thinking(request, tool_choice.as_ref())?;
+        limits::beside_thinking(request)?;
     }
     let conversation = turns::write(&request.messages)?;
     let bedrock = endpoint == Endpoint::Bedrock;
@@ -119,34 +119,6 @@ pub fn write(
         extra: extra(request, &plan)?,
     };
     Ok(json::to_vec(&body))
-}
-
-/// Thinking goes with neither another temperature nor a cut of the tokens, nor with a forced call.
-fn beside_thinking(request: &Request, choice: Option<&Choice<'_>>) -> Result<(), Refused> {
-    let page = "https://platform.claude.com/docs/en/build-with-claude/extended-thinking";
-    let cure = "remove it, or ask for no reasoning.";
-    let refused =
-        |field, message: &str| Err(Refused::new(field, format!("{message}; {cure}"), page));
-    let sampling = &request.sampling;
-    if sampling.temperature.is_some_and(|value| value != 1.0) {
-        return refused(Field::Temperature, "Anthropic thinks at temperature 1 only");
-    }
-    if sampling.top_k.is_some_and(|count| count > 0) {
-        return refused(Field::TopK, "Anthropic takes no top_k where it thinks");
-    }
-    if sampling.top_p.is_some_and(|mass| mass < 0.95) {
-        return refused(
-            Field::TopP,
-            "Anthropic takes no top_p below 0.95 where it thinks",
-        );
-    }
-    if choice.is_some_and(Choice::is_forced) {
-        return refused(
-            Field::ToolChoice,
-            "Anthropic does not force a call where it thinks",
-        );
-    }
-    Ok(())
 }
 
 fn extra(request: &Request, plan: &Plan) -> Result<Map<String, Value>, Refused> {

@@ -1,0 +1,156 @@
+//! A request, read.
+
+use serde_json::{Map, Value};
+
+use super::{parts, tools};
+use crate::anthropic::request::read::user;
+use crate::anthropic::request::thinking;
+use crate::codec::Path;
+use crate::fields::Fields;
+use crate::form::{Effort, Format, Malformed, Message, Part, Reasoning, Request, Role, Sampling};
+
+/// Reads a request.
+///
+/// # Errors
+/// [`Malformed`] if it is not what the dialect says, or the path names no model.
+pub fn read(body: &[u8], path: Path<'_>) -> Result<Request, Malformed> {
+    let mut body = Fields::of_body(body)?;
+    let model = path
+        .model
+        .ok_or_else(|| body.missing("modelId"))?
+        .to_owned();
+    let messages = conversation(&mut body)?;
+    let (tools, tool_choice) = tools::read(&mut body)?;
+    let mut sampling = Sampling::default();
+    let (mut max_tokens, mut stop) = (None, Vec::new());
+    if let Some(mut config) = body.object("inferenceConfig")? {
+        max_tokens = config.count("maxTokens")?;
+        sampling.temperature = config.float("temperature")?;
+        sampling.top_p = config.float("topP")?;
+        stop = config.strings("stopSequences")?.unwrap_or_default();
+    }
+    let (mut reasoning, additional) = additional(&mut body, &mut sampling)?;
+    let format = output(&mut body, &mut reasoning)?;
+    let mut extra = body.rest();
+    extra.retain(|_, value| !value.is_null());
+    if !additional.is_empty() {
+        extra.insert("additionalModelRequestFields".into(), additional.into());
+    }
+    Ok(Request {
+        model,
+        stream: path.stream.unwrap_or(false),
+        stream_usage: true,
+        messages,
+        tools,
+        tool_choice,
+        sampling,
+        max_tokens,
+        stop,
+        format,
+        reasoning,
+        extra,
+        ..Request::default()
+    })
+}
+
+fn conversation(body: &mut Fields) -> Result<Vec<Message>, Malformed> {
+    let mut messages = Vec::new();
+    let system = parts::content(body, "system")?.unwrap_or_default();
+    if !system.is_empty() {
+        messages.push(Message {
+            role: Role::System,
+            name: None,
+            parts: system,
+            at: "system".into(),
+        });
+    }
+    for mut turn in body.objects("messages")?.unwrap_or_default() {
+        let at = turn.at().to_owned();
+        let role = turn.required_string("role")?;
+        let content =
+            parts::content(&mut turn, "content")?.ok_or_else(|| turn.missing("content"))?;
+        match role.as_str() {
+            "user" => user(content, &at, &mut messages)?,
+            "assistant"
+                if content
+                    .iter()
+                    .any(|part| matches!(part, Part::ToolResult(_))) =>
+            {
+                return Err(Malformed::new(
+                    at,
+                    "The model's message cannot hold a tool result.",
+                ));
+            }
+            "assistant" => messages.push(Message {
+                role: Role::Assistant,
+                name: None,
+                parts: content,
+                at,
+            }),
+            other => {
+                let message = format!("The role must be user or assistant, not {other:?}.");
+                return Err(turn.fault("role", message));
+            }
+        }
+    }
+    if messages.iter().all(|message| message.role == Role::System) {
+        return Err(body.fault("messages", "At least one message is required."));
+    }
+    Ok(messages)
+}
+
+/// What clients say of Claude's thinking and of `top_k` in the model's own fields; and what else is there.
+fn additional(
+    body: &mut Fields,
+    sampling: &mut Sampling,
+) -> Result<(Option<Reasoning>, Map<String, Value>), Malformed> {
+    let Some(mut fields) = body.object("additionalModelRequestFields")? else {
+        return Ok((None, Map::new()));
+    };
+    sampling.top_k = fields.integer("top_k")?;
+    let output = thinking::read(&mut fields)?;
+    let mut rest = fields.rest();
+    rest.retain(|_, value| !value.is_null());
+    rest.extend(output.extra);
+    Ok((output.reasoning, rest))
+}
+
+fn output(
+    body: &mut Fields,
+    reasoning: &mut Option<Reasoning>,
+) -> Result<Option<Format>, Malformed> {
+    let Some(mut config) = body.object("outputConfig")? else {
+        return Ok(None);
+    };
+    if let Some(word) = config.string("effort")? {
+        let effort = match word.as_str() {
+            "max" => Some(Effort::XHigh),
+            word => Effort::parse(word),
+        };
+        let fault = || {
+            config.fault(
+                "effort",
+                format!("The effort must be low, medium, high, xhigh or max, not {word:?}."),
+            )
+        };
+        reasoning.get_or_insert_default().effort = Some(effort.ok_or_else(fault)?);
+    }
+    let Some(mut format) = config.object("textFormat")? else {
+        return Ok(None);
+    };
+    let mut structure = format
+        .object("structure")?
+        .ok_or_else(|| format.missing("structure"))?;
+    let mut schema = structure
+        .object("jsonSchema")?
+        .ok_or_else(|| structure.missing("jsonSchema"))?;
+    let text = schema.required_string("schema")?;
+    let parsed = serde_json::from_str(&text)
+        .map_err(|fault| schema.fault("schema", format!("The schema is not JSON: {fault}.")))?;
+    Ok(Some(Format::JsonSchema {
+        name: schema.string("name")?,
+        description: schema.string("description")?,
+        schema: parsed,
+        strict: Some(true),
+    }))
+}
