@@ -11,14 +11,9 @@ pub struct Verdict {
     pub reason: &'static str,
     /// Object, field and cure; one short sentence where it holds.
     pub message: String,
-}
-
-impl Verdict {
-    /// Whether there is something to cure: the condition does not hold, or it holds but for a hostname.
-    #[must_use]
-    pub fn names_a_fault(&self) -> bool {
-        !self.status || self.reason == reason::HOSTNAME_TAKEN
-    }
+    /// Every fault in full, as in `spec.url: what is wrong; the cure`; the message has room for the first few alone. A condition
+    /// that holds has none, save for a hostname that is an older route's.
+    pub faults: Vec<String>,
 }
 
 /// The reasons that conditions carry.

@@ -74,8 +74,8 @@ impl Outcome {
 pub(crate) struct Findings {
     accepted: Vec<(&'static str, String)>,
     references: Vec<(&'static str, String)>,
-    /// What a condition tells although it holds: its reason, and a word of explanation.
-    remark: Option<(&'static str, String)>,
+    /// What a condition tells although it holds.
+    remarks: Vec<(&'static str, String)>,
     has_references: bool,
     held_back: bool,
     attached: Vec<ObjectKey>,
@@ -87,7 +87,7 @@ impl Findings {
         Self {
             accepted: Vec::new(),
             references: Vec::new(),
-            remark: None,
+            remarks: Vec::new(),
             has_references: false,
             held_back: false,
             attached: Vec::new(),
@@ -112,13 +112,7 @@ impl Findings {
 
     /// A word on what is accepted all the same: `Accepted=True` with another reason than usual.
     pub(crate) fn remark(&mut self, reason: &'static str, message: String) {
-        match &mut self.remark {
-            Some((_, said)) => {
-                said.push_str("; ");
-                said.push_str(&message);
-            }
-            None => self.remark = Some((reason, message)),
-        }
+        self.remarks.push((reason, message));
     }
 
     /// What was found makes a version that must not replace the one before: it would lack what may be had in a moment, or what
@@ -154,24 +148,28 @@ impl Findings {
 
     /// The outcome: `item` if it could be made.
     pub(crate) fn finish(mut self, generation: i64, item: Result<Item, String>) -> Outcome {
-        if let Some(remark) = self.remark.take_if(|_| !self.accepted.is_empty()) {
-            self.accepted.push(remark);
+        let waits = |(reason, _): &(&'static str, String)| *reason == reason::PENDING;
+        let pending =
+            item.is_err() && self.accepted.is_empty() && self.references.iter().any(waits);
+        if !self.accepted.is_empty() {
+            self.accepted.append(&mut self.remarks);
         }
-        let accepted = self
-            .remark
-            .unwrap_or_else(|| (reason::ACCEPTED, "every field makes sense".to_owned()));
-        let mut verdicts = vec![verdict(condition::ACCEPTED, accepted, &self.accepted)];
+        let accepted = match self.remarks.first() {
+            Some((reason, _)) => (*reason, join(self.remarks.iter())),
+            None => (reason::ACCEPTED, "every field makes sense".to_owned()),
+        };
+        let mut accepted = verdict(condition::ACCEPTED, accepted, self.accepted);
+        let remarks = self.remarks.into_iter().map(|(_, remark)| remark);
+        accepted.faults.extend(remarks);
+        let mut verdicts = vec![accepted];
         if self.has_references {
             let resolved = "everything that it refers to exists and may be used".to_owned();
             verdicts.push(verdict(
                 condition::RESOLVED_REFS,
                 (reason::RESOLVED, resolved),
-                &self.references,
+                self.references,
             ));
         }
-        let waits = |(reason, _): &(&'static str, String)| *reason == reason::PENDING;
-        let pending =
-            item.is_err() && self.accepted.is_empty() && self.references.iter().any(waits);
         let canonical: Arc<[u8]> = match &item {
             Ok(item) => hash::canonical(item).into(),
             Err(message) => message.as_bytes().into(),
@@ -196,23 +194,20 @@ impl Findings {
 fn verdict(
     type_: &'static str,
     fine: (&'static str, String),
-    faults: &[(&'static str, String)],
+    faults: Vec<(&'static str, String)>,
 ) -> Verdict {
     // What only waits is not the word for what needs an edit.
     let lasting = faults.iter().find(|(reason, _)| *reason != reason::PENDING);
-    match lasting.or(faults.first()) {
-        None => Verdict {
-            type_,
-            status: true,
-            reason: fine.0,
-            message: fine.1,
-        },
-        Some((reason, _)) => Verdict {
-            type_,
-            status: false,
-            reason,
-            message: join(faults.iter()),
-        },
+    let (status, reason, message) = match lasting.or(faults.first()) {
+        None => (true, fine.0, fine.1),
+        Some((reason, _)) => (false, *reason, join(faults.iter())),
+    };
+    Verdict {
+        type_,
+        status,
+        reason,
+        message,
+        faults: faults.into_iter().map(|(_, fault)| fault).collect(),
     }
 }
 

@@ -182,6 +182,7 @@ pub(super) mod tests {
             status: *status,
             reason,
             message: format!("{reason} message"),
+            faults: Vec::new(),
         };
         Outcome {
             item: Err("none".into()),

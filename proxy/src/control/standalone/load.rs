@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use dragoman_config::manifest::{DEFAULT_NAMESPACE, Schemas};
-use dragoman_config::{Item, Key, Kind, Object, ObjectKey, SecretData, Settings, Verdict, World};
+use dragoman_config::{Item, Key, Kind, Object, ObjectKey, SecretData, Settings, World};
 use dragoman_crds::{LLMProxy, LLMProxySpec, RoutesFrom};
 use serde::{Deserialize, Serialize};
 
@@ -19,14 +19,6 @@ const DEFAULT_PROXY: &str = "default";
 const NAMESPACE_NAME: &str = "kubernetes.io/metadata.name";
 /// What a route says of something that is at fault itself, and so speaks for itself.
 const CASCADES: [&str; 2] = [" cannot be used: ", " does not parse; correct it"];
-/// The fields in which an LLMRoute refers to others.
-const REFERRING: [&str; 4] = [
-    "spec.backends",
-    "spec.hostnames",
-    "spec.modelMapRef",
-    "spec.proxyRefs",
-];
-
 /// Files without a fault.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Loaded {
@@ -152,41 +144,24 @@ fn blame_verdicts(objects: &mut Objects, world: &World) {
             .outcome(&key)
             .map_or(&[][..], |outcome| &outcome.verdicts);
         let object = format!("{} {}", key.kind.as_str(), key.object);
-        for Verdict { message, .. } in verdicts.iter().filter(|verdict| verdict.names_a_fault()) {
-            for (field, message) in fields(message, key.kind) {
-                objects.blame(&object, field, message);
+        for fault in verdicts.iter().flat_map(|verdict| &verdict.faults) {
+            if let Some((field, told)) = told(fault, key.kind) {
+                objects.blame(&object, field, told);
             }
         }
     }
 }
 
-/// A condition's message as field and fault, one pair for each fault, without those that others cause.
-fn fields(message: &str, kind: Kind) -> Vec<(&str, &str)> {
-    let mut found = Vec::new();
-    let mut rest = message;
-    let mut in_cascade = false;
-    while !rest.is_empty() {
-        let (fault, after) = match rest.find("; spec.") {
-            Some(at) => (&rest[..at], &rest[at + 2..]),
-            None => (rest, ""),
-        };
-        rest = after;
-        let (field, told) = match fault.split_once(": ") {
-            Some((field, told)) if field.starts_with("spec.") => {
-                (field.split(' ').next().unwrap_or(field), told)
-            }
-            _ => ("", fault),
-        };
-        let referring = REFERRING.iter().any(|name| field.starts_with(name));
-        if kind == Kind::Route {
-            in_cascade =
-                CASCADES.iter().any(|cascade| told.contains(cascade)) || (in_cascade && !referring);
+/// A fault as its field and what is wrong there; nothing where something else is at fault and speaks for itself.
+fn told(fault: &str, kind: Kind) -> Option<(&str, &str)> {
+    let (field, told) = match fault.split_once(": ") {
+        Some((field, told)) if field.starts_with("spec.") => {
+            (field.split(' ').next().unwrap_or(field), told)
         }
-        if !in_cascade {
-            found.push((field, told));
-        }
-    }
-    found
+        _ => ("", fault),
+    };
+    let is_cascade = kind == Kind::Route && CASCADES.iter().any(|cascade| told.contains(cascade));
+    (!is_cascade).then_some((field, told))
 }
 
 #[cfg(test)]

@@ -160,18 +160,18 @@ fn every_fault_of_every_file_is_found() {
 }
 
 #[test]
-fn a_condition_with_several_faults_is_several_faults() {
-    let message = "spec.backends[0].backendRef: LLMBackend a/b cannot be used: spec.url: bad; spec.tls: bad; spec.hostnames[0]: taken; remove it";
+fn a_fault_is_told_with_its_field_and_what_others_cause_is_left_to_them() {
+    let caused =
+        "spec.backends[0].backendRef: LLMBackend a/b cannot be used: spec.url: bad; spec.tls: bad";
+    assert_eq!(told(caused, Kind::Route), None);
+    let own = "spec.hostnames[0]: taken; remove it";
     assert_eq!(
-        fields(message, Kind::Route),
-        [("spec.hostnames[0]", "taken; remove it")]
+        told(own, Kind::Route),
+        Some(("spec.hostnames[0]", "taken; remove it"))
     );
     assert_eq!(
-        fields(
-            "spec.proxyRefs (absent): none; spec.url: bad",
-            Kind::Backend
-        ),
-        [("spec.proxyRefs", "none"), ("spec.url", "bad")]
+        told("spec.proxyRefs (absent): none", Kind::Route),
+        Some(("spec.proxyRefs", "none"))
     );
-    assert_eq!(fields("no field", Kind::Map), [("", "no field")]);
+    assert_eq!(told("no field", Kind::Map), Some(("", "no field")));
 }

@@ -64,6 +64,21 @@ fn every_fault_of_a_map_and_of_a_backend_is_told_at_once() {
 }
 
 #[test]
+fn more_faults_than_a_condition_has_room_for_are_all_told() {
+    let rule = |n: usize| format!("- match: {{exact: m{n}}}\n  when: nobody{n}\n");
+    let rules: String = (0..30).map(rule).collect();
+    let manifest = backend("main", "http://127.0.0.1:9/v1", "")
+        + &names(&format!("rules:\n{rules}"))
+        + &route(MAPPED);
+    let told = faults(&manifest);
+    assert_eq!(told.len(), 30, "{told:#?}");
+    for n in 0..30 {
+        let field = format!("spec.rules[{n}].when");
+        assert!(told.iter().any(|line| line.contains(&field)), "{field}");
+    }
+}
+
+#[test]
 fn a_rule_that_leads_to_a_backend_that_the_route_lacks_is_a_fault_with_its_cure() {
     let manifest = backend("main", "http://127.0.0.1:9/v1", "")
         + &names("rules:\n- match: {exact: gpt-4}\n  target: {backend: spare}")
