@@ -33,7 +33,7 @@ pub const HARMLESS: [&str; 17] = [
 /// Fields that say how a server of their own dialect runs the model, not what is answered, by the names that their readers
 /// give them: `options.` for Ollama's, `parameters.` for TGI's. Only their own dialect is sent them.
 /// Those of Ollama in the second paragraph are ignored by its newer servers too.
-pub const ENGINE: [&str; 27] = [
+pub const ENGINE: [&str; 24] = [
     "options.num_ctx",
     "options.num_batch",
     "options.num_gpu",
@@ -58,9 +58,6 @@ pub const ENGINE: [&str; 27] = [
     "options.penalize_newline",
     "options.tfs_z",
     //
-    "parameters.decoder_input_details",
-    "parameters.details",
-    "parameters.do_sample",
     "parameters.top_n_tokens",
     "parameters.truncate",
 ];

@@ -1,9 +1,10 @@
 //! Lists of models: one neutral entry, read from every kind of list and written as every kind.
 //!
 //! - [`read`]: any upstream's list.
-//! - [`openai`]: `/v1/models`. [`anthropic`]: the same path, asked by Anthropic's clients.
-//! - [`ollama`]: `/api/tags`, `/api/show`, `/api/ps`, `/api/version`.
-//! - [`lmstudio`]: `/api/v0/models`.
+//! - [`openai`]: the list of `/v1/models`.
+//! - [`anthropic`]: the same path, asked by Anthropic's clients.
+//! - [`ollama`]: what `/api/tags`, `/api/show`, `/api/ps` and `/api/version` answer.
+//! - [`lmstudio`]: the list of `/api/v0/models`.
 //!
 //! Rules: what is not known is what the list's own server says of a model that it knows little of (empty words, zeros), because
 //! clients read the fields without asking whether they are there. Only OpenAI's list shows fields that the form does not know;

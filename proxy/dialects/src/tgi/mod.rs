@@ -9,7 +9,7 @@
 //! - `request`: prompts and parameters.
 //! - `reply`: whole replies.
 //! - `stream`: streams of tokens.
-//! - [`error`]: errors.
+//! - [`mod@error`]: its errors, the same for all of them.
 
 pub mod error;
 mod reply;

@@ -2,7 +2,8 @@
 //!
 //! Rules: without sampling parameters TGI is greedy, which is a temperature of 0. What says nothing (`best_of: 1`,
 //! `return_full_text: false`, `watermark: false`, `null`) is left out; parameters that the form does not know stay in
-//! `extra` as `parameters.<name>`. Answers come with `details` always.
+//! `extra` as `parameters.<name>`. Answers come with `details` always, so wishes for them are
+//! left out too.
 
 use serde_json::{Map, Value};
 
@@ -67,7 +68,7 @@ fn parameters_of(mut from: Fields, request: &mut Request) -> Result<Map<String, 
         let default = match name.as_str() {
             "best_of" => value.as_u64() == Some(1),
             "return_full_text" | "watermark" => *value == Value::Bool(false),
-            "do_sample" => true,
+            "do_sample" | "details" | "decoder_input_details" => true,
             _ => false,
         };
         !(default || value.is_null())

@@ -22,11 +22,9 @@ use crate::json::to_vec;
 use crate::tgi::PAGE;
 
 /// Parameters of TGI that the form does not know.
-const KNOWN: [&str; 8] = [
+const KNOWN: [&str; 6] = [
     "adapter_id",
     "best_of",
-    "decoder_input_details",
-    "details",
     "return_full_text",
     "top_n_tokens",
     "truncate",
@@ -250,10 +248,7 @@ fn unknown(
             .strip_prefix(PARAMETERS)
             .filter(|name| KNOWN.contains(name));
         match own.or(Some(name.as_str()).filter(|name| *name == "best_of")) {
-            // Without `details` an answer would not say why it ended.
-            Some("details") => {}
             Some("best_of") => best_of(request, target, value, to)?,
-            Some("decoder_input_details") if target.stream => {}
             Some(name) => {
                 to.insert(name.to_owned(), value.clone());
             }
