@@ -115,3 +115,63 @@ fn messages_of_unknown_types_are_passed_over() {
     assert!(read(br#"{"type":"transaction"}"#).is_err(), "no digest");
     assert!(read(b"[]").is_err());
 }
+
+#[test]
+fn items_that_use_every_field_are_read_as_they_were_sent() {
+    let backend = json!({
+        "kind": "LLMBackend",
+        "url": {"tls": true, "host": "llm.example", "port": 443, "path": "/v1"},
+        "credential": {"key": "sk-1"},
+        "catalog": [{"name": "a", "upstream_name": "b", "context_length": 8192, "metadata": {"x": [null, {"y": 1.5}]}}],
+        "relay": [{"methods": ["GET"], "path": "/files", "below": true}],
+        "headers": [{"name": "x-team", "value": "a", "secret": true}],
+        "timeouts": {"connect_ms": 1, "first_byte_ms": 2, "idle_ms": 3, "request_ms": 4},
+        "retries": {"attempts": 2, "on": ["ConnectFailure"]},
+        "health": {"path": "/health", "interval_ms": 1000, "unhealthy_after": 3},
+        "tls": {"ca_pem": "PEM", "server_name": "llm"},
+        "max_concurrency": 7,
+    });
+    let map = json!({
+        "kind": "ModelMap",
+        "rules": [{
+            "match": {"regex": "gpt-(.*)"}, "when": "true", "target": {"model": "$1", "backend": "a"},
+            "fallbacks": [{"model": "b"}], "defaults": {"seed": null}, "overrides": {"stop": ["a"]},
+        }],
+        "matching": "IgnoreCase", "unmatched": "Reject",
+        "list": {
+            "names": {"allow": [{"exact": "a"}], "deny": [{"regex": "b"}]}, "matching": "Exact",
+            "enforce": false, "first": ["a"], "cache_ttl_ms": 5,
+        },
+        "reply_model": "Requested",
+    });
+    let route = json!({
+        "kind": "LLMRoute",
+        "hostnames": ["chat.example"],
+        "model_map": {"item": "ModelMap/n/m"},
+        "backends": [
+            {"name": "a", "target": {"inline": backend_of(&backend)}, "prefix": "a/",
+             "models": {"allow": [{"exact": "x"}]}, "priority": 1, "weight": 2},
+            {"name": "b", "target": {"unresolved": "why"}, "prefix": "", "models": {}, "priority": 0, "weight": 1},
+        ],
+        "thinking": {"text": "Extract", "tags": [{"open": "<t>", "close": "</t>"}], "startsOpen": true, "fields": "Drop"},
+    });
+    for (name, came) in [
+        ("LLMBackend/n/b", backend),
+        ("ModelMap/n/m", map),
+        ("LLMRoute/n/r", route),
+    ] {
+        let item = Item::deserialize(&came).unwrap();
+        // What an operator sends is an item of this type, written out.
+        let sent = serde_json::to_value(&item).unwrap();
+        assert_eq!(lost(&came, &sent), None, "{name}");
+        let changes = puts(&[put(name, &json!({"item": sent}))]);
+        assert_eq!(changes[0].content, Content::Item(Arc::new(item)), "{name}");
+    }
+}
+
+/// An inline backend has no kind of its own.
+fn backend_of(backend: &Value) -> Value {
+    let mut backend = backend.clone();
+    backend.as_object_mut().unwrap().remove("kind");
+    backend
+}

@@ -136,6 +136,8 @@ impl Client {
         };
         tracing::info!(operator = %stream.at, "connected to the operator");
         let (end, synced) = session::follow(stream, &mut self.progress, &self.publisher, all).await;
+        // Goodbye is an invitation to come again.
+        let welcome = synced || matches!(end, End::Goodbye);
         match end {
             End::Goodbye => tracing::info!("the operator said goodbye; dialling again"),
             End::Closed => self.tell("the operator closed the stream; dialling again".into()),
@@ -147,7 +149,7 @@ impl Client {
                 self.tell("config and the operator's digest differ; asking for all of it".into());
             }
         }
-        if synced {
+        if welcome {
             self.told = None;
             self.backoff.after_success(rand::random())
         } else {
