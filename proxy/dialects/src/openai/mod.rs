@@ -6,6 +6,7 @@
 //! - [`error`]: errors, the same for all of them.
 //! - [`logprobs`]: what is said of tokens, in chat's form and in that of text completions.
 //! - [`models`]: what is known of a model by its name.
+//! - [`responses`]: the Responses API.
 //! - [`usage`]: the figures of chat and text completions.
 
 pub mod chat;
@@ -14,8 +15,10 @@ pub mod embeddings;
 pub mod error;
 pub mod logprobs;
 pub mod models;
+pub mod responses;
 pub mod usage;
 
 pub use chat::Chat;
 pub use completions::Completions;
 pub use embeddings::Embeddings;
+pub use responses::Responses;

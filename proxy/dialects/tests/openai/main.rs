@@ -11,3 +11,4 @@ mod completions;
 mod embeddings;
 mod golden;
 mod quirks;
+mod responses;

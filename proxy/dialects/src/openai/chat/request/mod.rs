@@ -8,7 +8,7 @@
 //! tool result's mark (its text says it), the bare wish to reason or not to reason without an effort. Several texts of one message are joined by line
 //! ends, an assistant's as they stand, because many servers take strings only.
 
-mod content;
+pub(crate) mod content;
 mod legacy;
 mod messages;
 mod messages_out;
