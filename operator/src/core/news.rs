@@ -14,6 +14,9 @@ const GRACE: Duration = Duration::from_secs(3);
 impl Core {
     /// Wants people to be told, if a status that now stands is news.
     pub(super) fn want_news(&mut self, key: Key, now: Instant) {
+        if self.term.is_none() {
+            return;
+        }
         match self.news_of(&key) {
             Some(news) if news.is_ready() => self.news.want(key, now),
             Some(_) => self.news.want(key, now + GRACE),
