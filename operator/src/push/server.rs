@@ -171,8 +171,9 @@ impl Server {
                 ));
             }
         };
-        let mut hello = Box::new(hello);
-        let have = std::mem::take(&mut hello.items);
+        let hello = Box::new(hello);
+        // The core looks at it too: what a proxy has may be what it must keep.
+        let have = hello.items.clone();
         let (sender, answered) = oneshot::channel();
         let connect = FromStream::Connect {
             claims,

@@ -142,6 +142,7 @@ impl Operator {
         ended: &CancellationToken,
     ) -> (Reader, mpsc::Sender<Bytes>) {
         let token = self.token.clone();
+        let have = self.have.clone();
         let (shelf, ended, term) = (Arc::clone(shelf), ended.clone(), self.term.clone());
         let (sender, core) = mpsc::channel(16);
         let mut from = std::mem::replace(&mut self.core, core);
@@ -159,6 +160,8 @@ impl Operator {
                 (claims.pod.as_str(), hello.proxy.as_str()),
                 ("edge-1", "gateways/edge")
             );
+            // Some of it may be what the proxy must keep.
+            assert_eq!(hello.items, have, "the core hears what a proxy has");
             let proxy = ObjectKey::new("gateways", "edge");
             answer
                 .send(Ok(Admitted {
