@@ -190,7 +190,7 @@ fn block<'a>(part: &'a Part, mended: Option<&'a RawValue>, reasoning: bool) -> O
             text, citations, ..
         } if !text.is_empty() => Block::Text {
             text,
-            citations: citations.as_ref(),
+            citations: turns::citations(citations.as_ref()),
             cache_control: None,
         },
         Part::Refusal(text) if !text.is_empty() => Block::Text {
@@ -215,7 +215,7 @@ fn block<'a>(part: &'a Part, mended: Option<&'a RawValue>, reasoning: bool) -> O
             name: &call.name,
             input: turns::object(call.arguments.as_text()).or(mended)?,
         },
-        Part::Other { kind, value } if turns::is_own(kind) => Block::Own(value),
+        Part::Other { kind, value } if turns::is_own(kind, value) => Block::Own(value),
         _ => return None,
     })
 }

@@ -6,13 +6,14 @@
 //! - Neighbouring messages of one role become one; in it, results of tools come first.
 //! - Texts without a visible character, which the vendor refuses, and messages without content are left out; so is white space at the end of
 //!   an answer that the model is to continue.
-//! - Left out are: speakers' names, an image's `detail`, reasoning without a signature, and signatures over tool calls, which are Gemini's.
+//! - Left out are: speakers' names, an image's `detail`, reasoning without a signature, sources in other shapes than its own, and signatures over tool calls, which are Gemini's.
 //! - A refusal in the model's own words is text.
 
 use std::borrow::Cow;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::PAGE;
@@ -121,7 +122,7 @@ fn block<'a>(part: &'a Part, at: &str) -> Result<Option<Block<'a>>, Refused> {
             cache,
         } => Block::Text {
             text,
-            citations: citations.as_ref(),
+            citations: self::citations(citations.as_ref()),
             cache_control: cache.as_ref(),
         },
         Part::Refusal(text) if text.trim().is_empty() => return Ok(None),
@@ -158,7 +159,7 @@ fn block<'a>(part: &'a Part, at: &str) -> Result<Option<Block<'a>>, Refused> {
         Part::Reasoning { .. } => return Ok(None),
         Part::ToolCall(call) => tool_use(call, at)?,
         Part::ToolResult(result) => tool_result(result, at)?,
-        Part::Other { kind, value } if is_own(kind) => Block::Own(value),
+        Part::Other { kind, value } if is_own(kind, value) => Block::Own(value),
         Part::Audio { .. } => {
             let message = "Anthropic takes no audio; send its transcript, or choose another model.";
             return refused(message.into(), PAGE);
@@ -172,9 +173,10 @@ fn block<'a>(part: &'a Part, at: &str) -> Result<Option<Block<'a>>, Refused> {
     }))
 }
 
-/// Whether the vendor has such a block: the kinds that it documents, and results and calls of its tools.
+/// Whether it is a block of the vendor's: of a kind that it documents, or a call or a result of one of its tools. Other dialects have parts of the same
+/// names, and other shapes.
 #[must_use]
-pub fn is_own(kind: &str) -> bool {
+pub fn is_own(kind: &str, value: &Value) -> bool {
     const KINDS: [&str; 7] = [
         "document",
         "image",
@@ -182,12 +184,21 @@ pub fn is_own(kind: &str) -> bool {
         "search_result",
         "container_upload",
         "tool_reference",
-        "compaction",
+        "tool_use",
     ];
-    kind.ends_with("_tool_use")
-        || kind.ends_with("_tool_result")
-        || kind == "tool_use"
-        || KINDS.contains(&kind)
+    let known =
+        kind.ends_with("_tool_use") || kind.ends_with("_tool_result") || KINDS.contains(&kind);
+    known && value.get("type").and_then(Value::as_str) == Some(kind)
+}
+
+/// The sources of a text, if they are in the vendor's shape: each is at a location of some kind. Other dialects' are left out.
+#[must_use]
+pub fn citations(citations: Option<&Value>) -> Option<&Value> {
+    let own = |citation: &Value| {
+        let kind = citation.get("type").and_then(Value::as_str);
+        kind.is_some_and(|kind| kind.ends_with("_location"))
+    };
+    citations.filter(|list| list.as_array().is_some_and(|list| list.iter().all(own)))
 }
 
 fn tool_use<'a>(call: &'a ToolCall, at: &str) -> Result<Block<'a>, Refused> {
