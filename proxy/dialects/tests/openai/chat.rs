@@ -80,6 +80,21 @@ fn functions_are_tools_and_come_back_as_function_calls() {
 }
 
 #[test]
+fn what_sdks_send_back_of_a_reply_is_no_hindrance() {
+    let form = read(json!({"model": "m", "messages": [
+        {"role": "user", "content": "hi", "cache_control": {"type": "ephemeral"}},
+        {"role": "assistant", "content": "Hi", "refusal": null, "annotations": [], "audio": null,
+         "function_call": null, "tool_calls": null, "parsed": null, "reasoning_details": [{"type": "x"}]},
+    ]}))
+    .unwrap();
+    assert_eq!(form.messages[1].parts, [Part::text("Hi")]);
+    let Part::Text { cache, .. } = &form.messages[0].parts[0] else {
+        panic!("no text");
+    };
+    assert_eq!(*cache, Some(json!({"type": "ephemeral"})));
+}
+
+#[test]
 fn calls_without_ids_get_one_each_and_results_find_them() {
     let form = read(json!({"model": "m", "messages": [
         {"role": "assistant", "tool_calls": [

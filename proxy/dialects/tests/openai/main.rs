@@ -10,5 +10,6 @@ mod chat;
 mod completions;
 mod embeddings;
 mod golden;
+mod properties;
 mod quirks;
 mod responses;

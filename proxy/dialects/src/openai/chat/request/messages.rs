@@ -10,13 +10,15 @@ use crate::fields::Fields;
 use crate::form::{Malformed, Message, Part, Role, ToolResult};
 
 /// What SDKs send back of a reply's message and what says nothing to the model.
-const ECHOED: [&str; 6] = [
+const ECHOED: [&str; 8] = [
     "annotations",
     "reasoning_details",
     "provider_specific_fields",
     "id",
     "object",
     "created_at",
+    "parsed",
+    "thinking_blocks",
 ];
 
 pub(super) fn messages(list: Vec<Fields>) -> Result<Vec<Message>, Malformed> {
@@ -103,6 +105,12 @@ fn message(mut fields: Fields, calls: &mut Calls) -> Result<Message, Malformed> 
     parts.append(&mut content(&mut fields)?);
     if role == Role::Assistant {
         assistant(&mut fields, calls, &mut parts)?;
+    }
+    // LiteLLM's way to mark a message's end for Anthropic.
+    if let Some(mark) = fields.value("cache_control")
+        && let Some(Part::Text { cache, .. }) = parts.last_mut()
+    {
+        cache.get_or_insert(mark);
     }
     keep_rest(fields, &mut parts);
     let message = Message {

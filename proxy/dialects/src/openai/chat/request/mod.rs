@@ -5,7 +5,7 @@
 //!
 //! Written: `max_tokens`, which every compatible server knows, but `max_completion_tokens` (and the role `developer`) for OpenAI's own reasoning models
 //! ([`crate::openai::models`]). Left out, because the answer is as good without it: reasoning of earlier turns, cache marks, citations, a failed
-//! tool result's mark (its text says it), the bare wish to reason or not to reason without an effort. Several texts of one message are joined by line
+//! tool result's mark (its text says it), `keep_alive`, the bare wish to reason or not to reason without an effort. Several texts of one message are joined by line
 //! ends, an assistant's as they stand, because many servers take strings only.
 
 pub(crate) mod content;
