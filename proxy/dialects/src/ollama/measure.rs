@@ -7,13 +7,13 @@ use jiff::Timestamp;
 use jiff::fmt::temporal::DateTimePrinter;
 use serde_json::{Map, Value, json};
 
+use crate::form::Usage;
 use crate::form::usage::Durations;
-use crate::form::{Reply, Usage};
 
-/// Fills the durations of a whole reply that has counts and no durations: it cannot be told when its first token came, so all of
-/// the time counts as the reply's.
-pub fn fill(reply: &mut Reply, started: Timestamp, now: Timestamp) {
-    let Some(usage) = &mut reply.usage else {
+/// Fills the durations of a whole reply, or of vectors, that has counts and no durations: it cannot be told when its first token
+/// came, so all of the time counts as the reply's.
+pub fn fill(usage: &mut Option<Usage>, started: Timestamp, now: Timestamp) {
+    let Some(usage) = usage else {
         return;
     };
     let total = between(started, now);

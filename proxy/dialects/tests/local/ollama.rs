@@ -290,7 +290,7 @@ fn durations_are_measured_where_the_upstream_says_none() {
         .unwrap();
     let started = context().started;
     measure::fill(
-        &mut reply,
+        &mut reply.usage,
         started,
         started + jiff::SignedDuration::from_millis(1500),
     );
@@ -339,4 +339,102 @@ fn vectors_go_both_ways_in_both_forms() {
     let one = String::from_utf8(Embeddings.write_reply(&reply, false, &context())).unwrap();
     assert_eq!(one, r#"{"embedding":[0.1,-1]}"#);
     assert!(Embed.read_reply(b"{}").is_err());
+}
+
+#[test]
+fn a_plain_prompt_of_openais_is_sent_to_generate_as_it_stands() {
+    let body = br#"{"model":"m","prompt":"def f(","max_tokens":5}"#;
+    let request = openai::Completions
+        .read_request(body, Path::default())
+        .unwrap();
+    let target = Target {
+        model: "m",
+        stream: false,
+    };
+    let written: Value =
+        serde_json::from_slice(&Generate.write_request(&request, target).unwrap()).unwrap();
+    assert_eq!(
+        written,
+        json!({"model": "m", "prompt": "def f(", "raw": true, "stream": false, "options": {"num_predict": 5}})
+    );
+}
+
+#[test]
+fn generate_takes_one_prompt_and_no_tools() {
+    let refused = |body: Value| {
+        let target = Target {
+            model: "m",
+            stream: false,
+        };
+        let request = chat(&body).unwrap();
+        Generate.write_request(&request, target).unwrap_err()
+    };
+    let user = json!({"role": "user", "content": "x"});
+    let two = refused(json!({"model": "m", "messages": [user, user]}));
+    assert_eq!(two.field, Field::At("messages[1]".into()));
+    let tools = json!([{"type": "function", "function": {"name": "f"}}]);
+    let tools = refused(json!({"model": "m", "messages": [user], "tools": tools}));
+    assert_eq!(tools.field, Field::Tools(None));
+    assert!(tools.source.is_some());
+}
+
+#[test]
+fn a_template_or_a_context_of_ollamas_is_for_ollama_alone() {
+    for field in [
+        json!({"template": "{{ .Prompt }}"}),
+        json!({"context": [1, 2]}),
+    ] {
+        let mut body = json!({"model": "m", "prompt": "x"});
+        body.as_object_mut()
+            .unwrap()
+            .extend(field.as_object().unwrap().clone());
+        let read = Generate.read_request(body.to_string().as_bytes(), Path::default());
+        let target = Target {
+            model: "m",
+            stream: false,
+        };
+        let refused = openai::Chat
+            .write_request(&read.unwrap(), target)
+            .unwrap_err();
+        let name = field.as_object().unwrap().keys().next().unwrap().clone();
+        assert_eq!(refused.field, Field::Extra(name));
+    }
+}
+
+#[test]
+fn a_call_whose_arguments_are_no_object_still_reaches_the_client() {
+    let body = br#"{"choices":[{"index":0,"message":{"role":"assistant","content":null,"tool_calls":[{"id":"a","type":"function","function":{"name":"f","arguments":"half {"}}]},"finish_reason":"tool_calls"}]}"#;
+    let reply = openai::Chat.read_reply(body).unwrap();
+    let written: Value = serde_json::from_slice(&Chat.write_reply(&reply, &context())).unwrap();
+    let call = &written["message"]["tool_calls"][0]["function"];
+    assert_eq!(call["arguments"], json!({"arguments": "half {"}));
+}
+
+#[test]
+fn older_and_stranger_servers_are_understood() {
+    let stream = concat!(
+        // A server without times, with a null, and arguments in a string.
+        r#"{"message":{"role":"assistant","content":null,"tool_calls":[{"function":{"name":"f","arguments":"{\"a\":1}"}}]}}"#,
+        "\n",
+        // The reason comes before the end, and no count does.
+        r#"{"message":{"content":""},"done":false,"done_reason":"stop"}"#,
+        "\n",
+    );
+    let read = events(&Chat, stream);
+    assert!(
+        read.contains(r#"ToolStart { choice: 0, call: 0, id: "call_0""#),
+        "{read}"
+    );
+    assert!(read.contains(r#"json: "{\"a\":1}""#), "{read}");
+    assert!(
+        read.ends_with("Finish { choice: 0, reason: ToolCalls }\nDone\ncomplete: true\n"),
+        "{read}"
+    );
+    // Counts with a fraction, from a server in a language without whole numbers.
+    let reply = Chat
+        .read_reply(br#"{"message":{"content":"a"},"done":true,"eval_count":2.0,"prompt_eval_count":1.0,"total_duration":1.5e9}"#)
+        .unwrap();
+    let usage = reply.usage.unwrap();
+    assert_eq!((usage.input, usage.output), (1, 2));
+    assert_eq!(usage.durations.unwrap().total, 1_500_000_000);
 }

@@ -29,12 +29,7 @@ fn share() -> impl Strategy<Value = f64> {
 }
 
 fn sampling() -> impl Strategy<Value = Sampling> {
-    let some = (
-        of(number()),
-        of(share()),
-        of(1..100_i64),
-        of(share()),
-    );
+    let some = (of(number()), of(share()), of(1..100_i64), of(share()));
     let more = (of(0..i64::MAX), of(number()), of(number()));
     (some, more).prop_map(
         |((temperature, top_p, top_k, typical_p), (seed, frequency, repetition))| Sampling {
@@ -97,12 +92,7 @@ fn chat() -> impl Strategy<Value = Request> {
         vec(text(), 0..3),
         of(1..9999_u64),
     );
-    let rest = (
-        any::<bool>(),
-        sampling(),
-        of(share()),
-        of(number()),
-    );
+    let rest = (any::<bool>(), sampling(), of(share()), of(number()));
     (vec(turn, 0..5), tools, asked, rest).prop_map(|(turns, tools, asked, rest)| {
         let (format, reasoning, top, stop, max_tokens) = asked;
         let (stream, sampling, min_p, presence_penalty) = rest;
