@@ -18,6 +18,8 @@ mod stream;
 
 use std::borrow::Cow;
 
+pub use reply::listed;
+
 use crate::codec::{Codec, Context, Framing, Path, StreamReader, StreamWriter, Target};
 use crate::form::{Failure, Field, Garbage, Malformed, Refused, Reply, Request};
 

@@ -119,3 +119,11 @@ pub(super) fn write(reply: &Reply) -> Vec<u8> {
         .to_string()
         .into_bytes()
 }
+
+/// The reply as `/` answers it: in a list, which some clients insist on.
+#[must_use]
+pub fn listed(mut reply: Vec<u8>) -> Vec<u8> {
+    reply.insert(0, b'[');
+    reply.push(b']');
+    reply
+}

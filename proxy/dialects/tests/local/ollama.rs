@@ -86,6 +86,20 @@ fn a_request_of_openais_is_written_in_ollamas_words() {
 }
 
 #[test]
+fn a_request_of_ollamas_is_written_in_the_words_of_others() {
+    let case = Case::new("ollama-chat", "request");
+    let request = Chat
+        .read_request(case.read("request.json").as_bytes(), Path::default())
+        .unwrap();
+    let target = Target {
+        model: "theirs",
+        stream: false,
+    };
+    let written = openai::Chat.write_request(&request, target).unwrap();
+    case.assert("chat.json", &pretty(&written));
+}
+
+#[test]
 fn streams_are_wanted_unless_the_client_says_no() {
     assert!(chat(&json!({"model": "m"})).unwrap().stream);
     assert!(

@@ -242,6 +242,9 @@ fn a_reply_is_trimmed_at_its_stop_and_says_which() {
         Some(Finish::StopSequence(Some("END".into())))
     );
     assert!(Tgi.read_reply(br#"[{"generated_text":"a"}]"#).is_ok());
+    let listed = dragoman_dialects::tgi::listed(Tgi.write_reply(&reply, &context()));
+    let read = Tgi.read_reply(&listed).unwrap();
+    assert_eq!(read.choices[0].parts, reply.choices[0].parts);
     assert!(Tgi.read_reply(b"[]").is_err());
 }
 
