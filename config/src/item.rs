@@ -2,12 +2,16 @@
 //!
 //! An item is plain data that was validated; the proxy builds what it runs from it. The wire form is JSON with the
 //! resource's kind as tag.
+//!
+//! A proxy does not run an item with a field that it does not know, since the field may be what restricts it. So a field
+//! that is added later is an [`Option`], null (which every proxy passes over) in an item that does without it: an
+//! operator that is newer than its proxies then updates all items but those that use what is new.
 
 use std::fmt;
 use std::net::IpAddr;
 
 use dragoman_crds::{
-    LogLevel, Matching, ModelTarget, NameFilter, NameMatch, ReplyModel, RetryOn, Thinking,
+    Dialect, LogLevel, Matching, ModelTarget, NameFilter, NameMatch, ReplyModel, RetryOn, Thinking,
     Unmatched,
 };
 use ipnet::IpNet;
@@ -98,6 +102,9 @@ pub struct RouteBackendItem {
 pub struct BackendItem {
     /// Where it is.
     pub url: UpstreamUrl,
+    /// What it speaks.
+    #[serde(default)]
+    pub dialect: Dialect,
     /// How requests authenticate.
     pub credential: CredentialItem,
     /// Models that complete or replace its own list.

@@ -74,8 +74,8 @@ pub struct LLMBackendSpec {
     pub catalog: Vec<CatalogEntry>,
     /// Paths that may go upstream with the backend's own credential besides the APIs that name a model (chat, completions, embeddings,
     /// responses, images, audio, moderations, rerank and their kin): files, batches and the like. Stored responses (`previous_response_id`,
-    /// `conversation`) need `/responses` here. Without a credential of ours every path may; headers from `headers` count as one, unless
-    /// their names are harmless (`user-agent`, `openai-organization` and such).
+    /// `conversation`) need `/responses` here. Without a credential of ours every path may; headers from `headers` count as one where their
+    /// value comes from a Secret or their name is one that credentials travel in.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32))]
     pub relay: Vec<Relay>,
@@ -110,6 +110,11 @@ pub enum Dialect {
     /// [OpenAI's API](https://platform.openai.com/docs/api-reference), as vLLM, llama.cpp and many others serve it too.
     #[default]
     OpenAI,
+    /// [Anthropic's messages](https://docs.claude.com/en/api/messages). Its `url` ends before `/v1`: `https://api.anthropic.com`; a key travels
+    /// as `x-api-key`.
+    Anthropic,
+    /// [Ollama's own API](https://github.com/ollama/ollama/blob/main/docs/api.md). Its `url` ends before `/api`: `http://ollama.models.svc:11434`.
+    Ollama,
 }
 
 /// One model of an upstream.

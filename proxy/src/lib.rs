@@ -6,4 +6,5 @@ pub mod serve;
 pub mod sse;
 pub mod state;
 pub mod think;
+pub mod translate;
 pub mod upstream;

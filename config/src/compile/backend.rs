@@ -77,6 +77,7 @@ pub(super) fn spec(
     }
     Some(BackendItem {
         url: url?,
+        dialect: spec.dialect,
         credential: credential?,
         catalog,
         relay: spec.relay.iter().map(relay).collect(),

@@ -9,6 +9,7 @@ use http_body::{Frame, SizeHint};
 
 use super::stream::Stream;
 use super::tracked::Tracked;
+use super::translated::Pipe;
 use crate::upstream::{Fault, ReplyBody};
 
 /// A reply's body, and what is noted when it ends.
@@ -26,6 +27,8 @@ enum Inner {
     Relay(Box<ReplyBody>),
     /// The upstream's, looked into event by event.
     Stream(Box<Stream>),
+    /// The upstream's, put into the client's dialect event by event.
+    Translated(Box<Pipe>),
 }
 
 /// A reply that cannot be completed: the client sees the connection close (or the stream reset) before the end.
@@ -62,6 +65,10 @@ impl Body {
         Self::new(Inner::Stream(Box::new(stream)))
     }
 
+    pub(crate) fn translated(pipe: Pipe) -> Self {
+        Self::new(Inner::Translated(Box::new(pipe)))
+    }
+
     /// With what is to be noted at its end.
     pub(crate) fn tracked(mut self, tracked: Tracked) -> Self {
         self.tracked = Some(tracked);
@@ -83,6 +90,7 @@ impl http_body::Body for Body {
             Inner::Held(pieces) => pieces.pop_front().map(Ok),
             Inner::Relay(body) => ready!(body.poll_chunk(cx)),
             Inner::Stream(stream) => ready!(stream.poll_chunk(cx)).map(Ok),
+            Inner::Translated(pipe) => ready!(pipe.poll_chunk(cx)).map(Ok),
         };
         Poll::Ready(chunk.map(|chunk| chunk.map(Frame::data).map_err(Cut)))
     }
@@ -92,7 +100,7 @@ impl http_body::Body for Body {
             Inner::Whole(bytes) => bytes.is_empty(),
             Inner::Held(pieces) => pieces.is_empty(),
             Inner::Relay(body) => body.ended(),
-            Inner::Stream(_) => false,
+            Inner::Stream(_) | Inner::Translated(_) => false,
         }
     }
 
@@ -103,7 +111,7 @@ impl http_body::Body for Body {
                 SizeHint::with_exact(pieces.iter().map(|piece| piece.len() as u64).sum())
             }
             Inner::Relay(body) => body.left().map_or_else(SizeHint::new, SizeHint::with_exact),
-            Inner::Stream(_) => SizeHint::new(),
+            Inner::Stream(_) | Inner::Translated(_) => SizeHint::new(),
         }
     }
 }

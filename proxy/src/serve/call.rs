@@ -2,12 +2,13 @@
 
 use std::cell::Cell;
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use dragoman_config::cel::Input;
 use dragoman_config::names::{Names, Refusal as NameRefusal, Step};
-use http::{HeaderMap, Response, StatusCode, header};
+use http::{HeaderMap, Method, Response, StatusCode, header};
 use hyper::body::Incoming;
 use serde_json::Value;
 
@@ -18,9 +19,11 @@ use super::dispatch::Asked;
 use super::error::{Blame, Refusal};
 use super::path::Operation;
 use super::reply::{self, Edits};
+use super::translated::{self, Translation};
 use super::{form, headers, intake, mirror, models, relay};
 use crate::json::{self, Malformed, Members, Merge, ObjectEdit};
 use crate::state::backend::Backend;
+use crate::state::dialect;
 use crate::state::route::{Map, Route, RouteBackend};
 use crate::think::disable;
 use crate::upstream::{Reply, Request, RequestBody};
@@ -41,7 +44,7 @@ pub(crate) async fn answer(
     let Some(model) = members.text(&body, "model") else {
         let message = "The request's body has no \"model\", or it is not a string.";
         return Err(Refusal {
-            param: Some("model"),
+            param: Some("model".into()),
             ..Refusal::client(StatusCode::BAD_REQUEST, "missing_model", message)
         });
     };
@@ -71,6 +74,10 @@ async fn send(
 ) -> Result<Response<Body>, Refusal> {
     let thinks = matches!(operation, Operation::Chat | Operation::Completions);
     let known = operation != Operation::Other;
+    let translation = match (operation.wire(), &content) {
+        (Some(client), Content::Json { body, .. }) => Some(Translation::new(client, body)),
+        _ => None,
+    };
     let rules = thinks
         .then_some(&asked.route().rules)
         .filter(|rules| !rules.is_inert());
@@ -93,8 +100,16 @@ async fn send(
         model,
         owned,
         kept,
+        translation,
     };
     let (reply, entry, backend) = call.send(names, looks_into).await?;
+    if let Some(translation) = &call.translation
+        && let Some(ends) = translation.ends(backend)
+    {
+        let model = names.reply_requested.then(|| model.to_owned());
+        let way = translation.way(ends, asked, model);
+        return Box::pin(translated::answer(reply, way, asked, &entry.name, backend)).await;
+    }
     reply::answer(reply, edits, asked, backend, &entry.name).await
 }
 
@@ -128,7 +143,7 @@ pub(crate) fn refuse_encoded(headers: &HeaderMap) -> Result<(), Refusal> {
 }
 
 /// A reply, and who gave it.
-type Answer<'a> = (Reply, &'a RouteBackend, &'a Backend);
+type Answer<'a> = (Reply, &'a RouteBackend, &'a Arc<Backend>);
 
 /// A body that names a model.
 pub(crate) enum Content<'a> {
@@ -170,6 +185,8 @@ struct Call<'a> {
     owned: bool,
     /// The member that leads to what a key owns, which needs the same.
     kept: Option<&'static str>,
+    /// For backends of another dialect than the client's.
+    translation: Option<Translation<'a>>,
 }
 
 impl<'a> Call<'a> {
@@ -206,18 +223,29 @@ impl<'a> Call<'a> {
                     last.get_or_insert_with(|| Err(relay::is_kept(self.asked, field)));
                     continue;
                 }
+                let body = match self.translated(&step, entry, backend) {
+                    Ok(body) => body,
+                    // Another backend may be able to express what this one cannot.
+                    Err(refusal) => {
+                        last.get_or_insert(Err(refusal));
+                        continue;
+                    }
+                };
                 let is_last = number == last_step && place == last_place;
-                let make = || self.outgoing(&step, entry, backend, looks_into, is_last);
+                let make = || match body {
+                    Some(body) => self.foreign(backend, body, is_last),
+                    None => self.outgoing(&step, entry, backend, looks_into, is_last),
+                };
                 let outcome = self.asked.sender().send(backend, make).await?;
                 if self.content.is_spent() || !attempt::fails_over(backend, &outcome) {
                     return outcome
-                        .map(|reply| (reply, entry, &**backend))
+                        .map(|reply| (reply, entry, backend))
                         .map_err(|fault| Refusal::upstream(&entry.name, &fault));
                 }
                 match outcome {
                     Ok(reply) => {
                         let reply = Box::pin(mirror::held(reply)).await;
-                        last = Some(Ok((reply, entry, &**backend)));
+                        last = Some(Ok((reply, entry, backend)));
                     }
                     // A real answer, even a refusal, says more than that another could not be reached.
                     Err(_) if matches!(last, Some(Ok(_))) => {}
@@ -293,17 +321,62 @@ impl<'a> Call<'a> {
     ) -> Result<Request, Refusal> {
         let bare = entry.names.bare(&step.model).unwrap_or(&step.model);
         let name = entry.names.upstream(bare);
-        let path = backend.settings.endpoint.join(&self.asked.path_and_query());
-        let client = if is_last {
-            self.asked.headers.take()
-        } else {
-            self.asked.headers().clone()
-        };
+        let path = backend.passed(self.asked.path_and_query());
+        let path = backend.settings.endpoint.join(&path);
         Ok(Request {
             method: self.asked.method.clone(),
             path: path.map_err(|_| bad_path())?,
-            headers: headers::upstream(client, backend, looks_into),
+            headers: headers::upstream(self.client_headers(is_last), backend, looks_into),
             body: self.edited(step, name)?,
+        })
+    }
+
+    /// The client's headers, which move to the last request that they are for.
+    fn client_headers(&self, is_last: bool) -> HeaderMap {
+        if is_last {
+            self.asked.headers.take()
+        } else {
+            self.asked.headers().clone()
+        }
+    }
+
+    /// The body for a backend of another dialect than the client's; none where it speaks the same.
+    ///
+    /// # Errors
+    /// 400, where the backend's dialect has no such operation, or cannot express this request.
+    fn translated(
+        &self,
+        step: &Step<'_>,
+        entry: &RouteBackend,
+        backend: &Backend,
+    ) -> Result<Option<Bytes>, Refusal> {
+        let Some(translation) = &self.translation else {
+            return translated::passes(self.asked, self.operation, backend).map(|()| None);
+        };
+        let Some(ends) = translation.ends(backend) else {
+            return Ok(None);
+        };
+        let bare = entry.names.bare(&step.model).unwrap_or(&step.model);
+        let name = entry.names.upstream(bare);
+        let quiet = self.asked.route().thinking.disable;
+        let body = translation.write(ends, name, quiet)?;
+        if step.defaults.is_none() && step.overrides.is_none() {
+            return Ok(Some(body));
+        }
+        let merged = merge(step).apply(&body, Some(name));
+        let merged = merged.map_err(Refusal::malformed)?;
+        Ok(Some(merged.concat().into()))
+    }
+
+    /// The request for a backend of another dialect.
+    fn foreign(&self, backend: &Backend, body: Bytes, is_last: bool) -> Result<Request, Refusal> {
+        let path = dialect::path(backend.dialect);
+        let path = backend.settings.endpoint.join(path);
+        Ok(Request {
+            method: Method::POST,
+            path: path.map_err(|_| bad_path())?,
+            headers: headers::foreign(self.client_headers(is_last), backend),
+            body: RequestBody::Bytes(body),
         })
     }
 

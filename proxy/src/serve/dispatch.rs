@@ -75,13 +75,15 @@ pub(crate) async fn answer(
     let id = RequestId::new();
     let mut tracked = Tracked::begin(&worker, id);
     let has_body = request.version() <= Version::HTTP_11 && !request.body().is_end_stream();
+    // What an error looks like is the client's dialect's, and its path says which that is.
+    let client = path::speaks(request.uri().path());
     let answered = route(worker, id, request, &mut tracked).await;
     let mut response = answered.unwrap_or_else(|refusal| {
         // A fault of an upstream was logged when it was met, and one of the client's is nobody's here.
         if refusal.blame == Blame::Proxy {
             tracing::warn!(request_id = %id, code = refusal.code, "{}", refusal.message);
         }
-        let mut response = refusal.response();
+        let mut response = refusal.response(client, id);
         if has_body && refusal.may_leave_the_body() {
             // Told beforehand, no client sends its next request on a connection that is about to close.
             let close = HeaderValue::from_static("close");
@@ -143,7 +145,12 @@ async fn route(
     };
     // What is rarely asked for is kept out of the future that every connection has.
     match path::classify(&asked.path[1..]) {
-        operation @ (Operation::Chat | Operation::Completions | Operation::Embeddings)
+        operation @ (Operation::Chat
+        | Operation::Completions
+        | Operation::Embeddings
+        | Operation::Messages
+        | Operation::OllamaChat
+        | Operation::OllamaGenerate)
             if asked.method == Method::POST =>
         {
             call::answer(&asked, operation, body).await

@@ -6,9 +6,12 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
+use dragoman_dialects::Wire;
+use dragoman_dialects::form::Failure;
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 
 use super::body::Body;
+use super::request_id::RequestId;
 use crate::json::{self, Malformed};
 use crate::upstream::{self, Fault, Phase};
 
@@ -53,7 +56,7 @@ pub(crate) struct Refusal {
     /// For people: what is wrong, and what to do.
     pub(crate) message: Cow<'static, str>,
     /// The field of the body that is meant.
-    pub(crate) param: Option<&'static str>,
+    pub(crate) param: Option<Cow<'static, str>>,
     pub(crate) retry: bool,
     /// Seconds until another try makes sense.
     pub(crate) retry_after: Option<u32>,
@@ -107,7 +110,7 @@ impl Refusal {
             bounded(model, 256)
         );
         Self {
-            param: Some("model"),
+            param: Some("model".into()),
             ..Self::client(StatusCode::NOT_FOUND, "model_not_found", message)
         }
     }
@@ -222,7 +225,7 @@ impl Refusal {
         out.extend_from_slice(b",\"type\":");
         json::string::encode(self.blame.kind(), &mut out);
         out.extend_from_slice(b",\"param\":");
-        match self.param {
+        match &self.param {
             Some(param) => json::string::encode(param, &mut out),
             None => out.extend_from_slice(b"null"),
         }
@@ -230,6 +233,15 @@ impl Refusal {
         json::string::encode(self.code, &mut out);
         out.extend_from_slice(b"}}");
         out
+    }
+
+    /// The same in no dialect.
+    pub(crate) fn failure(&self) -> Failure {
+        Failure {
+            code: Some(self.code.into()),
+            param: self.param.as_deref().map(str::to_owned),
+            ..Failure::new(self.status.as_u16(), self.message.clone())
+        }
     }
 
     /// An event that ends a stream which had begun.
@@ -242,10 +254,18 @@ impl Refusal {
         out.into()
     }
 
-    /// The whole response, but for the request's id.
-    pub(crate) fn response(&self) -> Response<Body> {
-        let mut response = Response::new(Body::whole(self.object().into()));
-        *response.status_mut() = self.status;
+    /// The whole response, but for the header with the request's id, in the words of the client's dialect.
+    pub(crate) fn response(&self, client: Wire, id: RequestId) -> Response<Body> {
+        let (status, body) = match client {
+            Wire::Chat => (self.status, self.object()),
+            other => {
+                let written = other.codec().write_error(&self.failure(), &id.to_string());
+                let status = StatusCode::from_u16(written.0).unwrap_or(self.status);
+                (status, written.1)
+            }
+        };
+        let mut response = Response::new(Body::whole(body.into()));
+        *response.status_mut() = status;
         let headers = response.headers_mut();
         headers.insert(
             header::CONTENT_TYPE,
@@ -289,7 +309,7 @@ mod tests {
         assert_eq!(object["error"]["code"], "model_not_found");
         assert_eq!(object["error"]["type"], "invalid_request_error");
         assert_eq!(object["error"]["param"], "model");
-        let response = refusal.response();
+        let response = refusal.response(Wire::Chat, RequestId::new());
         assert_eq!(response.status(), 404);
         assert_eq!(response.headers()[header::CONTENT_TYPE], "application/json");
         assert_eq!(response.headers()[&FAULT], "client");

@@ -7,6 +7,7 @@
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use crate::state::backend::{Backend, CREDENTIAL_HEADERS, Credential};
+use crate::state::dialect;
 use crate::upstream::hop;
 
 /// Whether a client's header stays here, whatever the backend.
@@ -78,13 +79,33 @@ pub(crate) fn upstream(mut headers: HeaderMap, backend: &Backend, looks_into: bo
         headers.remove(name);
     }
     headers.insert(header::ACCEPT_ENCODING, encodings);
-    if let Credential::Key(key) = &backend.credential {
-        headers.insert(header::AUTHORIZATION, key.clone());
+    if let Credential::Key(name, key) = &backend.credential {
+        headers.insert(name.clone(), key.clone());
     }
     for (name, value) in &backend.headers {
         headers.insert(name.clone(), value.clone());
     }
+    dialect::needs(backend.dialect, &mut headers);
     headers
+}
+
+/// The same for a backend of another dialect than the client's: what a client says in its own dialect's headers (versions, betas, what
+/// its SDK is) means nothing there, and would mislead.
+pub(crate) fn foreign(mut headers: HeaderMap, backend: &Backend) -> HeaderMap {
+    const OF_DIALECTS: [&str; 5] = ["anthropic-", "openai-", "x-stainless-", "x-goog-", "x-amz-"];
+    let own = |name: &&HeaderName| {
+        let is_of_dialect = |prefix: &str| name.as_str().starts_with(prefix);
+        **name == header::ACCEPT
+            || **name == header::CONTENT_TYPE
+            || (OF_DIALECTS.iter().any(|prefix| is_of_dialect(prefix))
+                && !CREDENTIAL_HEADERS.contains(name))
+    };
+    for name in headers.keys().filter(own).cloned().collect::<Vec<_>>() {
+        headers.remove(name);
+    }
+    let json = HeaderValue::from_static("application/json");
+    headers.insert(header::CONTENT_TYPE, json);
+    upstream(headers, backend, true)
 }
 
 /// Takes out of an upstream's headers what is not the client's business. Hop-by-hop ones are gone already.

@@ -12,6 +12,7 @@ use super::body::Body;
 use super::error::{self, Blame, FAULT, Refusal, SHOULD_RETRY, bounded};
 use super::headers;
 use super::reply::{self, respond};
+use super::translated::Ends;
 use crate::json;
 use crate::state::backend::Backend;
 use crate::upstream::{Reply, ReplyBody};
@@ -59,6 +60,52 @@ pub(crate) async fn error(reply: Reply, backend: &Backend) -> Response<Body> {
         HeaderValue::from_static("application/json"),
     );
     respond(status, headers, Body::whole(quoted.object().into()))
+}
+
+/// Passes an error on to a client of another dialect than OpenAI's, in its words. One in the client's own dialect keeps its bytes.
+pub(crate) async fn in_dialect(
+    reply: Reply,
+    backend: &Backend,
+    ends: Ends,
+    request_id: &str,
+) -> Response<Body> {
+    let Reply {
+        status,
+        mut headers,
+        body,
+        ..
+    } = reply;
+    headers::downstream(&mut headers);
+    let said = match body.collect(LONGEST).await {
+        Ok(Some(body)) if !is_encoded(&headers) => body,
+        _ => Bytes::new(),
+    };
+    let said = backend.masks.mask(said);
+    say_whose_fault(status, &mut headers, backend);
+    let is_json = reply::is_json(&headers) && said.starts_with(b"{");
+    let quoted = quote(status, &headers, &said);
+    for name in [
+        header::CONTENT_LENGTH,
+        header::CONTENT_ENCODING,
+        header::ETAG,
+    ] {
+        headers.remove(name);
+    }
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    );
+    if is_json && ends.client == ends.upstream {
+        return respond(status, headers, Body::whole(said));
+    }
+    let failure = if is_json {
+        ends.upstream.codec().read_error(status.as_u16(), &said)
+    } else {
+        quoted.failure()
+    };
+    let (status, body) = ends.client.codec().write_error(&failure, request_id);
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
+    respond(status, headers, Body::whole(body.into()))
 }
 
 /// An error on a path that is relayed as it is: it keeps its shape, but says no secret of ours. One that is too long or encoded

@@ -35,6 +35,7 @@ mod reply_model;
 pub mod request_id;
 mod stream;
 mod tracked;
+mod translated;
 mod wire;
 mod worker;
 

@@ -6,6 +6,8 @@
 
 use std::borrow::Cow;
 
+use dragoman_dialects::Wire;
+
 /// Why a path is refused. The client's fault; a retry does not help.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the path {0}; send it as it is meant")]
@@ -127,6 +129,23 @@ pub fn percent_decode(text: &str) -> Cow<'_, str> {
     Cow::Owned(String::from_utf8_lossy(&out).into_owned())
 }
 
+/// What Ollama's API has below `/api/`, besides `generate`.
+const OLLAMA: [&str; 13] = [
+    "chat",
+    "embed",
+    "embeddings",
+    "tags",
+    "show",
+    "version",
+    "ps",
+    "pull",
+    "push",
+    "create",
+    "copy",
+    "delete",
+    "blobs",
+];
+
 /// What a path below a route asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Operation<'p> {
@@ -136,12 +155,45 @@ pub enum Operation<'p> {
     Completions,
     /// `embeddings`.
     Embeddings,
+    /// Anthropic's `messages`.
+    Messages,
+    /// Ollama's `api/chat`.
+    OllamaChat,
+    /// Ollama's `api/generate`.
+    OllamaGenerate,
     /// `models`.
     Models,
     /// `models/{id}`; the id as it stands in the path, escapes and slashes included.
     Model(&'p str),
     /// Anything else.
     Other,
+}
+
+impl Operation<'_> {
+    /// The dialect of a conversation.
+    pub(crate) fn wire(self) -> Option<Wire> {
+        match self {
+            Self::Chat => Some(Wire::Chat),
+            Self::Completions => Some(Wire::Completions),
+            Self::Messages => Some(Wire::Messages),
+            Self::OllamaChat => Some(Wire::OllamaChat),
+            Self::OllamaGenerate => Some(Wire::OllamaGenerate),
+            _ => None,
+        }
+    }
+}
+
+/// The dialect that a client speaks who asks for this path, wherever the route's own part of it ends.
+pub fn speaks(path: &str) -> Wire {
+    let path = path.strip_suffix('/').unwrap_or(path);
+    if path.ends_with("/messages") || path.ends_with("/messages/count_tokens") {
+        return Wire::Messages;
+    }
+    match path.rsplit_once("/api/") {
+        Some((_, "generate")) => Wire::OllamaGenerate,
+        Some((_, last)) if OLLAMA.contains(&last) => Wire::OllamaChat,
+        _ => Wire::Chat,
+    }
 }
 
 /// Takes `/v1` off a path below a route: what stands after the base URL, without a leading slash.
@@ -160,6 +212,9 @@ pub fn classify(after_base: &str) -> Operation<'_> {
         "chat/completions" => Operation::Chat,
         "completions" => Operation::Completions,
         "embeddings" => Operation::Embeddings,
+        "messages" => Operation::Messages,
+        "api/chat" => Operation::OllamaChat,
+        "api/generate" => Operation::OllamaGenerate,
         "models" => Operation::Models,
         other => match other.strip_prefix("models/") {
             Some(id) => Operation::Model(id),

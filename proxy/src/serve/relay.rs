@@ -205,7 +205,7 @@ pub(crate) fn is_kept(asked: &Asked, field: &'static str) -> Refusal {
         asked.route().key
     );
     Refusal {
-        param: Some(field),
+        param: Some(field.into()),
         ..Refusal::client(StatusCode::BAD_REQUEST, "kept_response", message)
     }
 }

@@ -1,5 +1,6 @@
 //! An upstream as a proxy runs it: everything that a request needs, prepared.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -9,8 +10,10 @@ use dragoman_config::{
     BackendItem, Catalogued, CredentialItem, HealthItem, Key, ProxyItem, RelayItem, RetryItem,
     TimeoutsItem, UpstreamUrl,
 };
+use dragoman_crds::Dialect;
 use http::{HeaderName, HeaderValue, Method};
 
+use super::dialect;
 use super::health::Health;
 use super::listing::Listings;
 use super::secrets::Secrets;
@@ -32,8 +35,8 @@ pub static CREDENTIAL_HEADERS: [HeaderName; 4] = [
 pub enum Credential {
     /// None, and none of the client's either.
     None,
-    /// This `Authorization`.
-    Key(HeaderValue),
+    /// This value, in the header that the dialect uses.
+    Key(HeaderName, HeaderValue),
     /// The client's own.
     Passthrough,
 }
@@ -74,6 +77,8 @@ pub struct Backend {
     pub name: BackendName,
     /// How to reach it.
     pub settings: Settings,
+    /// What it speaks.
+    pub dialect: Dialect,
     /// What authenticates.
     pub credential: Credential,
     /// Headers that every request carries, besides the credential.
@@ -139,10 +144,11 @@ impl Backend {
             CredentialItem::None => Credential::None,
             CredentialItem::Passthrough => Credential::Passthrough,
             CredentialItem::Key(key) => {
-                let mut value = HeaderValue::from_str(&format!("Bearer {}", key.expose().trim()))
-                    .map_err(|_| Unrunnable::Credential)?;
+                let (name, value) = dialect::key(item.dialect, key.expose().trim());
+                let mut value =
+                    HeaderValue::from_str(&value).map_err(|_| Unrunnable::Credential)?;
                 value.set_sensitive(true);
-                Credential::Key(value)
+                Credential::Key(name, value)
             }
         };
         let mut headers: Vec<(HeaderName, HeaderValue)> = Vec::with_capacity(item.headers.len());
@@ -162,6 +168,7 @@ impl Backend {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             name,
             settings,
+            dialect: item.dialect,
             credential,
             headers,
             secrets,
@@ -175,6 +182,14 @@ impl Backend {
             item: item.clone(),
             proxy: Arc::clone(proxy),
         })
+    }
+
+    /// A client's path and query, which was taken without `/v1`, below the base URL.
+    pub fn passed<'p>(&self, path: Cow<'p, str>) -> Cow<'p, str> {
+        match dialect::base(self.dialect) {
+            "" => path,
+            base => Cow::Owned(format!("{base}{path}")),
+        }
     }
 
     /// Whether it is what `item` would become.
@@ -200,7 +215,7 @@ impl Backend {
 
     /// Whether requests carry a credential that is not the client's: a key, or a configured header that is one.
     pub fn has_own_credential(&self) -> bool {
-        matches!(self.credential, Credential::Key(_)) || !self.secrets.is_empty()
+        matches!(self.credential, Credential::Key(..)) || !self.secrets.is_empty()
     }
 
     /// Whether requests carry such a credential, and none of the client's.
@@ -229,7 +244,7 @@ fn masks(
     secrets: &[HeaderName],
 ) -> Secrets {
     let key = match credential {
-        Credential::Key(value) => Some(value),
+        Credential::Key(_, value) => Some(value),
         Credential::None | Credential::Passthrough => None,
     };
     let headers = headers.iter().filter(|(name, _)| secrets.contains(name));

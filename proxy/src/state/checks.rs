@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use dragoman_config::HealthItem;
 use http::uri::PathAndQuery;
-use http::{HeaderMap, Method, header};
+use http::{HeaderMap, Method};
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -114,8 +114,8 @@ async fn check(
     patience: Duration,
 ) -> Result<(), String> {
     let mut headers = HeaderMap::new();
-    if let Credential::Key(value) = &backend.credential {
-        headers.insert(header::AUTHORIZATION, value.clone());
+    if let Credential::Key(name, value) = &backend.credential {
+        headers.insert(name.clone(), value.clone());
     }
     for (name, value) in &backend.headers {
         headers.insert(name.clone(), value.clone());

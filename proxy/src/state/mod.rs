@@ -4,6 +4,7 @@
 //! - [`build`]: items → state, reusing what did not change
 //! - [`table`]: host or path prefix → route
 //! - [`route`], [`backend`]: what an item became
+//! - [`dialect`]: what a backend's dialect means for how it is called
 //! - [`health`], [`key_verdict`], [`checks`]: which backends answer
 //! - [`listing`]: which models they list
 //! - [`secrets`]: what nobody is quoted of them
@@ -12,6 +13,7 @@
 pub mod backend;
 mod build;
 mod checks;
+pub mod dialect;
 pub mod health;
 pub mod key_verdict;
 pub mod listing;

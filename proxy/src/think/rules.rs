@@ -107,6 +107,18 @@ impl Rules {
         self.text == Text::Keep && !self.drop_fields
     }
 
+    /// Whether the text stays as it is, tags included.
+    #[must_use]
+    pub fn keeps_text(&self) -> bool {
+        self.text == Text::Keep
+    }
+
+    /// Whether the fields that upstreams put their thinking into are removed from replies.
+    #[must_use]
+    pub fn drops_fields(&self) -> bool {
+        self.drop_fields
+    }
+
     /// Whether a reply that consists of this JSON certainly passes as it is. A quick look, no parsing.
     #[must_use]
     pub fn spares(&self, json: &[u8]) -> bool {

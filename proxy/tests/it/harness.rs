@@ -10,7 +10,7 @@ use dragoman_config::{
     RetryItem, RouteBackendItem, RouteItem, Secret, Target, TimeoutsItem, TlsItem, UpstreamUrl,
 };
 use dragoman_crds::{
-    Matching, ModelTarget, NameFilter, NameMatch, ReplyModel, RetryOn, Thinking, Unmatched,
+    Dialect, Matching, ModelTarget, NameFilter, NameMatch, ReplyModel, RetryOn, Thinking, Unmatched,
 };
 use dragoman_proxy::serve::{self, Running};
 use dragoman_proxy::state::Shared;
@@ -61,6 +61,7 @@ pub(crate) fn backend_at(simulator: &Simulator) -> BackendItem {
             port,
             path: "/v1".into(),
         },
+        dialect: Dialect::OpenAI,
         credential: CredentialItem::None,
         catalog: Vec::new(),
         relay: Vec::new(),

@@ -1,0 +1,374 @@
+//! A call whose client and backend speak different dialects: what is sent, and what the client gets.
+
+use std::cell::OnceCell;
+use std::sync::Arc;
+use std::task::{Context as Task, Poll, ready};
+
+use bytes::Bytes;
+use dragoman_crds::Dialect;
+use dragoman_dialects::form::{Garbage, Malformed, Reasoning, Refused, Request as Form};
+use dragoman_dialects::{Codec, Context, Target, Wire};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+
+use super::body::Body;
+use super::dispatch::Asked;
+use super::error::{Blame, Refusal};
+use super::path::Operation;
+use super::reply::respond;
+use super::request_id::RequestId;
+use super::{headers, mirror};
+use crate::state::backend::Backend;
+use crate::state::dialect;
+use crate::think::disable;
+use crate::translate::{Broken, Sink, Stream, Thinking, reply as whole, shows_reasoning};
+use crate::upstream::{Reply, ReplyBody};
+
+/// The longest reply that is read whole.
+const LONGEST: usize = 64 << 20;
+/// How much of a translated chunk is made room for at once.
+const ROOM: usize = 4 << 10;
+
+/// Both ends of a translated call.
+#[derive(Clone, Copy)]
+pub(crate) struct Ends {
+    pub(crate) client: Wire,
+    pub(crate) upstream: Wire,
+}
+
+/// Whether a backend takes an operation that is not translated, as the client's own bytes.
+///
+/// # Errors
+/// 400, where its dialect has no such operation.
+pub(crate) fn passes(
+    asked: &Asked,
+    operation: Operation<'_>,
+    backend: &Backend,
+) -> Result<(), Refusal> {
+    if operation == Operation::Other && dialect::has_path(backend.dialect, &asked.path) {
+        return Ok(());
+    }
+    if operation != Operation::Other && backend.dialect == Dialect::OpenAI {
+        return Ok(());
+    }
+    let message = format!(
+        "{} is not translated for a backend that speaks {:?}; call a model whose backend speaks your dialect.",
+        asked.shown_path(),
+        backend.dialect
+    );
+    let status = StatusCode::BAD_REQUEST;
+    Err(Refusal::client(status, "unsupported_by_upstream", message))
+}
+
+/// A client's conversation for backends of another dialect: read once, however many are tried.
+pub(crate) struct Translation<'a> {
+    client: Wire,
+    body: &'a Bytes,
+    form: OnceCell<Result<Form, Malformed>>,
+}
+
+impl<'a> Translation<'a> {
+    pub(crate) fn new(client: Wire, body: &'a Bytes) -> Self {
+        let form = OnceCell::new();
+        Self { client, body, form }
+    }
+
+    /// Between whom is translated; none where the backend speaks the client's dialect.
+    pub(crate) fn ends(&self, backend: &Backend) -> Option<Ends> {
+        let (client, upstream) = (self.client, dialect::wire(backend.dialect, self.client));
+        (client != upstream).then_some(Ends { client, upstream })
+    }
+
+    fn form(&self) -> &Result<Form, Malformed> {
+        let path = dragoman_dialects::Path::default();
+        let read = || self.client.codec().read_request(self.body, path);
+        self.form.get_or_init(read)
+    }
+
+    /// The body for a backend that knows the model as `model`. `quiet`: it is asked not to think.
+    ///
+    /// # Errors
+    /// 400, where the client's dialect is spoken wrongly or the upstream's cannot express the request.
+    pub(crate) fn write(&self, ends: Ends, model: &str, quiet: bool) -> Result<Bytes, Refusal> {
+        let form = self.form().as_ref().map_err(malformed)?;
+        let quieted = quiet.then(|| quieted(form, ends.upstream));
+        let form = quieted.as_ref().unwrap_or(form);
+        let target = Target {
+            model,
+            stream: form.stream,
+        };
+        let written = ends.upstream.codec().write_request(form, target);
+        let written = written.map_err(|refused| inexpressible(ends.client.codec(), &refused))?;
+        let written = Bytes::from(written);
+        if !quiet || ends.upstream != Wire::Chat {
+            return Ok(written);
+        }
+        let segments = disable::chat_body(&written).map_err(Refusal::malformed)?;
+        Ok(segments.concat().into())
+    }
+
+    /// What is to be known when the reply comes.
+    pub(crate) fn way(&self, ends: Ends, asked: &Asked, model: Option<String>) -> Way {
+        let form = self.form().as_ref().ok();
+        let codec = ends.client.codec();
+        let wanted = form.and_then(|form| form.reasoning.as_ref());
+        let wanted = wanted.is_some_and(|reasoning| reasoning.is_on() && !reasoning.hidden);
+        let mut context = Context {
+            request_id: asked.id.to_string(),
+            model: form.map(|form| form.model.clone()).unwrap_or_default(),
+            started: jiff::Timestamp::now(),
+            stream_usage: form.is_some_and(|form| form.stream_usage),
+            reasoning: wanted,
+            echo: codec.echo(self.body),
+        };
+        let shown = shows_reasoning(ends.client, &context);
+        context.reasoning = shown;
+        let thinking = Thinking {
+            rules: Arc::clone(&asked.route().rules),
+            shown,
+        };
+        Way {
+            ends,
+            thinking,
+            context,
+            streams: form.is_some_and(|form| form.stream),
+            model,
+        }
+    }
+}
+
+/// The same request of a model that is asked not to reason.
+fn quieted(form: &Form, upstream: Wire) -> Form {
+    let off = Reasoning {
+        enabled: Some(false),
+        ..Reasoning::default()
+    };
+    // OpenAI's servers are told in more ways than one, once the body is written.
+    let reasoning = (upstream != Wire::Chat).then_some(off);
+    Form {
+        reasoning,
+        ..form.clone()
+    }
+}
+
+/// A body that is not what the client's dialect says.
+pub(crate) fn malformed(fault: &Malformed) -> Refusal {
+    let message = if fault.at.is_empty() {
+        fault.message.clone()
+    } else {
+        format!("{}: {}", fault.at, fault.message)
+    };
+    Refusal {
+        param: (!fault.at.is_empty()).then(|| fault.at.clone().into()),
+        ..Refusal::client(StatusCode::BAD_REQUEST, "invalid_request", message)
+    }
+}
+
+fn inexpressible(client: &dyn Codec, refused: &Refused) -> Refusal {
+    let field = client.name_of(&refused.field);
+    let mut message = format!("{field}: {}", refused.message);
+    if let Some(source) = refused.source {
+        message.push_str(" See ");
+        message.push_str(source);
+    }
+    Refusal {
+        param: Some(field),
+        ..Refusal::client(StatusCode::BAD_REQUEST, "unsupported_by_upstream", message)
+    }
+}
+
+/// What is known of a translated call when its reply comes.
+pub(crate) struct Way {
+    pub(crate) ends: Ends,
+    pub(crate) thinking: Thinking,
+    pub(crate) context: Context,
+    /// Whether the client asked for a stream.
+    pub(crate) streams: bool,
+    /// The model that the reply shall name, instead of the upstream's.
+    pub(crate) model: Option<String>,
+}
+
+/// Passes on what a backend answered to a translated call.
+///
+/// # Errors
+/// 502 when the reply cannot be read.
+pub(crate) async fn answer(
+    reply: Reply,
+    way: Way,
+    asked: &Asked,
+    name: &str,
+    backend: &Arc<Backend>,
+) -> Result<Response<Body>, Refusal> {
+    let Way {
+        ends,
+        thinking,
+        context,
+        streams,
+        model,
+    } = way;
+    if reply.status.as_u16() >= 400 {
+        return Ok(mirror::in_dialect(reply, backend, ends, &context.request_id).await);
+    }
+    let (client, upstream) = (ends.client.codec(), ends.upstream.codec());
+    let Reply {
+        status,
+        mut headers,
+        body,
+        ..
+    } = reply;
+    let streamed = is_stream(&headers);
+    headers::downstream(&mut headers);
+    for name in [
+        header::CONTENT_LENGTH,
+        header::CONTENT_ENCODING,
+        header::ETAG,
+    ] {
+        headers.remove(name);
+    }
+    let kind = if streams {
+        client.framing().media_type()
+    } else {
+        "application/json"
+    };
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    let sink = || {
+        let keeper = Arc::clone(backend);
+        Sink::new(
+            client.stream_writer(&context),
+            thinking.clone(),
+            model.clone(),
+        )
+        .masking(move |said| masked(said, &keeper))
+    };
+    if streamed && streams {
+        let pipe = Pipe::new(body, Stream::new(upstream, sink()), asked.id, name);
+        return Ok(respond(status, headers, Body::translated(pipe)));
+    }
+    if streamed {
+        return Err(unreadable(
+            name,
+            "sent a stream, though it was asked not to",
+        ));
+    }
+    let said = body
+        .collect(LONGEST)
+        .await
+        .map_err(|fault| Refusal::upstream(name, &fault))?;
+    let said = said.ok_or_else(|| unreadable(name, "sent a reply that is too long"))?;
+    let written = if streams {
+        whole::streamed(upstream, &said, sink())
+    } else {
+        whole::whole(
+            (upstream, client),
+            &said,
+            &thinking,
+            model.as_deref(),
+            &context,
+        )
+    };
+    let written = written.map_err(|garbage| self::garbage(name, &garbage))?;
+    Ok(respond(status, headers, Body::whole(written.into())))
+}
+
+fn is_stream(headers: &HeaderMap) -> bool {
+    use dragoman_dialects::Framing;
+    let kind = headers
+        .get(header::CONTENT_TYPE)
+        .map(HeaderValue::as_bytes)
+        .unwrap_or_default();
+    let framings = [Framing::Sse, Framing::Ndjson, Framing::EventStream];
+    framings.into_iter().any(|framing| {
+        let wanted = framing.media_type().as_bytes();
+        kind.get(..wanted.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(wanted))
+    })
+}
+
+fn unreadable(backend: &str, what: &str) -> Refusal {
+    let message = format!("Backend {backend:?} {what}.");
+    Refusal {
+        blame: Blame::Upstream,
+        ..Refusal::client(StatusCode::BAD_GATEWAY, "upstream_failed", message)
+    }
+}
+
+fn garbage(backend: &str, garbage: &Garbage) -> Refusal {
+    let message = format!("Backend {backend:?} sent a reply that cannot be read. {garbage}");
+    Refusal {
+        blame: Blame::Upstream,
+        ..Refusal::client(StatusCode::BAD_GATEWAY, "upstream_failed", message)
+    }
+}
+
+fn masked(said: &str, backend: &Backend) -> String {
+    let said = backend.masks.mask(Bytes::copy_from_slice(said.as_bytes()));
+    String::from_utf8_lossy(&said).into_owned()
+}
+
+/// A translated stream on its way to the client.
+pub(crate) struct Pipe {
+    /// None once it is over.
+    body: Option<ReplyBody>,
+    stream: Stream,
+    id: RequestId,
+    /// The backend's name within the route, for an error event.
+    backend: Box<str>,
+}
+
+impl Pipe {
+    fn new(body: ReplyBody, stream: Stream, id: RequestId, backend: &str) -> Self {
+        Self {
+            body: Some(body),
+            stream,
+            id,
+            backend: backend.into(),
+        }
+    }
+
+    /// The next piece; none at the end. What breaks becomes the dialect's error event, and nothing follows it.
+    pub(crate) fn poll_chunk(&mut self, cx: &mut Task<'_>) -> Poll<Option<Bytes>> {
+        while let Some(body) = &mut self.body {
+            let chunk = ready!(body.poll_chunk(cx));
+            let mut out = Vec::new();
+            let ended = chunk.is_none();
+            let outcome = match chunk {
+                Some(Ok(chunk)) => {
+                    out.reserve(chunk.len() + ROOM);
+                    let pushed = self.stream.push(chunk, &mut out);
+                    pushed.map_err(|broken| broken_off(&self.backend, &broken))
+                }
+                Some(Err(fault)) => {
+                    tracing::warn!(request_id = %self.id, backend = &*self.backend, kind = fault.kind(), "{fault}");
+                    Err(Refusal::upstream(&self.backend, &fault))
+                }
+                None => {
+                    let finished = self.stream.finish(&mut out);
+                    finished.map_err(|broken| broken_off(&self.backend, &broken))
+                }
+            };
+            if let Err(refusal) = &outcome {
+                self.stream.fail(refusal.failure(), &mut out);
+            }
+            // A stream that has had its end is read on, so that the connection can serve again; what it says is dropped.
+            if ended || outcome.is_err() {
+                self.body = None;
+            }
+            if !out.is_empty() {
+                return Poll::Ready(Some(out.into()));
+            }
+        }
+        Poll::Ready(None)
+    }
+}
+
+fn broken_off(backend: &str, broken: &Broken) -> Refusal {
+    let message = format!("The stream of backend {backend:?} cannot be read on: {broken}.");
+    let code = match broken {
+        Broken::Cut => "upstream_cut",
+        Broken::Uncut(_) | Broken::Garbage(_) => "upstream_failed",
+    };
+    Refusal {
+        blame: Blame::Upstream,
+        retry: true,
+        ..Refusal::client(StatusCode::BAD_GATEWAY, code, message)
+    }
+}

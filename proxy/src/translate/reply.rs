@@ -1,0 +1,175 @@
+//! A whole reply, read in the upstream's dialect and written in the client's.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use dragoman_dialects::form::{Choice, Event, Garbage, Part, Reply};
+use dragoman_dialects::{Codec, Context};
+
+use super::sink::{Sink, Thinking};
+use crate::think::Stripper;
+
+/// Reads a whole reply and treats its thinking as the route says. `model` replaces the name that the upstream gives.
+///
+/// # Errors
+/// [`Garbage`] if it is not what the upstream's dialect says.
+pub fn read(
+    upstream: &dyn Codec,
+    body: &[u8],
+    thinking: &Thinking,
+    model: Option<&str>,
+) -> Result<Reply, Garbage> {
+    let mut reply = upstream.read_reply(body)?;
+    if let Some(model) = model {
+        reply.model = Some(model.to_owned());
+    }
+    for choice in &mut reply.choices {
+        strip(choice, thinking);
+    }
+    Ok(reply)
+}
+
+/// The same, written for the client.
+///
+/// # Errors
+/// As [`read`].
+pub fn whole(
+    (upstream, client): (&dyn Codec, &dyn Codec),
+    body: &[u8],
+    thinking: &Thinking,
+    model: Option<&str>,
+    context: &Context,
+) -> Result<Vec<u8>, Garbage> {
+    Ok(client.write_reply(&read(upstream, body, thinking, model)?, context))
+}
+
+/// Streams a whole reply to a client that asked for a stream of an upstream that gave none.
+///
+/// # Errors
+/// As [`read`].
+pub fn streamed(upstream: &dyn Codec, body: &[u8], mut sink: Sink) -> Result<Vec<u8>, Garbage> {
+    let reply = upstream.read_reply(body)?;
+    let mut out = Vec::with_capacity(body.len());
+    let mut give = |event: Event<'_>| sink.take(event, &mut out);
+    give(Event::Start {
+        id: reply.id.map(Cow::Owned),
+        model: reply.model.map(Cow::Owned),
+        created: reply.created,
+        usage: None,
+    });
+    for choice in reply.choices {
+        events(choice, &mut give);
+    }
+    if let Some(usage) = reply.usage {
+        give(Event::Usage(usage));
+    }
+    give(Event::Done);
+    Ok(out)
+}
+
+fn events(of: Choice, give: &mut dyn FnMut(Event<'_>)) {
+    let choice = of.index;
+    let mut logprobs = of.logprobs;
+    let mut calls = 0;
+    for part in of.parts {
+        match part {
+            Part::Text { text, .. } => give(Event::Text {
+                choice,
+                text: text.into(),
+                logprobs: logprobs.take(),
+            }),
+            Part::Reasoning {
+                text,
+                signature,
+                encrypted,
+                ..
+            } => {
+                if !text.is_empty() {
+                    let text = text.into();
+                    give(Event::Reasoning { choice, text });
+                }
+                if let Some(signature) = signature {
+                    let signature = signature.into();
+                    give(Event::ReasoningSignature { choice, signature });
+                }
+                if let Some(data) = encrypted {
+                    let data = data.into();
+                    give(Event::ReasoningEncrypted { choice, data });
+                }
+            }
+            Part::Refusal(text) => {
+                let text = text.into();
+                give(Event::Refusal { choice, text });
+            }
+            Part::ToolCall(call) => {
+                give(Event::ToolStart {
+                    choice,
+                    call: calls,
+                    id: call.id.into(),
+                    name: call.name.into(),
+                    signature: call.signature.map(Cow::Owned),
+                });
+                give(Event::ToolArguments {
+                    choice,
+                    call: calls,
+                    json: call.arguments.as_text().into(),
+                });
+                calls += 1;
+            }
+            // No dialect streams these.
+            Part::Image { .. }
+            | Part::Document { .. }
+            | Part::Audio { .. }
+            | Part::ToolResult(_)
+            | Part::Other { .. } => {}
+        }
+    }
+    if let Some(reason) = of.finish {
+        give(Event::Finish { choice, reason });
+    }
+}
+
+/// Takes the thinking out of a choice's texts. A block may reach over several of them.
+fn strip(choice: &mut Choice, thinking: &Thinking) {
+    let rules = &thinking.rules;
+    if !thinking.shown || rules.drops_fields() {
+        choice
+            .parts
+            .retain(|part| !matches!(part, Part::Reasoning { .. }));
+    }
+    if rules.keeps_text() {
+        return;
+    }
+    let mut stripper = Stripper::new(Arc::clone(rules));
+    let mut reasoning = String::new();
+    let mut removed = false;
+    for part in &mut choice.parts {
+        let Part::Text { text, .. } = part else {
+            continue;
+        };
+        let mut pieces = stripper.push(text);
+        pieces.append(stripper.finish());
+        reasoning.push_str(&pieces.reasoning);
+        removed |= pieces.removed;
+        if pieces.visible != *text {
+            *text = pieces.visible.into_owned();
+        }
+    }
+    if removed {
+        // They would spell out what was stripped.
+        choice.logprobs = None;
+    }
+    let empty = |part: &Part| matches!(part, Part::Text { text, .. } if text.is_empty());
+    if removed && choice.parts.len() > 1 {
+        choice.parts.retain(|part| !empty(part));
+    }
+    if !reasoning.is_empty() && thinking.shown {
+        let part = Part::Reasoning {
+            text: reasoning,
+            signature: None,
+            encrypted: None,
+            id: None,
+        };
+        choice.parts.insert(0, part);
+    }
+}

@@ -1,0 +1,224 @@
+//! Events on their way to the client: thinking treated as the route says, then written in the client's dialect.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use dragoman_dialects::form::{Event, Failure};
+use dragoman_dialects::{Context, StreamWriter};
+use jiff::Timestamp;
+
+use crate::think::{Pieces, Rules, Stripper};
+
+/// The most choices of one reply that are kept apart; more are the upstream's fault.
+pub const CHOICES: u32 = 128;
+
+/// What becomes of thinking on the way.
+#[derive(Clone, Debug)]
+pub struct Thinking {
+    /// What counts as thinking in the text, and whether fields of it are dropped.
+    pub rules: Arc<Rules>,
+    /// Whether the client is shown reasoning at all.
+    pub shown: bool,
+}
+
+/// Writes events, in the client's dialect.
+pub struct Sink {
+    writer: Box<dyn StreamWriter>,
+    thinking: Thinking,
+    /// One for each choice that had text, by index.
+    strippers: Vec<Option<Stripper>>,
+    /// The model to name, instead of the upstream's.
+    model: Option<String>,
+    /// What an upstream's error may say to a client.
+    mask: Option<Mask>,
+    ended: bool,
+}
+
+/// Takes secrets out of a text.
+type Mask = Box<dyn Fn(&str) -> String + Send>;
+
+impl Sink {
+    /// A sink at the start of a stream. `model` replaces the name that the upstream gives.
+    #[must_use]
+    pub fn new(writer: Box<dyn StreamWriter>, thinking: Thinking, model: Option<String>) -> Self {
+        Self {
+            writer,
+            thinking,
+            strippers: Vec::new(),
+            model,
+            mask: None,
+            ended: false,
+        }
+    }
+
+    /// With what takes secrets out of an upstream's error before the client is told it.
+    #[must_use]
+    pub fn masking(mut self, mask: impl Fn(&str) -> String + Send + 'static) -> Self {
+        self.mask = Some(Box::new(mask));
+        self
+    }
+
+    /// Whether the stream has had its end, good or bad. Nothing is written after it.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.ended
+    }
+
+    /// Takes an event, and appends to `out` what the client is sent for it.
+    pub fn take(&mut self, event: Event<'_>, out: &mut Vec<u8>) {
+        if self.ended {
+            return;
+        }
+        match event {
+            Event::Text {
+                choice,
+                text,
+                logprobs,
+            } => self.text(choice, text, logprobs, out),
+            Event::Reasoning { .. }
+            | Event::ReasoningSignature { .. }
+            | Event::ReasoningEncrypted { .. }
+                if !self.shows_fields() => {}
+            Event::ToolStart { choice, .. } | Event::Finish { choice, .. } => {
+                self.flush(choice, out);
+                self.write(event, out);
+            }
+            Event::Start {
+                id,
+                model,
+                created,
+                usage,
+            } => {
+                let model = match &self.model {
+                    Some(model) => Some(Cow::Owned(model.clone())),
+                    None => model,
+                };
+                let start = Event::Start {
+                    id,
+                    model,
+                    created,
+                    usage,
+                };
+                self.write(start, out);
+            }
+            Event::Done | Event::Failed(_) => {
+                for choice in 0..self.strippers.len() {
+                    self.flush(u32::try_from(choice).unwrap_or(u32::MAX), out);
+                }
+                let event = self.masked(event);
+                self.write(event, out);
+                self.ended = true;
+            }
+            other => self.write(other, out),
+        }
+    }
+
+    /// Ends the stream with an error.
+    pub fn fail(&mut self, failure: Failure, out: &mut Vec<u8>) {
+        self.take(Event::Failed(failure), out);
+    }
+
+    fn masked<'a>(&self, event: Event<'a>) -> Event<'a> {
+        match (event, &self.mask) {
+            (Event::Failed(mut failure), Some(mask)) => {
+                failure.message = mask(&failure.message);
+                Event::Failed(failure)
+            }
+            (event, _) => event,
+        }
+    }
+
+    fn shows_fields(&self) -> bool {
+        self.thinking.shown && !self.thinking.rules.drops_fields()
+    }
+
+    fn text(
+        &mut self,
+        choice: u32,
+        text: Cow<'_, str>,
+        logprobs: Option<serde_json::Value>,
+        out: &mut Vec<u8>,
+    ) {
+        if self.thinking.rules.keeps_text() {
+            let event = Event::Text {
+                choice,
+                text,
+                logprobs,
+            };
+            return self.write(event, out);
+        }
+        let Some(stripper) = self.stripper(choice) else {
+            return;
+        };
+        let pieces = stripper.push(&text);
+        // Logprobs would spell out what was stripped.
+        let logprobs = logprobs.filter(|_| !pieces.removed);
+        let (visible, reasoning) = (pieces.visible, pieces.reasoning);
+        self.reasoning(choice, reasoning, out);
+        if !visible.is_empty() || logprobs.is_some() {
+            let event = Event::Text {
+                choice,
+                text: visible,
+                logprobs,
+            };
+            self.write(event, out);
+        }
+    }
+
+    fn reasoning(&mut self, choice: u32, text: Cow<'_, str>, out: &mut Vec<u8>) {
+        if !text.is_empty() && self.thinking.shown {
+            self.write(Event::Reasoning { choice, text }, out);
+        }
+    }
+
+    fn stripper(&mut self, choice: u32) -> Option<&mut Stripper> {
+        let at = usize::try_from(choice.min(CHOICES)).ok()?;
+        if self.strippers.len() <= at {
+            self.strippers.resize_with(at + 1, || None);
+        }
+        let rules = &self.thinking.rules;
+        let slot = self.strippers.get_mut(at)?;
+        Some(slot.get_or_insert_with(|| Stripper::new(Arc::clone(rules))))
+    }
+
+    /// Passes on what is held back of a choice's text: nothing more comes that could make a tag of it.
+    fn flush(&mut self, choice: u32, out: &mut Vec<u8>) {
+        let at = usize::try_from(choice.min(CHOICES)).unwrap_or_default();
+        let Some(Some(stripper)) = self.strippers.get_mut(at) else {
+            return;
+        };
+        let Pieces {
+            visible, reasoning, ..
+        } = stripper.finish();
+        self.reasoning(choice, reasoning, out);
+        if !visible.is_empty() {
+            let event = Event::Text {
+                choice,
+                text: visible,
+                logprobs: None,
+            };
+            self.write(event, out);
+        }
+    }
+
+    fn write(&mut self, event: Event<'_>, out: &mut Vec<u8>) {
+        self.writer.write(event, &Timestamp::now, out);
+    }
+}
+
+impl std::fmt::Debug for Sink {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sink")
+            .field("thinking", &self.thinking)
+            .field("ended", &self.ended)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Whether a client that did not ask for reasoning may be shown it all the same: in dialects where it stands in a field of its own, which
+/// nobody has to read. Elsewhere it is a block among the others, and a client that takes the first for the text would break.
+#[must_use]
+pub fn shows_reasoning(wire: dragoman_dialects::Wire, context: &Context) -> bool {
+    use dragoman_dialects::Wire;
+    context.reasoning || matches!(wire, Wire::Chat | Wire::OllamaChat | Wire::OllamaGenerate)
+}
