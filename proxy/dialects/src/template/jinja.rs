@@ -2,7 +2,8 @@
 //!
 //! Source: [writing a chat template](https://huggingface.co/docs/transformers/chat_templating_writing). Blocks are trimmed
 //! (`trim_blocks`, `lstrip_blocks`), Python's methods of strings, lists and maps are there, and so are `raise_exception`,
-//! `strftime_now`, `break` and `continue`. Each rendering may take a million steps.
+//! `strftime_now`, `break` and `continue`. Each rendering may take a million steps; how
+//! much memory a step takes is not bounded, so a template's author is trusted not to double a text for ever.
 
 use std::sync::Arc;
 

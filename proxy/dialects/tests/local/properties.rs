@@ -6,7 +6,7 @@ use dragoman_dialects::form::{
 };
 use dragoman_dialects::ollama::{Chat, Generate};
 use dragoman_dialects::tgi::Tgi;
-use dragoman_dialects::{Codec, Frame, Path, Target, models};
+use dragoman_dialects::{Codec, Frame, Path, Target, Wire, models};
 use proptest::collection::vec;
 use proptest::option::of;
 use proptest::prelude::*;
@@ -14,7 +14,18 @@ use serde_json::{Value, json};
 
 use crate::golden::context;
 
-const CODECS: [&dyn Codec; 3] = [&Chat, &Generate, &Tgi];
+/// All dialects: what the local servers' streams say reaches every client.
+const WIRES: [Wire; 9] = [
+    Wire::Messages,
+    Wire::BedrockInvoke,
+    Wire::BedrockConverse,
+    Wire::Chat,
+    Wire::Responses,
+    Wire::Completions,
+    Wire::OllamaChat,
+    Wire::OllamaGenerate,
+    Wire::Tgi,
+];
 
 fn text() -> impl Strategy<Value = String> {
     "[a-zäß\"\\\\\n€😀]{1,12}"
@@ -236,7 +247,7 @@ proptest! {
 
     #[test]
     fn no_byte_makes_a_reader_panic(bytes in vec(any::<u8>(), 0..200)) {
-        for codec in CODECS {
+        for codec in WIRES.map(Wire::codec) {
             let _ = codec.read_request(&bytes, Path::default());
             let _ = codec.read_reply(&bytes);
             let _ = codec.read_error(500, &bytes);
@@ -249,7 +260,7 @@ proptest! {
     fn no_json_makes_a_reader_panic_or_break_the_order_of_events(lines in vec(wild(), 1..6)) {
         let lines: Vec<Vec<u8>> = lines.into_iter().map(|line| line.to_string().into_bytes()).collect();
         let lines: Vec<&[u8]> = lines.iter().map(Vec::as_slice).collect();
-        for codec in CODECS {
+        for codec in WIRES.map(Wire::codec) {
             for line in &lines {
                 let _ = codec.read_request(line, Path::default());
                 let _ = codec.read_reply(line);
@@ -270,6 +281,24 @@ fn wild() -> impl Strategy<Value = Value> {
         Just(json!(1.5)),
         text().prop_map(Value::from),
         Just(json!("stop")),
+        prop::sample::select(vec![
+            "user",
+            "assistant",
+            "tool",
+            "system",
+            "function",
+            "text",
+            "message_start",
+            "content_block_start",
+            "content_block_delta",
+            "message_delta",
+            "message_stop",
+            "tool_use",
+            "response.created",
+            "tool_calls",
+            "length"
+        ])
+        .prop_map(Value::from),
         Just(json!({})),
         Just(json!([])),
     ];
@@ -327,9 +356,9 @@ fn wild() -> impl Strategy<Value = Value> {
 
 /// Reads a stream and writes what it says to every dialect; the events come in a sound order.
 fn stream(codec: &dyn Codec, frames: &[&[u8]]) {
-    let mut writers: Vec<_> = CODECS
+    let mut writers: Vec<_> = WIRES
         .iter()
-        .map(|to| to.stream_writer(&context()))
+        .map(|to| to.codec().stream_writer(&context()))
         .collect();
     let mut out = Vec::new();
     let (mut started, mut ended) = (false, false);
