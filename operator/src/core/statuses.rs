@@ -135,8 +135,14 @@ impl Core {
             }
             Ok(_) => {}
             Err(fault) => {
+                // Of an API server that is away the watches speak, once for all; a refusal is told once, not once an attempt.
+                let refused = matches!(fault, kube::Error::Api(_));
+                if refused && !entry.unsure {
+                    tracing::warn!(%key, %fault, "a status could not be written; it is tried again");
+                } else {
+                    tracing::debug!(%key, %fault, "a status could not be written");
+                }
                 entry.unsure = true;
-                tracing::warn!(%key, %fault, "a status could not be written");
             }
         }
         let meanwhile = entry.meanwhile.take();
