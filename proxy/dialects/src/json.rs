@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{self, Deserialize, Deserializer};
+use serde::de::{self, Deserialize, Deserializer, IgnoredAny};
 use serde::ser::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
@@ -56,6 +56,75 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     }
 }
 
+/// A string that is borrowed like [`Text`], where servers are known to send other things too: those count as nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Loose<'a>(pub Option<Cow<'a, str>>);
+
+impl<'a> Loose<'a> {
+    /// The string, if it is there and not empty.
+    #[must_use]
+    pub fn filled(self) -> Option<Cow<'a, str>> {
+        self.0.filter(|text| !text.is_empty())
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Loose<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+
+        impl<'de> de::Visitor<'de> for Visitor {
+            type Value = Loose<'de>;
+
+            fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+                out.write_str("anything")
+            }
+
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+                Ok(Loose(Some(Cow::Borrowed(text))))
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(Loose(Some(Cow::Owned(text.to_owned()))))
+            }
+
+            fn visit_unit<E>(self) -> Result<Self::Value, E> {
+                Ok(Loose(None))
+            }
+
+            fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
+                Ok(Loose(None))
+            }
+
+            fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
+                Ok(Loose(None))
+            }
+
+            fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
+                Ok(Loose(None))
+            }
+
+            fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
+                Ok(Loose(None))
+            }
+
+            fn visit_seq<A: de::SeqAccess<'de>>(
+                self,
+                mut list: A,
+            ) -> Result<Self::Value, A::Error> {
+                while list.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(Loose(None))
+            }
+
+            fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+                Ok(Loose(None))
+            }
+        }
+
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
 /// A `data:` URL that is put together where it is written, so that its bytes are copied once.
 #[derive(Clone, Copy, Debug)]
 pub struct DataUrl<'a> {
@@ -97,6 +166,17 @@ mod tests {
         assert!(matches!(text.unwrap().0, Cow::Borrowed(_)));
         let text: Text<'_> = serde_json::from_str(r#""two\nlines""#).unwrap();
         assert_eq!(text.0, "two\nlines");
+    }
+
+    #[test]
+    fn whatever_stands_where_a_string_may_stand_is_passed_over() {
+        for json in ["null", "true", "-1", "2", "0.5", "[1,[]]", r#"{"a":{}}"#] {
+            let loose: Loose<'_> = serde_json::from_str(json).unwrap();
+            assert_eq!(loose.0, None, "{json}");
+        }
+        let loose: Vec<Loose<'_>> = serde_json::from_str(r#"["a","\n"]"#).unwrap();
+        assert!(matches!(loose[0].0, Some(Cow::Borrowed("a"))));
+        assert_eq!(loose[1].clone().filled().unwrap(), "\n");
     }
 
     #[test]

@@ -34,9 +34,9 @@ impl Calls {
         choice: u32,
         emit: &mut dyn FnMut(Event<'_>),
     ) {
-        let id = delta.id.and_then(Text::filled);
+        let id = delta.id.filled();
         let (name, arguments) = match delta.function {
-            Some(function) => (function.name.and_then(Text::filled), function.arguments),
+            Some(function) => (function.name.filled(), function.arguments),
             None => (None, None),
         };
         let place = self.place(delta.index, id.as_deref(), name.is_some());

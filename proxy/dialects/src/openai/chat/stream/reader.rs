@@ -6,10 +6,10 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::calls::Calls;
-use super::chunk::{CallDelta, Chunk, ChunkChoice, Delta, FunctionDelta, Piece};
+use super::chunk::{CallDelta, Chunk, ChunkChoice, Content, Delta, FunctionDelta};
 use crate::codec::{Frame, StreamReader};
 use crate::form::{Event, Finish, Garbage, Usage};
-use crate::json::Text;
+use crate::json::Loose;
 use crate::openai::chat::reply::{finish_of, seconds};
 use crate::openai::{error, logprobs};
 
@@ -54,10 +54,7 @@ impl StreamReader for Reader {
                 return Err(Garbage::new(message, data));
             }
         };
-        let said = chunk
-            .object
-            .is_some_and(|object| object.get() == "\"error\"");
-        if chunk.error.is_some() || said {
+        if chunk.error.is_some() || (chunk.choices.is_none() && is_bare_error(data)) {
             return self.failed(data, emit);
         }
         self.chunk(chunk, emit);
@@ -107,14 +104,14 @@ impl Reader {
 
     fn chunk<'a>(&mut self, chunk: Chunk<'a>, emit: &mut dyn FnMut(Event<'_>)) {
         let choices = chunk.choices.unwrap_or_default();
-        let id = chunk.id.and_then(Text::of).and_then(Text::filled);
+        let id = chunk.id.filled();
         // Azure opens with a chunk of its filter's findings alone.
         if !self.started && (id.is_some() || !choices.is_empty()) {
             self.started = true;
             self.id = id.as_deref().map(str::to_owned);
             emit(Event::Start {
                 id,
-                model: chunk.model.and_then(Text::filled),
+                model: chunk.model.filled(),
                 created: chunk.created.map(seconds).filter(|created| *created > 0),
                 usage: None,
             });
@@ -151,18 +148,15 @@ impl Reader {
         } else {
             state.content(choice.text, logprobs, emit);
         }
-        let Some(mut reason) = choice.finish_reason.and_then(|word| finish_of(&word.0)) else {
+        let Some(mut reason) = choice.finish_reason.0.and_then(|word| finish_of(&word)) else {
             return;
         };
         if reason == Finish::Stop {
-            let stop = choice
-                .stop_reason
-                .or(choice.matched_stop)
-                .and_then(Text::of);
+            let stop = choice.stop_reason.0.or(choice.matched_stop.0);
             if state.calls.any() {
                 reason = Finish::ToolCalls;
             } else if let Some(stop) = stop {
-                reason = Finish::StopSequence(Some(stop.0.into_owned()));
+                reason = Finish::StopSequence(Some(stop.into_owned()));
             }
         }
         state.finished = true;
@@ -183,12 +177,12 @@ impl ChoiceState {
     ) {
         let choice = self.index;
         let reasoning = [delta.reasoning_content, delta.reasoning];
-        let reasoning = reasoning.into_iter().flatten().find_map(filled);
+        let reasoning = reasoning.into_iter().find_map(Loose::filled);
         if let Some(text) = reasoning {
             emit(Event::Reasoning { choice, text });
         }
         self.content(delta.content, logprobs, emit);
-        if let Some(text) = delta.refusal.and_then(Text::filled) {
+        if let Some(text) = delta.refusal.filled() {
             emit(Event::Refusal { choice, text });
         }
         for call in delta.tool_calls.into_iter().flatten() {
@@ -202,30 +196,28 @@ impl ChoiceState {
 
     fn content<'a>(
         &mut self,
-        content: Option<&'a RawValue>,
+        content: Content<'a>,
         logprobs: Option<Value>,
         emit: &mut dyn FnMut(Event<'_>),
     ) {
         let choice = self.index;
-        let text = content.and_then(filled);
-        if text.is_some() || logprobs.is_some() {
-            let text = text.unwrap_or_default();
+        let (text, parts) = match content {
+            Content::Text(text) => (text, Vec::new()),
+            Content::Parts(parts) => (Cow::default(), parts),
+            Content::None => (Cow::default(), Vec::new()),
+        };
+        if !text.is_empty() || logprobs.is_some() {
             emit(Event::Text {
                 choice,
                 text,
                 logprobs,
             });
-            return;
         }
-        let Some(raw) = content.filter(|raw| raw.get().starts_with('[')) else {
-            return;
-        };
-        let pieces: Vec<Piece<'a>> = serde_json::from_str(raw.get()).unwrap_or_default();
-        for piece in pieces {
-            for text in piece.thinking.into_iter().flat_map(thinking) {
+        for part in parts {
+            for text in part.thinking.0.into_iter().filter(|text| !text.is_empty()) {
                 emit(Event::Reasoning { choice, text });
             }
-            if let Some(text) = piece.text.and_then(Text::filled) {
+            if let Some(text) = part.text.filled() {
                 let logprobs = None;
                 emit(Event::Text {
                     choice,
@@ -237,25 +229,17 @@ impl ChoiceState {
     }
 }
 
-fn filled(raw: &RawValue) -> Option<Cow<'_, str>> {
-    Text::of(raw).and_then(Text::filled)
-}
-
-/// Mistral's reasoning: a string, or parts of text.
-fn thinking(raw: &RawValue) -> Vec<Cow<'_, str>> {
-    if let Some(text) = filled(raw) {
-        return vec![text];
-    }
-    let pieces: Vec<Piece<'_>> = serde_json::from_str(raw.get()).unwrap_or_default();
-    let texts = pieces.into_iter().filter_map(|piece| piece.text?.filled());
-    texts.collect()
+/// An error as vLLM and SGLang send it: the object itself, not in a field.
+fn is_bare_error(data: &[u8]) -> bool {
+    let value: Value = serde_json::from_slice(data).unwrap_or_default();
+    value.get("object").is_some_and(|object| object == "error")
 }
 
 /// The older way to call, which had no ids and one call.
 fn older(function: FunctionDelta<'_>) -> CallDelta<'_> {
     CallDelta {
         index: Some(0),
-        id: None,
+        id: Loose::default(),
         function: Some(function),
     }
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::codec::{Frame, StreamReader};
 use crate::form::{Event, Finish, Garbage};
-use crate::json::Text;
+use crate::json::{Loose, Text};
 use crate::openai::chat::reply::seconds;
 use crate::openai::error;
 use crate::openai::responses::reply::Light;
@@ -18,7 +18,7 @@ struct Line<'a> {
     #[serde(borrow, rename = "type")]
     kind: Text<'a>,
     #[serde(borrow, default)]
-    delta: Option<&'a RawValue>,
+    delta: Loose<'a>,
     #[serde(borrow, default)]
     logprobs: Option<&'a RawValue>,
     #[serde(default)]
@@ -26,7 +26,7 @@ struct Line<'a> {
     #[serde(default)]
     summary_index: Option<u32>,
     #[serde(borrow, default)]
-    arguments: Option<&'a RawValue>,
+    arguments: Loose<'a>,
     #[serde(borrow, default)]
     item: Option<&'a RawValue>,
     #[serde(borrow, default)]
@@ -97,13 +97,10 @@ fn value(data: &[u8]) -> Value {
 impl Reader {
     fn line(&mut self, line: Line<'_>, data: &[u8], emit: &mut dyn FnMut(Event<'_>)) {
         let choice = 0;
-        let text = |raw: Option<&'_ RawValue>| -> Option<String> {
-            raw.and_then(Text::of).map(|text| text.0.into_owned())
-        };
         match line.kind.0.as_ref() {
             "response.output_text.delta" => {
                 let logprobs = line.logprobs.and_then(logprobs);
-                let said = line.delta.and_then(Text::of).and_then(Text::filled);
+                let said = line.delta.filled();
                 if said.is_some() || logprobs.is_some() {
                     emit(Event::Text {
                         choice,
@@ -113,7 +110,7 @@ impl Reader {
                 }
             }
             "response.refusal.delta" => {
-                if let Some(text) = line.delta.and_then(Text::of).and_then(Text::filled) {
+                if let Some(text) = line.delta.filled() {
                     emit(Event::Refusal { choice, text });
                 }
             }
@@ -128,7 +125,7 @@ impl Reader {
             }
             "response.function_call_arguments.delta" => {
                 let place = self.place(line.output_index);
-                let json = line.delta.and_then(Text::of).and_then(Text::filled);
+                let json = line.delta.filled();
                 if let (Some(place), Some(json)) = (place, json) {
                     self.calls[place].1 = true;
                     let call = u32::try_from(place).unwrap_or(u32::MAX);
@@ -136,7 +133,7 @@ impl Reader {
                 }
             }
             "response.function_call_arguments.done" => {
-                let json = text(line.arguments);
+                let json = line.arguments.filled().map(Cow::into_owned);
                 self.whole(line.output_index, json, emit);
             }
             "response.output_item.added" | "response.output_item.done" => {
@@ -181,8 +178,8 @@ impl Reader {
     }
 
     /// Servers that send both send the same; what came first goes on.
-    fn reasoning(&mut self, full: bool, delta: Option<&RawValue>, emit: &mut dyn FnMut(Event<'_>)) {
-        let text = delta.and_then(Text::of).and_then(Text::filled);
+    fn reasoning(&mut self, full: bool, delta: Loose<'_>, emit: &mut dyn FnMut(Event<'_>)) {
+        let text = delta.filled();
         if let Some(text) = text.filter(|_| *self.full.get_or_insert(full) == full) {
             self.summarised = true;
             emit(Event::Reasoning { choice: 0, text });
