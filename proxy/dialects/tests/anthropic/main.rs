@@ -14,3 +14,4 @@ mod golden;
 mod messages;
 mod properties;
 mod quirks;
+mod to_openai;
