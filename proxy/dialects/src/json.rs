@@ -151,7 +151,12 @@ pub fn append<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) {
 
 /// A value's JSON text.
 pub fn to_vec<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
-    let mut out = Vec::with_capacity(512);
+    to_vec_of(value, 0)
+}
+
+/// A value's JSON text, of which `large` bytes are known beforehand.
+pub fn to_vec_of<T: Serialize + ?Sized>(value: &T, large: usize) -> Vec<u8> {
+    let mut out = Vec::with_capacity(large.saturating_add(2048));
     append(value, &mut out);
     out
 }

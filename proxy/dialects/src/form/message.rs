@@ -144,6 +144,26 @@ pub fn joined_text(parts: &[Part]) -> String {
     texts.collect()
 }
 
+/// About how many bytes of base64 lie in messages: what a writer sets aside, so that a large image is not copied again while the body grows.
+#[must_use]
+pub fn inline_bytes(messages: &[Message]) -> usize {
+    let of = |part: &Part| match part {
+        Part::Image { source, .. } | Part::Document { source, .. } | Part::Audio { source } => {
+            match source {
+                Source::Inline { data, .. } => data.as_str().len(),
+                _ => 0,
+            }
+        }
+        _ => 0,
+    };
+    let parts = messages.iter().flat_map(|message| &message.parts);
+    let each = parts.map(|part| match part {
+        Part::ToolResult(result) => result.parts.iter().map(of).sum(),
+        part => of(part),
+    });
+    each.sum()
+}
+
 /// What a tool gave.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ToolResult {

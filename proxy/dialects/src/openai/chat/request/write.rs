@@ -6,9 +6,10 @@ use super::messages_out::message;
 use super::out::{Body, Function, ToolOut};
 use crate::codec::Target;
 use crate::extra;
+use crate::form::message::inline_bytes;
 use crate::form::{Effort, Field, Format, Reasoning, Refused, Request, Tool, ToolChoice};
-use crate::json::to_vec;
-use crate::openai::models::openai_reasoning;
+use crate::json::to_vec_of;
+use crate::openai::models::{drop_foreign, openai_reasoning};
 
 const PAGE: &str = "https://platform.openai.com/docs/api-reference/chat/create";
 
@@ -113,7 +114,7 @@ pub fn write(request: &Request, target: Target<'_>) -> Result<Vec<u8>, Refused> 
         tools: tools.map(tool).collect::<Result<_, _>>()?,
         rest: rest(request, target, own)?,
     };
-    Ok(to_vec(&body))
+    Ok(to_vec_of(&body, inline_bytes(&request.messages)))
 }
 
 fn tool((number, tool): (usize, &Tool)) -> Result<ToolOut<'_>, Refused> {
@@ -198,6 +199,7 @@ fn rest(request: &Request, target: Target<'_>, own: bool) -> Result<Map<String, 
         ours.extend(theirs.clone());
     }
     extra::carry(carried, &KNOWN, &[], "OpenAI's chat completions", &mut out)?;
+    drop_foreign(&mut out);
     Ok(out)
 }
 

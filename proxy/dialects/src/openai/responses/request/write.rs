@@ -7,8 +7,10 @@ use super::out::Body;
 use super::tools::{OWN, choice_out};
 use crate::codec::Target;
 use crate::extra;
+use crate::form::message::inline_bytes;
 use crate::form::{Effort, Field, Format, Message, Part, Reasoning, Refused, Request, Role, Tool};
-use crate::json::to_vec;
+use crate::json::to_vec_of;
+use crate::openai::models::drop_foreign;
 
 /// Fields beyond the form.
 const KNOWN: [&str; 13] = [
@@ -43,12 +45,13 @@ pub fn write(request: &Request, target: Target<'_>) -> Result<Vec<u8>, Refused> 
         let text = "The Responses API needs something to answer; send a message.";
         return Err(Refused::new(place, text, PAGE));
     }
-    Ok(to_vec(&Body {
+    let body = Body {
         model: target.model,
         instructions,
         input,
         rest: fields(request, target)?,
-    }))
+    };
+    Ok(to_vec_of(&body, inline_bytes(&request.messages)))
 }
 
 /// The first message as instructions, if it is the application's text, and what is left.
@@ -172,6 +175,7 @@ fn fields(request: &Request, target: Target<'_>) -> Result<Map<String, Value>, R
         "OpenAI's Responses API",
         &mut out,
     )?;
+    drop_foreign(&mut out);
     Ok(out)
 }
 
