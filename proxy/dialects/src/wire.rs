@@ -10,6 +10,8 @@ pub enum Wire {
     Messages,
     /// Bedrock's `invoke`, with Anthropic's bodies.
     BedrockInvoke,
+    /// Bedrock's `invoke`, with Claude 2's text completions.
+    BedrockText,
     /// Bedrock's `converse`.
     BedrockConverse,
     /// OpenAI's chat completions.
@@ -33,6 +35,7 @@ impl Wire {
         match self {
             Self::Messages => &anthropic::Messages,
             Self::BedrockInvoke => &bedrock::Invoke,
+            Self::BedrockText => &bedrock::Text,
             Self::BedrockConverse => &bedrock::Converse,
             Self::Chat => &openai::Chat,
             Self::Responses => &openai::Responses,

@@ -13,4 +13,5 @@ mod converse;
 mod golden;
 mod invoke;
 mod properties;
+mod text;
 mod transcript;

@@ -1,6 +1,6 @@
 //! Whatever is streamed comes out as it went in, and no bytes make a reader panic.
 
-use dragoman_dialects::bedrock::{Converse, Invoke};
+use dragoman_dialects::bedrock::{Converse, Invoke, Text};
 use dragoman_dialects::form::{Event, Finish, Usage};
 use dragoman_dialects::{Codec, Frame};
 use proptest::collection::vec;
@@ -99,7 +99,7 @@ proptest! {
         name in option::of(prop_oneof![Just("chunk"), Just("contentBlockDelta"), Just("oddException")]),
         exception in any::<bool>(),
     ) {
-        for codec in [&Converse as &dyn Codec, &Invoke] {
+        for codec in [&Converse as &dyn Codec, &Invoke, &Text] {
             let _ = codec.read_request(&bytes, path());
             let _ = codec.read_reply(&bytes);
             let _ = codec.read_error(500, &bytes);

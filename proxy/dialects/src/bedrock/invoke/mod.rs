@@ -15,6 +15,10 @@ use crate::codec::{Codec, Context, Framing, Path, StreamReader, StreamWriter, Ta
 use crate::fields::Fields;
 use crate::form::{Failure, Field, Garbage, Malformed, Refused, Reply, Request};
 
+/// The vendor's page that shows what Claude takes through `invoke`.
+pub const PAGE: &str =
+    "https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-claude.html";
+
 /// `POST /model/{model}/invoke` and `…/invoke-with-response-stream`.
 #[derive(Clone, Copy, Debug)]
 pub struct Invoke;

@@ -16,18 +16,38 @@ use crate::form::{Event, Failure, Garbage};
 use crate::framing::event_stream::write;
 use crate::json::Text;
 
+#[derive(Deserialize)]
+struct Chunk<'a> {
+    #[serde(borrow)]
+    bytes: Option<Text<'a>>,
+}
+
+/// Decodes a chunk into a buffer; whether it is one.
+///
+/// # Errors
+/// [`Garbage`] if it does not read.
+pub fn decode(frame: Frame<'_>, decoded: &mut Vec<u8>) -> Result<bool, Garbage> {
+    if frame.name.is_some_and(|name| name != "chunk") {
+        return Ok(false);
+    }
+    let chunk: Chunk<'_> = serde_json::from_slice(frame.data)
+        .map_err(|fault| Garbage::new(format!("A chunk does not read: {fault}."), frame.data))?;
+    let Some(bytes) = chunk.bytes else {
+        return Ok(false);
+    };
+    decoded.clear();
+    STANDARD
+        .decode_vec(bytes.0.as_bytes(), decoded)
+        .map_err(|fault| Garbage::new(format!("A chunk is not base64: {fault}."), frame.data))?;
+    Ok(true)
+}
+
 /// Reads chunks.
 #[derive(Debug, Default)]
 pub struct Reader {
     inner: anthropic::stream::Reader,
     decoded: Vec<u8>,
     failed: bool,
-}
-
-#[derive(Deserialize)]
-struct Chunk<'a> {
-    #[serde(borrow)]
-    bytes: Option<Text<'a>>,
 }
 
 impl StreamReader for Reader {
@@ -40,21 +60,9 @@ impl StreamReader for Reader {
             emit(Event::Failed(error::of_exception(frame)));
             return Ok(());
         }
-        if frame.name.is_some_and(|name| name != "chunk") {
+        if !decode(frame, &mut self.decoded)? {
             return Ok(());
         }
-        let chunk: Chunk<'_> = serde_json::from_slice(frame.data).map_err(|fault| {
-            Garbage::new(format!("A chunk does not read: {fault}."), frame.data)
-        })?;
-        let Some(bytes) = chunk.bytes else {
-            return Ok(());
-        };
-        self.decoded.clear();
-        STANDARD
-            .decode_vec(bytes.0.as_bytes(), &mut self.decoded)
-            .map_err(|fault| {
-                Garbage::new(format!("A chunk is not base64: {fault}."), frame.data)
-            })?;
         let frame = Frame {
             name: None,
             exception: false,
