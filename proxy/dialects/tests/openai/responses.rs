@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use dragoman_dialects::anthropic::Messages;
 use dragoman_dialects::form::{ErrorKind, Event, Failure, Field, Message, Part, Role};
 use dragoman_dialects::openai::{Chat, Responses};
 use dragoman_dialects::{Codec, Path, Target};
@@ -280,4 +281,13 @@ fn reasoning_goes_back_only_with_what_openai_can_read() {
         json!({"type": "reasoning", "id": "rs_1", "summary": [{"type": "summary_text", "text": "Hm"}], "encrypted_content": "y"})
     );
     assert_eq!(written["input"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn a_request_of_anthropics_comes_as_items() {
+    let case = Case::new("responses", "from-messages");
+    let body = case.read("request.json");
+    let form = Messages.read_request(body.as_bytes(), Path::default());
+    let written = Responses.write_request(&form.unwrap(), TARGET).unwrap();
+    case.assert("written.json", &pretty(&written));
 }
