@@ -66,3 +66,14 @@ fn a_frame_that_is_no_event_is_quoted() {
         [r#"An event has no type. It sent: {\"object\":\"chat.completion.chunk\"}"#]
     );
 }
+
+#[test]
+fn an_event_of_an_unknown_type_may_have_any_shape() {
+    let events = data(&[
+        r#"{"type":"of_tomorrow","delta":"x","usage":[],"index":-1}"#,
+        r#"{"type":"message_start","message":{"id":"m"}}"#,
+        r#"{"error":{"message":"gone","type":"api_error"}}"#,
+    ]);
+    assert!(events[0].starts_with("Start"), "{events:?}");
+    assert!(events[1].starts_with("Failed"), "{events:?}");
+}

@@ -1,7 +1,7 @@
 //! Requests.
 //!
-//! - [`read`], [`parts`], [`tools`], [`thinking`], [`format`]: out of the body.
-//! - [`write`], [`turns`], [`block`], [`tools`], [`thinking`], [`format`], [`limits`]: into one.
+//! - [`mod@read`], [`parts`], [`tools`], [`thinking`], [`mod@format`]: out of the body.
+//! - [`mod@write`], [`turns`], [`block`], [`tools`], [`thinking`], [`mod@format`], [`limits`]: into one.
 
 pub mod block;
 pub mod format;

@@ -16,6 +16,7 @@ pub fn read(mut body: Fields, endpoint: Endpoint, path: Path<'_>) -> Result<Requ
         Endpoint::Messages => (named(&mut body, path)?, said_stream(&mut body, path)?),
         Endpoint::CountTokens => (named(&mut body, path)?, false),
         Endpoint::Bedrock => {
+            // AWS documents one version; newer clients send dates.
             body.required_string("anthropic_version")?;
             let model = path.model.ok_or_else(|| body.missing("model"))?;
             (model.to_owned(), path.stream.unwrap_or(false))

@@ -2,7 +2,7 @@
 //!
 //! Source: [streaming](https://platform.claude.com/docs/en/build-with-claude/streaming).
 //!
-//! - [`read`]: into events. - [`write`]: from them. - [`envelope`]: what stands around each event's JSON.
+//! - [`mod@read`]: into events. - [`mod@write`]: from them. - [`envelope`]: what stands around each event's JSON.
 
 pub mod envelope;
 pub mod read;

@@ -27,7 +27,27 @@ struct Said<'a> {
     #[serde(borrow)]
     message: Option<Message<'a>>,
     usage: Option<Tokens>,
+    #[serde(borrow)]
+    error: Option<&'a RawValue>,
 }
+
+#[derive(Deserialize)]
+struct Typed<'a> {
+    #[serde(borrow, rename = "type")]
+    kind: Option<Text<'a>>,
+}
+
+/// The types that are read; what others hold may have any shape.
+const KNOWN: [&str; 8] = [
+    "content_block_delta",
+    "content_block_start",
+    "content_block_stop",
+    "message_start",
+    "message_delta",
+    "message_stop",
+    "ping",
+    "error",
+];
 
 #[derive(Deserialize)]
 struct Delta<'a> {
@@ -109,6 +129,7 @@ impl StreamReader for Reader {
                 self.fail(data, emit);
                 return Ok(());
             }
+            Err(_) if is_unknown(frame) => return Ok(()),
             Err(fault) => {
                 return Err(Garbage::new(
                     format!("An event does not read: {fault}."),
@@ -134,6 +155,8 @@ impl StreamReader for Reader {
             Some("ping") => emit(Event::Ping),
             Some("error") => self.fail(data, emit),
             Some(_) => {}
+            // As servers send it that have no name for it.
+            None if said.error.is_some() => self.fail(data, emit),
             None => return Err(Garbage::new("An event has no type.", data)),
         }
         Ok(())
@@ -145,6 +168,14 @@ impl StreamReader for Reader {
         }
         self.done
     }
+}
+
+/// Whether an event is of a type that is not known.
+fn is_unknown(frame: Frame<'_>) -> bool {
+    let typed: Option<Typed<'_>> = serde_json::from_slice(frame.data).ok();
+    let kind = typed.and_then(|typed| typed.kind);
+    let kind = kind.as_ref().map(|kind| kind.0.as_ref()).or(frame.name);
+    kind.is_some_and(|kind| !KNOWN.contains(&kind))
 }
 
 impl Reader {

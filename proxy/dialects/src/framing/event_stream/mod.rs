@@ -5,7 +5,7 @@
 //!
 //! - [`cut`]: a stream cut into messages, wherever its chunks are split.
 //! - [`message`]: one message, read.
-//! - [`write`]: messages, written.
+//! - [`mod@write`]: messages, written.
 
 pub mod cut;
 pub mod message;

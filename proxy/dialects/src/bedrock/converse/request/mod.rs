@@ -1,7 +1,7 @@
 //! Requests.
 //!
-//! - [`read`], [`parts`], [`tools`]: out of the body.
-//! - [`write`], [`turns`], [`blocks`], [`tools`], [`additional`]: into one.
+//! - [`mod@read`], [`parts`], [`tools`]: out of the body.
+//! - [`mod@write`], [`turns`], [`blocks`], [`tools`], [`additional`]: into one.
 //! - [`media`]: formats of images, documents and sound, and their media types.
 
 pub mod additional;

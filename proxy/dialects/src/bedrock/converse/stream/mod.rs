@@ -2,8 +2,8 @@
 //!
 //! Source: [converse stream](https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ConverseStreamOutput.html). The event's name stands in a header.
 //!
-//! - [`read`]: into events.
-//! - [`write`]: from them.
+//! - [`mod@read`]: into events.
+//! - [`mod@write`]: from them.
 
 pub mod read;
 pub mod write;
