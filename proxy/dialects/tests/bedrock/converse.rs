@@ -274,3 +274,56 @@ fn what_converse_cannot_say_is_refused_by_its_field_with_its_page() {
         );
     }
 }
+
+#[test]
+fn anthropics_request_reaches_converse() {
+    let body = json!({
+        "model": "claude-opus-4-7",
+        "max_tokens": 9000,
+        "system": [{"type": "text", "text": "Be brief.", "cache_control": {"type": "ephemeral"}}],
+        "messages": [
+            {"role": "user", "content": "look"},
+            {"role": "assistant", "content": [
+                {"type": "thinking", "thinking": "hm", "signature": "c2ln"},
+                {"type": "tool_use", "id": "toolu_a", "name": "look", "input": {}},
+            ]},
+            {"role": "user", "content": [
+                {"type": "tool_result", "tool_use_id": "toolu_a", "is_error": true, "content": "no", "cache_control": {"type": "ephemeral", "ttl": "1h"}},
+            ]},
+        ],
+        "tools": [{"name": "look", "input_schema": {"type": "object"}, "cache_control": {"type": "ephemeral"}}],
+        "thinking": {"type": "adaptive"},
+        "metadata": {"user_id": "ann"},
+    });
+    let form = Messages
+        .read_request(body.to_string().as_bytes(), Path::default())
+        .unwrap();
+    let target = Target {
+        model: "anthropic.claude-opus-4-7-v1",
+        stream: false,
+    };
+    let written = Converse.write_request(&form, target).unwrap();
+    assert_eq!(
+        serde_json::from_slice::<Value>(&written).unwrap(),
+        json!({
+            "messages": [
+                {"role": "user", "content": [{"text": "look"}]},
+                {"role": "assistant", "content": [
+                    {"reasoningContent": {"reasoningText": {"text": "hm", "signature": "c2ln"}}},
+                    {"toolUse": {"toolUseId": "toolu_a", "name": "look", "input": {}}},
+                ]},
+                {"role": "user", "content": [
+                    {"toolResult": {"toolUseId": "toolu_a", "content": [{"text": "no"}], "status": "error"}},
+                    {"cachePoint": {"type": "default", "ttl": "1h"}},
+                ]},
+            ],
+            "system": [{"text": "Be brief."}, {"cachePoint": {"type": "default"}}],
+            "inferenceConfig": {"maxTokens": 9000},
+            "toolConfig": {"tools": [
+                {"toolSpec": {"name": "look", "inputSchema": {"json": {"type": "object"}}}},
+                {"cachePoint": {"type": "default"}},
+            ]},
+            "additionalModelRequestFields": {"thinking": {"type": "adaptive", "display": "summarized"}},
+        })
+    );
+}

@@ -168,6 +168,13 @@ fn takes(model: &str) -> Takes {
     }
 }
 
+/// Whether a model can think at all: older ones, which cannot, need not be told not to.
+fn can_think(model: &str) -> bool {
+    let model = model.to_ascii_lowercase();
+    let old = ["claude-2", "claude-3-", "claude-instant", "claude-v2"];
+    model.contains("claude-3-7") || !old.iter().any(|name| model.contains(name))
+}
+
 /// How the model is to be asked.
 ///
 /// # Errors
@@ -183,7 +190,7 @@ pub fn plan(request: &Request, model: &str) -> Result<Plan, Refused> {
             display: None,
         };
         return Ok(Plan {
-            thinking: Some(thinking),
+            thinking: can_think(model).then_some(thinking),
             ..Plan::default()
         });
     }
@@ -305,6 +312,27 @@ mod tests {
             ("claude-opus-5", Takes::Adaptive),
         ] {
             assert_eq!(takes(model), expected, "{model}");
+        }
+    }
+
+    #[test]
+    fn a_model_that_cannot_think_is_not_told_not_to() {
+        let reasoning = Reasoning {
+            enabled: Some(false),
+            ..Reasoning::default()
+        };
+        let request = Request {
+            reasoning: Some(reasoning),
+            ..Request::default()
+        };
+        for (model, told) in [
+            ("claude-3-5-sonnet-20241022", false),
+            ("claude-3-7-sonnet-20250219", true),
+            ("claude-opus-4-7", true),
+            ("kimi-k2", true),
+        ] {
+            let thinking = plan(&request, model).unwrap().thinking;
+            assert_eq!(thinking.is_some(), told, "{model}");
         }
     }
 
