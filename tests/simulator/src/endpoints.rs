@@ -1,4 +1,4 @@
-//! The endpoints that take a body.
+//! OpenAI's endpoints that take a body.
 
 use bytes::Bytes;
 use http::{Method, StatusCode, header, request::Parts};
@@ -6,24 +6,17 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     answer::{Asked, Choice, Usage},
-    check, faults, openai,
+    call::Call,
+    check,
+    dialect::Dialect,
+    faults, openai,
     openai::{Head, Tail},
     refusal::Refusal,
     reply::Reply,
     service::{Failed, unknown},
     shared::Shared,
-    wire::{self, Content},
-    words::{Behaviour, Gzip},
+    wire::Content,
 };
-
-/// A call whose model is known.
-struct Call<'a> {
-    name: &'a str,
-    id: u64,
-    model: &'a str,
-    behaviour: &'a Behaviour,
-    gzip: bool,
-}
 
 /// Answers a POST below `/v1/`.
 pub(crate) async fn post(
@@ -81,21 +74,7 @@ pub(crate) async fn post(
         _ => check::model(&fields)?,
     };
     let behaviour = shared.behaviour(model)?;
-    let gzip = match behaviour.wire.gzip {
-        None => false,
-        Some(Gzip::Always) => true,
-        Some(Gzip::Accepted) => {
-            let accepted = head.headers.get(header::ACCEPT_ENCODING);
-            accepted.is_some_and(|value| value.to_str().is_ok_and(|text| text.contains("gzip")))
-        }
-    };
-    let call = Call {
-        name: &shared.name,
-        id,
-        model,
-        behaviour: &behaviour,
-        gzip,
-    };
+    let call = Call::new(shared, head, id, model, &behaviour);
     // A body that the API refuses is refused even where a fault was asked for: no fault hides it.
     let strict = behaviour.answer.strict;
     match path {
@@ -104,7 +83,7 @@ pub(crate) async fn post(
         "embeddings" => check::embeddings(&fields, strict)?,
         _ => {}
     }
-    let mut reply = match faults::strike(&behaviour, head).await? {
+    let mut reply = match faults::strike(&behaviour, head, id).await? {
         Some(reply) => reply,
         None => match path {
             "chat/completions" => call.chat(&fields),
@@ -117,7 +96,7 @@ pub(crate) async fn post(
             _ => call.json(&openai::transcription(&form)?),
         },
     };
-    faults::headers(&behaviour.fault, &mut reply);
+    faults::headers(Dialect::OpenAi, &behaviour.fault, &mut reply);
     Ok(reply)
 }
 
@@ -130,13 +109,10 @@ impl Call<'_> {
         let head = self.head("chatcmpl");
         if asked.stream {
             let tail = self.tail(&asked, usage);
-            self.stream(openai::chat_stream(
-                &head,
-                &choice,
-                asked.n,
-                answer.chunk,
-                &tail,
-            ))
+            self.stream(
+                openai::chat_stream(&head, &choice, asked.n, answer.chunk, &tail),
+                openai::stream_form(),
+            )
         } else {
             let usage = (!answer.no_usage).then_some(usage);
             self.text(openai::chat_plain(&head, &choice, asked.n, usage))
@@ -169,12 +145,10 @@ impl Call<'_> {
         match prompts.first() {
             Some(asked) if asked.stream => {
                 let tail = self.tail(asked, usage);
-                self.stream(openai::completions_stream(
-                    &head,
-                    &choices,
-                    answer.chunk,
-                    &tail,
-                ))
+                self.stream(
+                    openai::completions_stream(&head, &choices, answer.chunk, &tail),
+                    openai::stream_form(),
+                )
             }
             _ => {
                 let usage = (!answer.no_usage).then_some(usage);
@@ -198,31 +172,6 @@ impl Call<'_> {
             usage: wanted.then_some(usage),
             done: !self.behaviour.wire.no_done,
         }
-    }
-
-    fn stream(&self, events: Box<dyn Iterator<Item = wire::Event> + Send>) -> Reply {
-        let steps = wire::stream(events, self.behaviour.wire.clone(), self.gzip);
-        let kind = "text/event-stream; charset=utf-8";
-        let mut reply = Reply::new(StatusCode::OK, kind, Content::steps(steps));
-        reply.set(header::CACHE_CONTROL, "no-cache");
-        reply.encoded(self.gzip)
-    }
-
-    fn json(&self, value: &Value) -> Reply {
-        self.text(value.to_string())
-    }
-
-    fn text(&self, json: String) -> Reply {
-        let json = if self.behaviour.wire.escaped {
-            wire::escaped(&json)
-        } else {
-            json
-        };
-        self.bytes("application/json", json.into())
-    }
-
-    fn bytes(&self, kind: &'static str, body: Bytes) -> Reply {
-        Reply::written(kind, body, &self.behaviour.wire, self.gzip)
     }
 }
 

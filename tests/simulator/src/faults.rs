@@ -3,14 +3,18 @@
 use http::{HeaderName, HeaderValue, StatusCode, header, request::Parts};
 
 use crate::{
-    refusal::error,
+    dialect::Dialect,
     reply::Reply,
     wire::{Content, Cut},
     words::{Behaviour, Fault, Hops},
 };
 
 /// Waits as the behaviour asks, then gives the reply that stands in place of an answer, if any.
-pub(crate) async fn strike(behaviour: &Behaviour, head: &Parts) -> Result<Option<Reply>, Cut> {
+pub(crate) async fn strike(
+    behaviour: &Behaviour,
+    head: &Parts,
+    id: u64,
+) -> Result<Option<Reply>, Cut> {
     if !behaviour.wire.first_byte.is_zero() {
         tokio::time::sleep(behaviour.wire.first_byte).await;
     }
@@ -21,33 +25,20 @@ pub(crate) async fn strike(behaviour: &Behaviour, head: &Parts) -> Result<Option
     if fault.hang {
         std::future::pending::<()>().await;
     }
-    Ok(redirect(fault, head).or_else(|| status(fault)))
+    Ok(redirect(fault, head).or_else(|| status(fault, Dialect::of(head), id)))
 }
 
 /// The headers that a fault's words add, whatever the reply.
-pub(crate) fn headers(fault: &Fault, reply: &mut Reply) {
-    const LIMITS: [(&str, &str); 8] = [
-        ("openai-organization", "simulator"),
-        ("openai-processing-ms", "1"),
-        ("openai-version", "2020-10-01"),
-        ("x-ratelimit-limit-requests", "60"),
-        ("x-ratelimit-remaining-requests", "59"),
-        ("x-ratelimit-reset-requests", "1s"),
-        ("set-cookie", "first=1; path=/"),
-        ("set-cookie", "second=2; path=/"),
-    ];
+pub(crate) fn headers(dialect: Dialect, fault: &Fault, reply: &mut Reply) {
     const HOP: [(&str, &str); 3] = [
         ("connection", "x-simulator-hop"),
         ("x-simulator-hop", "of this connection only"),
         ("keep-alive", "timeout=60"),
     ];
-    let limits = fault.headers.then_some(LIMITS).into_iter().flatten();
     let hop = fault.hop_headers.then_some(HOP).into_iter().flatten();
-    for (name, value) in limits.chain(hop) {
-        reply.headers.append(
-            HeaderName::from_static(name),
-            HeaderValue::from_static(value),
-        );
+    let hop = hop.map(|(name, value)| (HeaderName::from_static(name), value));
+    for (name, value) in dialect.limits(fault).into_iter().chain(hop) {
+        reply.headers.append(name, HeaderValue::from_static(value));
     }
     if let Some(seconds) = fault.retry_after {
         reply.set(header::RETRY_AFTER, seconds);
@@ -75,7 +66,7 @@ fn redirect(fault: &Fault, head: &Parts) -> Option<Reply> {
     Some(reply)
 }
 
-fn status(fault: &Fault) -> Option<Reply> {
+fn status(fault: &Fault, dialect: Dialect, id: u64) -> Option<Reply> {
     let status = StatusCode::from_u16(fault.status?).ok()?;
     if fault.html {
         let reason = status.canonical_reason().unwrap_or("Unknown");
@@ -85,12 +76,5 @@ fn status(fault: &Fault) -> Option<Reply> {
         );
         return Some(Reply::new(status, "text/html", Content::Whole(page.into())));
     }
-    let code = match status.as_u16() {
-        401 => Some("invalid_api_key"),
-        404 => Some("model_not_found"),
-        429 => Some("rate_limit_exceeded"),
-        _ => None,
-    };
-    let message = format!("Simulated status {}.", status.as_u16());
-    Some(Reply::json(status, &error(status, &message, None, code)))
+    Some(Reply::json(status, &dialect.fault(status, id)))
 }

@@ -7,8 +7,8 @@ use dragoman_simulator::Simulator;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
-/// A deterministic LLM for tests. It speaks OpenAI's API below /v1, over HTTP/1.1 and HTTP/2, and the
-/// name of the model that is called says how it behaves.
+/// A deterministic LLM for tests. It speaks the APIs of OpenAI and Anthropic below /v1, over HTTP/1.1
+/// and HTTP/2, and the name of the model that is called says how it behaves.
 ///
 /// Words join by `+` (`think+token-20ms+cut-5`); a name that is not made of these words alone
 /// answers as `echo` does.
@@ -28,7 +28,7 @@ struct Options {
     /// Refuse models that are not listed with 404.
     #[arg(long)]
     only_listed: bool,
-    /// Key that callers must give as `Authorization: Bearer`; may be given several times.
+    /// Key that callers must give as `Authorization: Bearer` (Anthropic: `x-api-key`); may be given several times.
     #[arg(long, env = "SIMULATOR_API_KEY", hide_env_values = true)]
     api_key: Vec<String>,
     /// Name that replies carry in `x-simulator` and `system_fingerprint`.

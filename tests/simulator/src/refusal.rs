@@ -1,9 +1,8 @@
-//! Errors in OpenAI's shape: `{"error": {"message", "type", "param", "code"}}`.
-//!
-//! Source: [API errors](https://platform.openai.com/docs/guides/error-codes/api-errors).
+//! A request that is refused, whichever dialect says so.
 
 use http::StatusCode;
-use serde_json::{Value, json};
+
+use crate::{dialect::Dialect, reply::Reply};
 
 /// A request that is refused. The client's fault; sending it again does not help.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -42,22 +41,10 @@ impl Refusal {
         self
     }
 
-    pub(crate) fn body(&self) -> Value {
-        error(self.status, &self.message, self.param.as_deref(), self.code)
+    /// The refusal in the shape of a dialect; `id` is that of the request.
+    pub(crate) fn reply(&self, dialect: Dialect, id: u64) -> Reply {
+        let (param, code) = (self.param.as_deref(), self.code);
+        let body = dialect.error(self.status, &self.message, param, code, id);
+        Reply::json(self.status, &body)
     }
-}
-
-/// The JSON of an error, with the type that OpenAI gives to the status.
-pub(crate) fn error(
-    status: StatusCode,
-    message: &str,
-    param: Option<&str>,
-    code: Option<&str>,
-) -> Value {
-    let kind = match status.as_u16() {
-        429 => "rate_limit_error",
-        500.. => "server_error",
-        _ => "invalid_request_error",
-    };
-    json!({"error": {"message": message, "type": kind, "param": param, "code": code}})
 }

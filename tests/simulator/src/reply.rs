@@ -5,7 +5,6 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde_json::Value;
 
 use crate::{
-    refusal::Refusal,
     wire::{self, Content},
     words::Wire,
 };
@@ -73,11 +72,5 @@ impl Reply {
         if let Ok(value) = HeaderValue::try_from(value.to_string()) {
             self.headers.insert(name, value);
         }
-    }
-}
-
-impl From<Refusal> for Reply {
-    fn from(refusal: Refusal) -> Self {
-        Self::json(refusal.status, &refusal.body())
     }
 }

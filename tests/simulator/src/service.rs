@@ -8,8 +8,10 @@ use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 
 use crate::{
-    control, endpoints, openai,
-    record::{Connection, State},
+    anthropic, control,
+    dialect::Dialect,
+    endpoints, openai,
+    record::{Connection, Guard, State},
     refusal::Refusal,
     reply::Reply,
     shared::Shared,
@@ -48,9 +50,11 @@ pub(crate) async fn serve(
     let (head, body) = request.into_parts();
     if head.uri.path().starts_with("/_simulator/") {
         let body = body.collect().await.map_err(|_| Cut)?.to_bytes();
-        let reply = control::answer(&shared, &head, &body).unwrap_or_else(Reply::from);
+        let reply = control::answer(&shared, &head, &body)
+            .unwrap_or_else(|refusal| refusal.reply(Dialect::OpenAi, 0));
         return Ok(finished(reply, &shared.name, None));
     }
+    let dialect = Dialect::of(&head);
     let guard = shared.recorder.begin(&connection, &head);
     let reply = match Limited::new(body, LARGEST).collect().await {
         Ok(body) => {
@@ -66,8 +70,11 @@ pub(crate) async fn serve(
         Err(_) => return Err(Cut),
     };
     match reply {
-        Ok(reply) => Ok(finished(reply, &shared.name, Some(guard))),
-        Err(Failed::Refused(refusal)) => Ok(finished(refusal.into(), &shared.name, Some(guard))),
+        Ok(reply) => Ok(finished(reply, &shared.name, Some((guard, dialect)))),
+        Err(Failed::Refused(refusal)) => {
+            let reply = refusal.reply(dialect, guard.id);
+            Ok(finished(reply, &shared.name, Some((guard, dialect))))
+        }
         Err(Failed::Broken(cut)) => {
             guard.end(State::Cut);
             Err(cut)
@@ -78,16 +85,14 @@ pub(crate) async fn serve(
 fn finished(
     mut reply: Reply,
     name: &str,
-    guard: Option<crate::record::Guard>,
+    received: Option<(Guard, Dialect)>,
 ) -> Response<ReplyBody> {
     reply.set(HeaderName::from_static("x-simulator"), name);
-    if let Some(guard) = &guard {
-        reply.set(
-            HeaderName::from_static("x-request-id"),
-            format!("req_sim_{}", guard.id),
-        );
+    let guard = received.map(|(guard, dialect)| {
+        reply.set(dialect.id_header(), format!("req_sim_{}", guard.id));
         guard.status(reply.status);
-    }
+        guard
+    });
     let mut response = Response::new(ReplyBody::new(reply.content, guard));
     *response.status_mut() = reply.status;
     *response.headers_mut() = reply.headers;
@@ -102,6 +107,9 @@ async fn route(shared: &Shared, head: &Parts, body: Bytes, id: u64) -> Result<Re
             status,
             &serde_json::json!({"status": status.as_u16()}),
         ));
+    }
+    if Dialect::of(head) == Dialect::Anthropic {
+        return anthropic::answer(shared, head, &body, id).await;
     }
     let Some(path) = path.strip_prefix("/v1/") else {
         return Err(unknown(head).into());

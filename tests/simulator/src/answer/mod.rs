@@ -18,6 +18,8 @@ pub(crate) struct Choice {
     pub(crate) text: Option<String>,
     pub(crate) calls: Vec<Call>,
     pub(crate) finish: &'static str,
+    /// The stop that ended the text.
+    pub(crate) stop: Option<String>,
 }
 
 /// A call of a tool.
@@ -47,6 +49,7 @@ impl Choice {
                 text: None,
                 calls: calls(tools, asked),
                 finish: "tool_calls",
+                stop: None,
             };
         }
         let source = match answer.source {
@@ -54,7 +57,7 @@ impl Choice {
             Source::Tokens(count) => text::tokens(count),
             Source::Bytes(bytes) => text::bytes(bytes),
         };
-        let source = text::until(source, &asked.stop);
+        let (source, stop) = text::until(source, &asked.stop);
         let whole = if answer.think {
             format!("<think>\n{THOUGHT}\n</think>\n\n{source}")
         } else {
@@ -67,14 +70,17 @@ impl Choice {
                 text: Some(text),
                 calls: vec![],
                 finish: "length",
+                stop: None,
             };
         }
         let finish = if tools > 0 { "tool_calls" } else { "stop" };
+        let stop = stop.cloned();
         Self {
             reasoning,
             text: Some(text),
             calls: calls(tools, asked),
             finish,
+            stop,
         }
     }
 

@@ -23,16 +23,17 @@ pub(crate) fn bytes(count: usize) -> String {
     "simulat ".chars().cycle().take(count).collect()
 }
 
-/// The text up to the first of `stops`.
-pub(crate) fn until(mut text: String, stops: &[String]) -> String {
-    let first = stops
+/// The text up to the first of `stops`, and which that is.
+pub(crate) fn until(mut text: String, stops: &[String]) -> (String, Option<&String>) {
+    let found = stops
         .iter()
         .filter(|stop| !stop.is_empty())
-        .filter_map(|stop| text.find(stop));
-    if let Some(end) = first.min() {
+        .filter_map(|stop| Some((text.find(stop)?, stop)));
+    let first = found.min_by_key(|(at, _)| *at);
+    if let Some((end, _)) = first {
         text.truncate(end);
     }
-    text
+    (text, first.map(|(_, stop)| stop))
 }
 
 /// The first `limit` words, and whether any were left out.

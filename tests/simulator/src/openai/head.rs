@@ -1,12 +1,16 @@
 //! What a reply and each chunk of it begin and end with.
 
+use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::CREATED;
-use crate::{answer::Usage, wire::Event};
+use super::{CREATED, error};
+use crate::{
+    answer::Usage,
+    wire::{Alive, Event, Form},
+};
 
 /// Fields that no schema knows, in an unusual spelling: `extras` adds them to see them survive.
-const EXTRAS: &str = r#""x_extra" : {"kept": [1.0, 1e2, "\u0041\/"],  "null": null},"#;
+pub(crate) const EXTRAS: &str = r#""x_extra" : {"kept": [1.0, 1e2, "\u0041\/"],  "null": null},"#;
 
 /// The fields that all chunks of a reply share.
 pub(crate) struct Head {
@@ -63,17 +67,17 @@ impl Head {
             "]}"
         };
         let chunks = pieces.map(move |Piece { choice, token }| Event {
+            name: None,
             data: [start.as_str(), "\"choices\":[", &choice, end].concat(),
             token,
         });
         let done = tail.done.then(|| "[DONE]".to_owned());
-        Box::new(
-            chunks.chain(
-                last.into_iter()
-                    .chain(done)
-                    .map(|data| Event { data, token: false }),
-            ),
-        )
+        let tail = last.into_iter().chain(done).map(|data| Event {
+            name: None,
+            data,
+            token: false,
+        });
+        Box::new(chunks.chain(tail))
     }
 
     fn start(&self, object: &str) -> String {
@@ -94,6 +98,20 @@ fn figures(usage: Usage) -> Value {
         "total_tokens": usage.prompt + usage.completion,
         "completion_tokens_details": {"reasoning_tokens": usage.reasoning},
     })
+}
+
+/// How OpenAI's streams are written.
+pub(crate) fn form() -> Form {
+    let message = "The server had an error while processing your request. Sorry about that!";
+    let fault = error(StatusCode::INTERNAL_SERVER_ERROR, message, None, None);
+    Form {
+        fault: Event {
+            name: None,
+            data: fault.to_string(),
+            token: false,
+        },
+        alive: Alive::Comment,
+    }
 }
 
 /// Takes one of each in turn, so that the choices of a stream interleave.

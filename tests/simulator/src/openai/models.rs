@@ -40,7 +40,7 @@ pub(crate) fn find(entries: &[Value], segment: &str) -> Result<Value, Refusal> {
 }
 
 /// Undoes percent-encoding; what is none stays as it is.
-fn decoded(text: &str) -> String {
+pub(crate) fn decoded(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&first, after)) = rest.split_first() {

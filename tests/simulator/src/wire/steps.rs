@@ -3,10 +3,9 @@
 use std::{collections::VecDeque, fmt::Write as _, time::Duration};
 
 use bytes::{Bytes, BytesMut};
-use http::StatusCode;
 
 use super::gzip::Encoder;
-use crate::{refusal::error, words::Wire};
+use crate::words::Wire;
 
 /// One step of writing a reply.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,8 +18,29 @@ pub(crate) enum Step {
     Cut,
 }
 
+/// How a dialect's stream is written.
+#[derive(Debug, Clone)]
+pub(crate) struct Form {
+    /// What stands for an error in the middle of it.
+    pub(crate) fault: Event,
+    /// What shows that the connection lives, before each event.
+    pub(crate) alive: Alive,
+}
+
+/// A sign of life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Alive {
+    /// An SSE comment.
+    Comment,
+    /// Anthropic's event.
+    Ping,
+}
+
 /// One event of a stream.
+#[derive(Debug, Clone)]
 pub(crate) struct Event {
+    /// What follows `event: `, if anything.
+    pub(crate) name: Option<&'static str>,
     /// What follows `data: `.
     pub(crate) data: String,
     /// Whether it carries a piece of the answer, and so is paced by `token-TIME`.
@@ -32,12 +52,14 @@ type Steps = Box<dyn Iterator<Item = Step> + Send>;
 /// The steps of an event stream.
 pub(crate) fn stream(
     events: impl Iterator<Item = Event> + Send + 'static,
+    form: Form,
     wire: Wire,
     gzip: bool,
 ) -> Steps {
     let (coalesced, split) = (wire.coalesced, wire.split);
     let events = Events {
         events,
+        form,
         wire,
         sent: 0,
         next: VecDeque::new(),
@@ -66,6 +88,7 @@ pub(crate) fn plain(body: Bytes, wire: &Wire, gzip: bool) -> Steps {
 
 struct Events<I> {
     events: I,
+    form: Form,
     wire: Wire,
     sent: usize,
     next: VecDeque<Step>,
@@ -93,10 +116,7 @@ impl<I: Iterator<Item = Event>> Events<I> {
             return self.end(Step::Stall);
         }
         if here == self.wire.error {
-            let message =
-                "The server had an error while processing your request. Sorry about that!";
-            let fault = error(StatusCode::INTERNAL_SERVER_ERROR, message, None, None).to_string();
-            let fault = self.framed(&fault);
+            let fault = self.framed(self.form.fault.name, &self.form.fault.data);
             return self.end(Step::Write(fault));
         }
         let Some(event) = self.events.next() else {
@@ -115,7 +135,7 @@ impl<I: Iterator<Item = Event>> Events<I> {
         } else {
             &event.data
         };
-        let framed = self.framed(data);
+        let framed = self.framed(event.name, data);
         self.next.push_back(Step::Write(framed));
         self.sent += 1;
     }
@@ -125,11 +145,24 @@ impl<I: Iterator<Item = Event>> Events<I> {
         self.over = true;
     }
 
-    fn framed(&self, data: &str) -> Bytes {
+    fn framed(&self, name: Option<&str>, data: &str) -> Bytes {
         let line = if self.wire.crlf { "\r\n" } else { "\n" };
-        let mut text = String::with_capacity(data.len() + 32);
-        if self.wire.comments {
-            text.extend([": keep-alive", line, line]);
+        let mut text = String::with_capacity(data.len() + 64);
+        match self.form.alive {
+            Alive::Comment if self.wire.comments => text.extend([": keep-alive", line, line]),
+            Alive::Ping if self.wire.comments => {
+                text.extend([
+                    "event: ping",
+                    line,
+                    "data: {\"type\": \"ping\"}",
+                    line,
+                    line,
+                ]);
+            }
+            _ => {}
+        }
+        if let Some(name) = name {
+            text.extend(["event: ", name, line]);
         }
         text.push_str("data: ");
         if self.wire.escaped {
@@ -210,17 +243,24 @@ fn encoded(steps: Steps, gzip: bool, split: bool) -> Steps {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::words::Behaviour;
+    use crate::{openai, words::Behaviour};
 
     fn played(model: &str) -> Vec<Step> {
         let events = ["\"a\"", "\"<b>é🦀\"", "{\"c\":1}", "[DONE]"]
             .into_iter()
             .enumerate();
         let events = events.map(|(at, data)| Event {
+            name: None,
             data: data.into(),
             token: (1..3).contains(&at),
         });
-        stream(events, Behaviour::of(model).wire, false).collect()
+        stream(
+            events,
+            openai::stream_form(),
+            Behaviour::of(model).wire,
+            false,
+        )
+        .collect()
     }
 
     fn written(steps: &[Step]) -> String {

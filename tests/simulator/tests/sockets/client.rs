@@ -35,15 +35,28 @@ impl Caller {
         url: &str,
         body: &Value,
     ) -> Result<Response<Incoming>, Failed> {
+        self.send_with(method, url, &[("authorization", "Bearer right")], body)
+            .await
+    }
+
+    pub(crate) async fn send_with(
+        &self,
+        method: Method,
+        url: &str,
+        headers: &[(&str, &str)],
+        body: &Value,
+    ) -> Result<Response<Incoming>, Failed> {
         let uri: Uri = url.parse()?;
         let authority = uri.authority().ok_or("no authority")?.to_string();
         let stream = TcpStream::connect(&authority).await?;
         stream.set_nodelay(true)?;
         let stream = TokioIo::new(stream);
-        let request = Request::builder()
+        let mut request = Request::builder()
             .method(method)
-            .header("content-type", "application/json")
-            .header("authorization", "Bearer right");
+            .header("content-type", "application/json");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
         let body = Full::<Bytes>::from(body.to_string());
         if self.http2 {
             let (mut sender, connection) = http2::handshake(TokioExecutor::new(), stream).await?;

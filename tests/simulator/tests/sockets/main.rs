@@ -1,5 +1,6 @@
 //! The simulator over real sockets.
 
+mod anthropic;
 mod client;
 mod records;
 mod replies;

@@ -1,0 +1,138 @@
+//! Anthropic's API: messages, their count of tokens, models.
+//!
+//! Sources: [API reference](https://platform.claude.com/docs/en/api/messages/create), and where it is
+//! silent the types of [the Python SDK](https://github.com/anthropics/anthropic-sdk-python).
+
+mod asked;
+mod check;
+mod error;
+mod models;
+mod reply;
+mod stream;
+
+use bytes::Bytes;
+use http::{Method, StatusCode, request::Parts};
+use serde_json::{Map, Value, json};
+
+pub(crate) use error::{LIMITS, error};
+
+use crate::{
+    answer::Choice, call::Call, dialect::Dialect, faults, openai, refusal::Refusal, reply::Reply,
+    service::Failed, shared::Shared,
+};
+
+/// The header that each request carries.
+pub(crate) const VERSION: &str = "anthropic-version";
+
+/// Answers a request in this dialect.
+pub(crate) async fn answer(
+    shared: &Shared,
+    head: &Parts,
+    body: &Bytes,
+    id: u64,
+) -> Result<Reply, Failed> {
+    authorize(shared, head)?;
+    let path = head.uri.path();
+    if let Some(rest) = path.strip_prefix("/v1/models") {
+        let status = *shared.health.read();
+        if status != StatusCode::OK {
+            return Err(Refusal::new(status, "Simulated ill health.").into());
+        }
+        let entries = shared.models.read();
+        let query = head.uri.query().unwrap_or_default();
+        return Ok(Reply::ok(&match rest.strip_prefix('/') {
+            Some(segment) => models::find(&entries, segment)?,
+            None => models::page(&entries, query)?,
+        }));
+    }
+    let count = match path {
+        "/v1/messages" => false,
+        "/v1/messages/count_tokens" => true,
+        _ => return Err(Refusal::new(StatusCode::NOT_FOUND, "Not Found").into()),
+    };
+    if head.method != Method::POST {
+        return Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed").into());
+    }
+    let fields = object(body)?;
+    let model = check::model(&fields)?;
+    if shared.only_listed {
+        models::find(&shared.models.read(), model)?;
+    }
+    let behaviour = shared.behaviour(model)?;
+    // A body that the API refuses is refused even where a fault was asked for: no fault hides it.
+    let beta = head.headers.contains_key("anthropic-beta");
+    check::body(&fields, count, beta)?;
+    let call = Call::new(shared, head, id, model, &behaviour);
+    let mut reply = match faults::strike(&behaviour, head, id).await? {
+        Some(reply) => reply,
+        None if count => call.json(&json!({"input_tokens": asked::asked(&fields).prompt})),
+        None => message(&call, &fields),
+    };
+    faults::headers(Dialect::Anthropic, &behaviour.fault, &mut reply);
+    Ok(reply)
+}
+
+fn message(call: &Call, fields: &Map<String, Value>) -> Reply {
+    let asked = asked::asked(fields);
+    let thinking = asked::thinking(fields);
+    let mut answer = call.behaviour.answer.clone();
+    // Claude does not think aloud unless asked.
+    answer.reasoning &= thinking != asked::Thinking::Off;
+    let choice = Choice::of(&answer, &asked);
+    let usage = choice.usage(asked.prompt, 1);
+    let message = reply::Message {
+        id: call.id,
+        model: call.model,
+        choice: &choice,
+        usage: (!answer.no_usage).then_some(usage),
+        omitted: thinking == asked::Thinking::Omitted,
+        extras: answer.extras,
+    };
+    if asked.stream {
+        let done = !call.behaviour.wire.no_done;
+        call.stream(
+            stream::events(&message, answer.chunk, done).into_iter(),
+            stream::form(),
+        )
+    } else {
+        call.text(message.plain())
+    }
+}
+
+fn object(body: &[u8]) -> Result<Map<String, Value>, Refusal> {
+    let refused = |message: String| Refusal::new(StatusCode::BAD_REQUEST, message);
+    match serde_json::from_slice(body) {
+        Ok(Value::Object(fields)) => Ok(fields),
+        Ok(_) => Err(refused("Input should be a valid dictionary".into())),
+        Err(error) => Err(refused(format!(
+            "The request body is not valid JSON: {error}"
+        ))),
+    }
+}
+
+fn authorize(shared: &Shared, head: &Parts) -> Result<(), Refusal> {
+    let keys = shared.api_keys.read();
+    let given = head.headers.get("x-api-key");
+    let given = given.and_then(|value| value.to_str().ok());
+    let refused = |message| Err(Refusal::new(StatusCode::UNAUTHORIZED, message));
+    match given {
+        _ if keys.is_empty() => {}
+        Some(given) if keys.iter().any(|key| key == given) => {}
+        Some(_) => return refused("invalid x-api-key"),
+        None => return refused("x-api-key header is required"),
+    }
+    let version = head.headers.get(VERSION);
+    match version.map(|value| value.to_str().unwrap_or_default()) {
+        Some("2023-06-01" | "2023-01-01") => Ok(()),
+        Some(other) => Err(check::refused(
+            VERSION,
+            &format!("\"{other}\" is not a valid version"),
+        )),
+        None => Err(check::refused(VERSION, "header is required")),
+    }
+}
+
+/// Adds fields that no schema knows to a JSON object.
+fn with_extras(json: &str) -> String {
+    ["{", openai::EXTRAS, &json[1..]].concat()
+}

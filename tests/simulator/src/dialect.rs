@@ -1,0 +1,86 @@
+//! Which API a request speaks, and the shape of that API's errors.
+
+use http::{HeaderName, StatusCode, header, request::Parts};
+use serde_json::Value;
+
+use crate::{anthropic, openai, words::Fault};
+
+/// An API that the simulator speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    /// Below `/v1/`, unless another claims the path.
+    OpenAi,
+    /// `/v1/messages`; `/v1/models` where the request names an `anthropic-version`.
+    Anthropic,
+}
+
+impl Dialect {
+    /// The dialect of a request, by its path and headers.
+    pub(crate) fn of(head: &Parts) -> Self {
+        let path = head.uri.path();
+        let below = |root: &str| {
+            path.strip_prefix(root)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        if below("/v1/messages")
+            || (below("/v1/models") && head.headers.contains_key(anthropic::VERSION))
+        {
+            Self::Anthropic
+        } else {
+            Self::OpenAi
+        }
+    }
+
+    /// The body of an error; `id` is that of the request.
+    pub(crate) fn error(
+        self,
+        status: StatusCode,
+        message: &str,
+        param: Option<&str>,
+        code: Option<&str>,
+        id: u64,
+    ) -> Value {
+        match self {
+            Self::OpenAi => openai::error(status, message, param, code),
+            Self::Anthropic => anthropic::error(status, message, Some(id)),
+        }
+    }
+
+    /// The body of a simulated error.
+    pub(crate) fn fault(self, status: StatusCode, id: u64) -> Value {
+        let code = match status.as_u16() {
+            401 => Some("invalid_api_key"),
+            404 => Some("model_not_found"),
+            429 => Some("rate_limit_exceeded"),
+            _ => None,
+        };
+        let message = format!("Simulated status {}.", status.as_u16());
+        self.error(status, &message, None, code, id)
+    }
+
+    /// The header that carries a request's id.
+    pub(crate) fn id_header(self) -> HeaderName {
+        match self {
+            Self::Anthropic => HeaderName::from_static("request-id"),
+            Self::OpenAi => HeaderName::from_static("x-request-id"),
+        }
+    }
+
+    /// The headers that the word `headers` adds.
+    pub(crate) fn limits(self, fault: &Fault) -> Vec<(HeaderName, &'static str)> {
+        if !fault.headers {
+            return vec![];
+        }
+        let named: &[(&'static str, &'static str)] = match self {
+            Self::OpenAi => &openai::LIMITS,
+            Self::Anthropic => &anthropic::LIMITS,
+        };
+        let cookies = ["first=1; path=/", "second=2; path=/"];
+        let named = named
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), *value));
+        named
+            .chain(cookies.map(|value| (header::SET_COOKIE, value)))
+            .collect()
+    }
+}
