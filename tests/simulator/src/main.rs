@@ -28,7 +28,7 @@ struct Options {
     /// Refuse models that are not listed with 404.
     #[arg(long)]
     only_listed: bool,
-    /// Key that callers must give as `Authorization: Bearer` (Anthropic: `x-api-key`); may be given several times.
+    /// Key that callers must give as `Authorization: Bearer` (Anthropic: or `x-api-key`); may be given several times.
     #[arg(long, env = "SIMULATOR_API_KEY", hide_env_values = true)]
     api_key: Vec<String>,
     /// Name that replies carry in `x-simulator` and `system_fingerprint`.

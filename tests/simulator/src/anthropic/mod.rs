@@ -32,6 +32,7 @@ pub(crate) async fn answer(
     id: u64,
 ) -> Result<Reply, Failed> {
     authorize(shared, head)?;
+    let newest = newest(head)?;
     let path = head.uri.path();
     if let Some(rest) = path.strip_prefix("/v1/models") {
         let status = *shared.health.read();
@@ -60,8 +61,12 @@ pub(crate) async fn answer(
     }
     let behaviour = shared.behaviour(model)?;
     // A body that the API refuses is refused even where a fault was asked for: no fault hides it.
-    let beta = head.headers.contains_key("anthropic-beta");
-    check::body(&fields, count, beta)?;
+    let kind = check::Kind {
+        count,
+        beta: head.headers.contains_key("anthropic-beta"),
+        newest,
+    };
+    check::body(&fields, kind)?;
     let call = Call::new(shared, head, id, model, &behaviour);
     let mut reply = match faults::strike(&behaviour, head, id).await? {
         Some(reply) => reply,
@@ -110,20 +115,30 @@ fn object(body: &[u8]) -> Result<Map<String, Value>, Refusal> {
     }
 }
 
+/// Either header will do; where both are there, `x-api-key` counts.
+///
+/// Source: [authentication](https://platform.claude.com/docs/en/api/overview#authentication); the
+/// SDKs of the version of 2026-10-21 send `Authorization: Bearer`.
 fn authorize(shared: &Shared, head: &Parts) -> Result<(), Refusal> {
     let keys = shared.api_keys.read();
-    let given = head.headers.get("x-api-key");
-    let given = given.and_then(|value| value.to_str().ok());
+    let text = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok());
+    let bearer = text("authorization").and_then(|given| given.strip_prefix("Bearer "));
     let refused = |message| Err(Refusal::new(StatusCode::UNAUTHORIZED, message));
-    match given {
-        _ if keys.is_empty() => {}
-        Some(given) if keys.iter().any(|key| key == given) => {}
-        Some(_) => return refused("invalid x-api-key"),
-        None => return refused("x-api-key header is required"),
+    match (text("x-api-key"), bearer) {
+        _ if keys.is_empty() => Ok(()),
+        (Some(given), _) | (None, Some(given)) if keys.iter().any(|key| key == given) => Ok(()),
+        (Some(_), _) => refused("invalid x-api-key"),
+        (None, Some(_)) => refused("Invalid bearer token"),
+        (None, None) => refused("x-api-key header is required"),
     }
+}
+
+/// Whether the request names the version of 2026-10-21; refuses one that no version is.
+fn newest(head: &Parts) -> Result<bool, Refusal> {
     let version = head.headers.get(VERSION);
     match version.map(|value| value.to_str().unwrap_or_default()) {
-        Some("2023-06-01" | "2023-01-01") => Ok(()),
+        Some("2026-10-21") => Ok(true),
+        Some("2023-06-01" | "2023-01-01") => Ok(false),
         Some(other) => Err(check::refused(
             VERSION,
             &format!("\"{other}\" is not a valid version"),

@@ -35,14 +35,21 @@ async fn a_key_and_a_version_are_asked_for_in_their_own_headers() {
     let simulator = Simulator::builder().api_key("right").start().await.unwrap();
     let caller = Caller::new(true);
     let url = format!("{}/messages", simulator.url());
-    let bearer = [("authorization", "Bearer right"), HEADERS[1]];
+    let none = &HEADERS[1..];
+    let bearer = [("authorization", "Bearer wrong"), HEADERS[1]];
     let wrong = [("x-api-key", "wrong"), HEADERS[1]];
     for (headers, status, kind, message) in [
+        (
+            none,
+            401,
+            "authentication_error",
+            "x-api-key header is required",
+        ),
         (
             &bearer[..],
             401,
             "authentication_error",
-            "x-api-key header is required",
+            "Invalid bearer token",
         ),
         (&wrong[..], 401, "authentication_error", "invalid x-api-key"),
         (

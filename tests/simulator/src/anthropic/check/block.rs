@@ -42,7 +42,30 @@ const ASSISTANT: [&str; 4] = [
     "thinking",
     "tool_use",
 ];
-const USER: [&str; 3] = ["document", "image", "tool_result"];
+const USER: [&str; 2] = ["image", "tool_result"];
+
+/// Checks one block of a message by what the version of 2026-10-21 no longer takes.
+///
+/// Source: [its migration guide](https://platform.claude.com/docs/en/api/migration-2026-10-21).
+pub(super) fn newest(at: &str, role: &str, block: &Value) -> Checked {
+    if role == "assistant" && block["type"] == "document" {
+        let message = "`document` blocks can only be in `user` messages";
+        return Err(refused(at, message));
+    }
+    let blocks = match block["type"].as_str() {
+        Some("search_result") => block["content"].as_array(),
+        _ => None,
+    };
+    let cites = |block: &Value| {
+        let citations = block["citations"].as_array();
+        block["type"] == "text" && citations.is_some_and(|citations| !citations.is_empty())
+    };
+    if role == "user" && (cites(block) || blocks.into_iter().flatten().any(cites)) {
+        let message = "`citations` are not permitted in `user` messages";
+        return Err(refused(at, message));
+    }
+    Ok(())
+}
 
 /// Checks one block of a message.
 pub(super) fn check(at: &str, role: &str, value: &Value) -> Checked {

@@ -2,6 +2,7 @@
 //!
 //! Sources: [create a message](https://platform.claude.com/docs/en/api/messages/create),
 //! [count tokens](https://platform.claude.com/docs/en/api/messages/count_tokens),
+//! [versions](https://platform.claude.com/docs/en/api/versioning),
 //! `message_create_params.py` of [the Python SDK](https://github.com/anthropics/anthropic-sdk-python).
 
 mod block;
@@ -31,7 +32,7 @@ const KNOWN: [&str; 8] = [
     "tools",
 ];
 /// What a message knows too.
-const MESSAGE: [&str; 9] = [
+const MESSAGE: [&str; 7] = [
     "max_tokens",
     "container",
     "inference_geo",
@@ -39,9 +40,9 @@ const MESSAGE: [&str; 9] = [
     "service_tier",
     "stop_sequences",
     "stream",
-    "temperature",
-    "top_k",
 ];
+/// What a message knew until the version of 2026-10-21.
+const SAMPLING: [&str; 3] = ["temperature", "top_k", "top_p"];
 /// What is known where `anthropic-beta` names a beta.
 const BETA: [&str; 6] = [
     "context_management",
@@ -69,8 +70,24 @@ pub(super) fn model(fields: &Map<String, Value>) -> Result<&str, Refusal> {
     }
 }
 
-/// Checks the whole body of a message, or of a `count` of its tokens.
-pub(super) fn body(fields: &Map<String, Value>, count: bool, beta: bool) -> Checked {
+/// What a call is, beside its body.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Kind {
+    /// A count of tokens, not a message.
+    pub(super) count: bool,
+    /// `anthropic-beta` is there.
+    pub(super) beta: bool,
+    /// The version of 2026-10-21, not that of 2023-06-01.
+    pub(super) newest: bool,
+}
+
+/// Checks the whole body.
+pub(super) fn body(fields: &Map<String, Value>, kind: Kind) -> Checked {
+    let Kind {
+        count,
+        beta,
+        newest,
+    } = kind;
     let body = Object {
         at: String::new(),
         fields,
@@ -78,7 +95,9 @@ pub(super) fn body(fields: &Map<String, Value>, count: bool, beta: bool) -> Chec
     let mut known = KNOWN.to_vec();
     if !count {
         known.extend(MESSAGE);
-        known.push("top_p");
+    }
+    if !count && !newest {
+        known.extend(SAMPLING);
     }
     if beta {
         known.extend(BETA);
@@ -91,7 +110,7 @@ pub(super) fn body(fields: &Map<String, Value>, count: bool, beta: bool) -> Chec
     system(&body)?;
     tools::check(&body)?;
     body.required("messages")?;
-    turns::check(&body)?;
+    turns::check(&body, newest)?;
     output::check(&body)?;
     thinking::check(&body)?;
     marks(&body)

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::body;
+use super::{Kind, body};
 use crate::anthropic::reply::signature;
 
 fn changed(change: &Value) -> Value {
@@ -21,7 +21,7 @@ fn changed(change: &Value) -> Value {
 
 fn checked(change: &Value) -> Result<(), String> {
     let body = changed(change);
-    super::body(body.as_object().unwrap(), false, false).map_err(|refusal| refusal.message)
+    super::body(body.as_object().unwrap(), Kind::default()).map_err(|refusal| refusal.message)
 }
 
 fn said(content: Value) -> Value {
@@ -278,9 +278,46 @@ fn what_the_api_accepts_is_accepted() {
 fn a_count_of_tokens_knows_fewer_fields_and_a_beta_knows_more() {
     let whole = changed(&json!({"context_management": {}}));
     let fields = whole.as_object().unwrap();
-    assert!(body(fields, false, false).is_err());
-    assert!(body(fields, false, true).is_ok());
-    assert!(body(fields, true, true).is_err());
+    let of = |count, beta| Kind {
+        count,
+        beta,
+        newest: false,
+    };
+    assert!(body(fields, of(false, false)).is_err());
+    assert!(body(fields, of(false, true)).is_ok());
+    assert!(body(fields, of(true, true)).is_err());
     let fewer = json!({"model": "echo", "messages": whole["messages"]});
-    assert!(body(fewer.as_object().unwrap(), true, false).is_ok());
+    assert!(body(fewer.as_object().unwrap(), of(true, false)).is_ok());
+}
+
+#[test]
+fn each_version_takes_what_it_took() {
+    let document = json!({"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "d"}});
+    for (change, message) in [
+        (
+            json!({"temperature": 1}),
+            "temperature: Extra inputs are not permitted",
+        ),
+        (json!({"top_k": 1}), "top_k: Extra inputs are not permitted"),
+        (
+            json!({"messages": [
+                {"role": "user", "content": "a"}, {"role": "assistant", "content": [document]},
+            ]}),
+            "messages.1.content.0: `document`",
+        ),
+    ] {
+        let changed = changed(&change);
+        let fields = changed.as_object().unwrap();
+        let newest = Kind {
+            newest: true,
+            ..Kind::default()
+        };
+        assert!(
+            body(fields, newest)
+                .unwrap_err()
+                .message
+                .starts_with(message)
+        );
+        assert_eq!(body(fields, Kind::default()), Ok(()), "{change}");
+    }
 }

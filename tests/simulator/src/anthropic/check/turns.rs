@@ -17,7 +17,7 @@ struct Turn<'a> {
 }
 
 /// Checks all messages.
-pub(super) fn check(body: &Object) -> Checked {
+pub(super) fn check(body: &Object, newest: bool) -> Checked {
     let messages = body.list("messages")?;
     if messages.is_empty() {
         return Err(refused("messages", "at least one message is required"));
@@ -26,6 +26,11 @@ pub(super) fn check(body: &Object) -> Checked {
     for (index, value) in messages.iter().enumerate() {
         let role = message(index, value, index + 1 == messages.len())?;
         let blocks = value["content"].as_array().into_iter().flatten();
+        if newest {
+            for (at, inner) in blocks.clone().enumerate() {
+                block::newest(&format!("messages.{index}.content.{at}"), role, inner)?;
+            }
+        }
         let blocks = blocks
             .enumerate()
             .map(|(at, block)| (format!("messages.{index}.content.{at}"), block));
