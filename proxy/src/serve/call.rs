@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use dragoman_config::cel::Input;
 use dragoman_config::names::{Names, Refusal as NameRefusal, Step};
+use dragoman_dialects::Wire;
 use http::{HeaderMap, Method, Response, StatusCode, header};
 use hyper::body::Incoming;
 use serde_json::Value;
@@ -74,7 +75,9 @@ async fn send(
 ) -> Result<Response<Body>, Refusal> {
     let thinks = matches!(operation, Operation::Chat | Operation::Completions);
     let known = operation != Operation::Other;
-    let translation = match (operation.wire(), &content) {
+    let responses = operation == Operation::Other && relay::is_responses(&asked.path);
+    let client = operation.wire().or(responses.then_some(Wire::Responses));
+    let translation = match (client, &content) {
         (Some(client), Content::Json { body, .. }) => Some(Translation::new(client, body)),
         _ => None,
     };
@@ -102,6 +105,9 @@ async fn send(
         kept,
         translation,
     };
+    if let Some(loaded) = call.loaded(names)? {
+        return Ok(loaded);
+    }
     let (reply, entry, backend) = call.send(names, looks_into).await?;
     if let Some(translation) = &call.translation
         && let Some(ends) = translation.ends(backend)
@@ -254,6 +260,27 @@ impl<'a> Call<'a> {
             }
         }
         last.unwrap_or_else(|| Err(Refusal::no_model(self.model)))
+    }
+
+    /// The answer to a request that only loads a model, where the backend that would be asked first has no such request.
+    fn loaded(&self, names: &Names) -> Result<Option<Response<Body>>, Refusal> {
+        let Some(translation) = self.translation.as_ref().filter(|it| it.may_load()) else {
+            return Ok(None);
+        };
+        let route = self.asked.route();
+        let steps = self.steps(names)?;
+        let Some(step) = steps.first() else {
+            return Ok(None);
+        };
+        let whose = |backend: &Backend| models::whose(&self.asked.headers(), backend);
+        let found = candidates::for_model(route, &step.model, step.backend, whose);
+        let Some(at) = found.ok().and_then(|order| order.iter().next()) else {
+            return Ok(None);
+        };
+        Ok(match &route.backends[at].backend {
+            Ok(backend) => translation.loaded(backend, self.asked),
+            Err(_) => None,
+        })
     }
 
     /// Where several backends may have the model, their lists tell which do.

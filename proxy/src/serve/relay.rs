@@ -186,13 +186,18 @@ pub(crate) fn is_by_model(path: &str) -> bool {
             .is_some_and(|(first, rest)| BY_MODEL_BELOW.contains(&first) && !rest.contains('/'))
 }
 
+/// Whether a path makes responses.
+pub(crate) fn is_responses(path: &str) -> bool {
+    path.trim_matches('/') == RESPONSES.trim_matches('/')
+}
+
 /// The member of a request for a response that leads to what was kept of others, if it has one.
 pub(crate) fn kept(path: &str, body: &[u8], members: &Members<'_, &str>) -> Option<&'static str> {
     let names = |name: &&str| {
         let mut values = members.all(name).map(|member| &body[member.value.clone()]);
         values.any(|value| value != b"null")
     };
-    if path.trim_matches('/') != RESPONSES.trim_matches('/') {
+    if !is_responses(path) {
         return None;
     }
     KEPT.into_iter().find(names)

@@ -7,6 +7,7 @@ use std::task::{Context as Task, Poll, ready};
 use bytes::Bytes;
 use dragoman_crds::Dialect;
 use dragoman_dialects::form::{Garbage, Malformed, Reasoning, Refused, Request as Form};
+use dragoman_dialects::ollama::load;
 use dragoman_dialects::{Codec, Context, Target, Wire};
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 
@@ -104,6 +105,28 @@ impl<'a> Translation<'a> {
         }
         let segments = disable::chat_body(&written).map_err(Refusal::malformed)?;
         Ok(segments.concat().into())
+    }
+
+    /// Whether requests of the client's dialect may only load a model.
+    pub(crate) fn may_load(&self) -> bool {
+        matches!(self.client, Wire::OllamaChat | Wire::OllamaGenerate)
+    }
+
+    /// The answer to a request that only loads a model, which no other dialect has: there is nothing to load.
+    pub(crate) fn loaded(&self, backend: &Backend, asked: &Asked) -> Option<Response<Body>> {
+        let ends = self.ends(backend)?;
+        let form = self.form().as_ref().ok()?;
+        if !load::is_load(form) {
+            return None;
+        }
+        let way = self.way(ends, asked, None);
+        let mut reply = load::reply(form);
+        reply.model = Some(form.model.clone());
+        let written = self.client.codec().write_reply(&reply, &way.context);
+        let json = HeaderValue::from_static("application/json");
+        let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, json)]);
+        let body = Body::whole(written.into());
+        Some(respond(StatusCode::OK, headers, body))
     }
 
     /// What is to be known when the reply comes.

@@ -4,7 +4,9 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use dragoman_dialects::form::{Choice, Event, Garbage, Part, Reply};
+use dragoman_dialects::ollama::measure;
 use dragoman_dialects::{Codec, Context};
+use jiff::Timestamp;
 
 use super::sink::{Sink, Thinking};
 use crate::think::Stripper;
@@ -40,7 +42,10 @@ pub fn whole(
     model: Option<&str>,
     context: &Context,
 ) -> Result<Vec<u8>, Garbage> {
-    Ok(client.write_reply(&read(upstream, body, thinking, model)?, context))
+    let mut reply = read(upstream, body, thinking, model)?;
+    // Only Ollama's replies tell times, and its own server measures them itself.
+    measure::fill(&mut reply.usage, context.started, Timestamp::now());
+    Ok(client.write_reply(&reply, context))
 }
 
 /// Streams a whole reply to a client that asked for a stream of an upstream that gave none.

@@ -4,25 +4,25 @@ use std::process::Command;
 
 use crate::root;
 
-/// Runs the Python walk against `base_url`.
+/// Runs a Python script, such as `walk`, against `base_url`.
 ///
 /// # Panics
 /// With what it printed, when an answer was not as expected.
-pub fn python_walk(base_url: &str) {
+pub fn python_walk(script: &str, base_url: &str) {
     let root = root();
     run(Command::new(root.join("target/sdk/python/bin/python"))
-        .arg(root.join("tests/system/sdk/python/walk.py"))
+        .arg(root.join(format!("tests/system/sdk/python/{script}.py")))
         .arg(base_url));
 }
 
-/// Runs the Node walk against `base_url`.
+/// Runs a Node script, such as `walk`, against `base_url`.
 ///
 /// # Panics
 /// With what it printed, when an answer was not as expected.
-pub fn node_walk(base_url: &str) {
+pub fn node_walk(script: &str, base_url: &str) {
     let root = root();
     run(Command::new("node")
-        .arg(root.join("tests/system/sdk/node/walk.mjs"))
+        .arg(root.join(format!("tests/system/sdk/node/{script}.mjs")))
         .arg(base_url)
         .env("SDK_FOLDER", root.join("target/sdk/node")));
 }

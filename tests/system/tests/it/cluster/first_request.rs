@@ -34,8 +34,8 @@ async fn quickstart() -> Kubectl {
 async fn the_official_sdks_work_unmodified_against_a_service_name() {
     quickstart().await;
     tokio::task::spawn_blocking(|| {
-        python_walk(URL);
-        node_walk(URL);
+        python_walk("walk", URL);
+        node_walk("walk", URL);
     })
     .await
     .unwrap();

@@ -5,7 +5,7 @@ use std::fs;
 use dragoman_simulator::Simulator;
 use dragoman_system::{node_walk, python_walk, root};
 
-use super::manifests::started;
+use super::manifests::{object, route_to, simulator, started};
 use super::proxy::Proxy;
 
 /// The manifests of `make run`, leading to a simulator of this test.
@@ -27,7 +27,7 @@ async fn example() -> (Simulator, Proxy) {
 async fn the_official_python_sdk_works_unmodified_with_the_standalone_example() {
     let (_simulator, proxy) = example().await;
     let url = format!("http://{}/routes/default/chat/v1", proxy.address);
-    tokio::task::spawn_blocking(move || python_walk(&url))
+    tokio::task::spawn_blocking(move || python_walk("walk", &url))
         .await
         .unwrap();
 }
@@ -36,7 +36,45 @@ async fn the_official_python_sdk_works_unmodified_with_the_standalone_example() 
 async fn the_official_node_sdk_works_unmodified_with_the_standalone_example() {
     let (_simulator, proxy) = example().await;
     let url = format!("http://{}/routes/default/chat/v1", proxy.address);
-    tokio::task::spawn_blocking(move || node_walk(&url))
+    tokio::task::spawn_blocking(move || node_walk("walk", &url))
+        .await
+        .unwrap();
+}
+
+/// One simulator behind the route `chat`, in every dialect that upstreams are spoken to in, by a prefix of the models' names.
+async fn dialects() -> (Simulator, Proxy, String) {
+    let simulator = simulator().await;
+    let origin = format!("http://{}", simulator.addr());
+    let backends = [
+        ("openai", "OpenAI", "/v1"),
+        ("anthropic", "Anthropic", ""),
+        ("ollama", "Ollama", ""),
+    ];
+    let entry = |name| {
+        format!("- {{name: {name}, modelPrefix: {name}/, backendRef: {{name: {name}}}}}\n")
+    };
+    let mut manifest = route_to(&backends.map(|(name, ..)| entry(name)).concat(), "");
+    for (name, dialect, path) in backends {
+        let spec = format!("url: {origin}{path}\ndialect: {dialect}");
+        manifest += &object("LLMBackend", &format!("{{name: {name}}}"), &spec);
+    }
+    let proxy = Proxy::start(&manifest).await;
+    let url = format!("http://{}/routes/default/chat", proxy.address);
+    (simulator, proxy, url)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_python_sdks_of_three_vendors_reach_models_behind_every_dialect() {
+    let (_simulator, _proxy, url) = dialects().await;
+    tokio::task::spawn_blocking(move || python_walk("dialects", &url))
+        .await
+        .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_node_sdks_of_three_vendors_reach_models_behind_every_dialect() {
+    let (_simulator, _proxy, url) = dialects().await;
+    tokio::task::spawn_blocking(move || node_walk("dialects", &url))
         .await
         .unwrap();
 }
