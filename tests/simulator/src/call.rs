@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::{
     reply::Reply,
     shared::Shared,
-    wire::{self, Content, Event, Form},
+    wire::{self, Content, Event, Form, Frame},
     words::{Behaviour, Gzip},
 };
 
@@ -48,16 +48,18 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// An event stream.
+    /// A stream of events.
     pub(crate) fn stream(
         &self,
         events: impl Iterator<Item = Event> + Send + 'static,
         form: Form,
     ) -> Reply {
+        let frame = form.frame;
         let steps = wire::stream(events, form, self.behaviour.wire.clone(), self.gzip);
-        let kind = "text/event-stream; charset=utf-8";
-        let mut reply = Reply::new(StatusCode::OK, kind, Content::steps(steps));
-        reply.set(header::CACHE_CONTROL, "no-cache");
+        let mut reply = Reply::new(StatusCode::OK, frame.kind(), Content::steps(steps));
+        if frame != Frame::Lines {
+            reply.set(header::CACHE_CONTROL, "no-cache");
+        }
         reply.encoded(self.gzip)
     }
 

@@ -3,7 +3,7 @@
 use http::{HeaderName, StatusCode, header, request::Parts};
 use serde_json::Value;
 
-use crate::{anthropic, openai, words::Fault};
+use crate::{anthropic, ollama, openai, words::Fault};
 
 /// An API that the simulator speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,6 +12,8 @@ pub(crate) enum Dialect {
     OpenAi,
     /// `/v1/messages`; `/v1/models` where the request names an `anthropic-version`.
     Anthropic,
+    /// Below `/api/`, and `/`.
+    Ollama,
 }
 
 impl Dialect {
@@ -26,6 +28,8 @@ impl Dialect {
             || (below("/v1/models") && head.headers.contains_key(anthropic::VERSION))
         {
             Self::Anthropic
+        } else if path == "/" || below("/api") {
+            Self::Ollama
         } else {
             Self::OpenAi
         }
@@ -43,6 +47,7 @@ impl Dialect {
         match self {
             Self::OpenAi => openai::error(status, message, param, code),
             Self::Anthropic => anthropic::error(status, message, Some(id)),
+            Self::Ollama => ollama::error(message),
         }
     }
 
@@ -62,7 +67,7 @@ impl Dialect {
     pub(crate) fn id_header(self) -> HeaderName {
         match self {
             Self::Anthropic => HeaderName::from_static("request-id"),
-            Self::OpenAi => HeaderName::from_static("x-request-id"),
+            Self::OpenAi | Self::Ollama => HeaderName::from_static("x-request-id"),
         }
     }
 
@@ -74,6 +79,7 @@ impl Dialect {
         let named: &[(&'static str, &'static str)] = match self {
             Self::OpenAi => &openai::LIMITS,
             Self::Anthropic => &anthropic::LIMITS,
+            Self::Ollama => &[],
         };
         let cookies = ["first=1; path=/", "second=2; path=/"];
         let named = named

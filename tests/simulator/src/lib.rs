@@ -1,9 +1,10 @@
-//! A deterministic LLM for tests: the APIs of OpenAI and Anthropic, and a model name that says how
-//! it behaves.
+//! A deterministic LLM for tests: the APIs of OpenAI, Anthropic and Ollama, and a model name that
+//! says how it behaves.
 //!
 //! Under `/v1`, as OpenAI: chat completions, completions, embeddings, models; simple valid replies of images,
 //! speech, transcriptions, moderations, rerank and files. As Anthropic: `/v1/messages` and
-//! its `count_tokens`, and the models where a request carries `anthropic-version`. Bodies that these
+//! its `count_tokens`, and the models where a request carries `anthropic-version`. As
+//! Ollama, below `/api`: chat, generate, embed, embeddings, tags, show, ps, version. Bodies that these
 //! servers refuse are refused in their words, shape and status. Ids count up, times stand still, usage counts words: the same requests get the same
 //! replies. What was received is kept ([`KEPT`] requests) for tests to look at.
 //!
@@ -34,6 +35,7 @@ mod control;
 mod dialect;
 mod endpoints;
 mod faults;
+mod ollama;
 mod openai;
 mod record;
 mod refusal;

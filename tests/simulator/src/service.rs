@@ -10,7 +10,7 @@ use hyper::body::Incoming;
 use crate::{
     anthropic, control,
     dialect::Dialect,
-    endpoints, openai,
+    endpoints, ollama, openai,
     record::{Connection, Guard, State},
     refusal::Refusal,
     reply::Reply,
@@ -108,8 +108,10 @@ async fn route(shared: &Shared, head: &Parts, body: Bytes, id: u64) -> Result<Re
             &serde_json::json!({"status": status.as_u16()}),
         ));
     }
-    if Dialect::of(head) == Dialect::Anthropic {
-        return anthropic::answer(shared, head, &body, id).await;
+    match Dialect::of(head) {
+        Dialect::Anthropic => return anthropic::answer(shared, head, &body, id).await,
+        Dialect::Ollama => return ollama::answer(shared, head, &body, id).await,
+        Dialect::OpenAi => {}
     }
     let Some(path) = path.strip_prefix("/v1/") else {
         return Err(unknown(head).into());
@@ -132,7 +134,8 @@ async fn route(shared: &Shared, head: &Parts, body: Bytes, id: u64) -> Result<Re
     }
 }
 
-fn authorize(shared: &Shared, head: &Parts) -> Result<(), Refusal> {
+/// Asks for a bearer's key, where keys are set.
+pub(crate) fn authorize(shared: &Shared, head: &Parts) -> Result<(), Refusal> {
     let keys = shared.api_keys.read();
     if keys.is_empty() {
         return Ok(());

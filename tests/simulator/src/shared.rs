@@ -31,18 +31,23 @@ impl Shared {
         if self.only_listed {
             openai::find(&self.models.read(), model)?;
         }
+        Ok(self.called(model))
+    }
+
+    /// The same, whether or not the model is listed.
+    pub(crate) fn called(&self, model: &str) -> Behaviour {
         let behaviour = Behaviour::of(model);
         let Some(times) = behaviour.times else {
-            return Ok(behaviour);
+            return behaviour;
         };
         let mut calls = self.calls.lock();
         let calls = calls.entry(model.to_owned()).or_default();
         *calls += 1;
-        Ok(if *calls > times {
+        if *calls > times {
             behaviour.healed()
         } else {
             behaviour
-        })
+        }
     }
 
     /// Forgets requests, and how often models were called.

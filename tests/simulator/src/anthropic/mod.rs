@@ -17,7 +17,7 @@ use serde_json::{Map, Value, json};
 pub(crate) use error::{LIMITS, error};
 
 use crate::{
-    answer::Choice, call::Call, dialect::Dialect, faults, openai, refusal::Refusal, reply::Reply,
+    answer::Choice, call::Call, dialect::Dialect, faults, refusal::Refusal, reply::Reply,
     service::Failed, shared::Shared,
 };
 
@@ -59,7 +59,7 @@ pub(crate) async fn answer(
     if shared.only_listed {
         models::find(&shared.models.read(), model)?;
     }
-    let behaviour = shared.behaviour(model)?;
+    let behaviour = shared.called(model);
     // A body that the API refuses is refused even where a fault was asked for: no fault hides it.
     let kind = check::Kind {
         count,
@@ -145,9 +145,4 @@ fn newest(head: &Parts) -> Result<bool, Refusal> {
         )),
         None => Err(check::refused(VERSION, "header is required")),
     }
-}
-
-/// Adds fields that no schema knows to a JSON object.
-fn with_extras(json: &str) -> String {
-    ["{", openai::EXTRAS, &json[1..]].concat()
 }

@@ -5,8 +5,10 @@
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
 
-use super::with_extras;
-use crate::answer::{Call, Choice, Usage};
+use crate::{
+    answer::{Call, Choice, Usage},
+    openai::with_extras,
+};
 
 /// What a signature says, before the thoughts that it signs.
 const SIGNED: &str = "simulated:";

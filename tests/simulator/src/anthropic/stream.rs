@@ -8,11 +8,11 @@ use serde_json::{Value, json};
 use super::{
     error, reply,
     reply::{Message, figures},
-    with_extras,
 };
 use crate::{
     answer::pieces,
-    wire::{Alive, Event, Form},
+    openai::with_extras,
+    wire::{Event, Form, Frame},
 };
 
 /// Characters of a streamed piece of a tool's input.
@@ -27,7 +27,7 @@ pub(super) fn form() -> Form {
             data: error(status, "Overloaded", None).to_string(),
             token: false,
         },
-        alive: Alive::Ping,
+        frame: Frame::Pinged,
     }
 }
 

@@ -55,7 +55,7 @@ fn text(value: &Value) -> String {
 }
 
 /// Values from -1 up to 1 in steps of 1/128, which binary and decimal both hold exactly.
-fn vector(text: &str, dimensions: usize) -> Vec<f32> {
+pub(crate) fn vector(text: &str, dimensions: usize) -> Vec<f32> {
     // FNV-1a, then its linear successor for each further dimension.
     let seed = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)

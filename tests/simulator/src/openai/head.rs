@@ -6,11 +6,11 @@ use serde_json::{Value, json};
 use super::{CREATED, error};
 use crate::{
     answer::Usage,
-    wire::{Alive, Event, Form},
+    wire::{Event, Form, Frame},
 };
 
 /// Fields that no schema knows, in an unusual spelling: `extras` adds them to see them survive.
-pub(crate) const EXTRAS: &str = r#""x_extra" : {"kept": [1.0, 1e2, "\u0041\/"],  "null": null},"#;
+const EXTRAS: &str = r#""x_extra" : {"kept": [1.0, 1e2, "\u0041\/"],  "null": null},"#;
 
 /// The fields that all chunks of a reply share.
 pub(crate) struct Head {
@@ -100,6 +100,11 @@ fn figures(usage: Usage) -> Value {
     })
 }
 
+/// Adds the fields that no schema knows to a JSON object that has others.
+pub(crate) fn with_extras(json: &str) -> String {
+    ["{", EXTRAS, &json[1..]].concat()
+}
+
 /// How OpenAI's streams are written.
 pub(crate) fn form() -> Form {
     let message = "The server had an error while processing your request. Sorry about that!";
@@ -110,7 +115,7 @@ pub(crate) fn form() -> Form {
             data: fault.to_string(),
             token: false,
         },
-        alive: Alive::Comment,
+        frame: Frame::Events,
     }
 }
 

@@ -15,9 +15,9 @@ use serde_json::{Map, Value};
 
 pub(crate) use chat::{plain as chat_plain, stream as chat_stream};
 pub(crate) use completions::{plain as completions_plain, stream as completions_stream};
-pub(crate) use embeddings::embeddings;
+pub(crate) use embeddings::{embeddings, vector};
 pub(crate) use error::{LIMITS, error};
-pub(crate) use head::{EXTRAS, Head, Tail, form as stream_form};
+pub(crate) use head::{Head, Tail, form as stream_form, with_extras};
 pub(crate) use media::{form, images, speech, transcription};
 pub(crate) use models::{decoded, entry, find, list};
 pub(crate) use ranking::{moderation, rerank};

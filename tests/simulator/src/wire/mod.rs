@@ -5,7 +5,7 @@ mod gzip;
 mod steps;
 
 pub(crate) use body::{Content, ReplyBody};
-pub(crate) use steps::{Alive, Event, Form, escaped, plain, stream};
+pub(crate) use steps::{Event, Form, Frame, escaped, plain, stream};
 
 /// The connection breaks here, as a behaviour asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -23,17 +23,28 @@ pub(crate) enum Step {
 pub(crate) struct Form {
     /// What stands for an error in the middle of it.
     pub(crate) fault: Event,
-    /// What shows that the connection lives, before each event.
-    pub(crate) alive: Alive,
+    pub(crate) frame: Frame,
 }
 
-/// A sign of life.
+/// What stands around an event's data, and before each as a sign of life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Alive {
-    /// An SSE comment.
-    Comment,
-    /// Anthropic's event.
-    Ping,
+pub(crate) enum Frame {
+    /// Server-sent events, with comments between them.
+    Events,
+    /// The same, with Anthropic's pings.
+    Pinged,
+    /// A line each, and nothing between them.
+    Lines,
+}
+
+impl Frame {
+    /// The media type.
+    pub(crate) fn kind(self) -> &'static str {
+        match self {
+            Self::Events | Self::Pinged => "text/event-stream; charset=utf-8",
+            Self::Lines => "application/x-ndjson",
+        }
+    }
 }
 
 /// One event of a stream.
@@ -148,9 +159,9 @@ impl<I: Iterator<Item = Event>> Events<I> {
     fn framed(&self, name: Option<&str>, data: &str) -> Bytes {
         let line = if self.wire.crlf { "\r\n" } else { "\n" };
         let mut text = String::with_capacity(data.len() + 64);
-        match self.form.alive {
-            Alive::Comment if self.wire.comments => text.extend([": keep-alive", line, line]),
-            Alive::Ping if self.wire.comments => {
+        match self.form.frame {
+            Frame::Events if self.wire.comments => text.extend([": keep-alive", line, line]),
+            Frame::Pinged if self.wire.comments => {
                 text.extend([
                     "event: ping",
                     line,
@@ -164,13 +175,18 @@ impl<I: Iterator<Item = Event>> Events<I> {
         if let Some(name) = name {
             text.extend(["event: ", name, line]);
         }
-        text.push_str("data: ");
+        if self.form.frame != Frame::Lines {
+            text.push_str("data: ");
+        }
         if self.wire.escaped {
             text.push_str(&escaped(data));
         } else {
             text.push_str(data);
         }
-        text.extend([line, line]);
+        text.push_str(line);
+        if self.form.frame != Frame::Lines {
+            text.push_str(line);
+        }
         text.into()
     }
 }

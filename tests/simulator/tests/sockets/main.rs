@@ -2,6 +2,7 @@
 
 mod anthropic;
 mod client;
+mod ollama;
 mod records;
 mod replies;
 mod serving;
