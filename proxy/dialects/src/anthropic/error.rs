@@ -40,12 +40,14 @@ pub fn in_stream(value: Value) -> Failure {
     failure
 }
 
-/// The vendor's word for an error: its own where it is one, else that of its kind.
+/// The vendor's word for an error: its own where it is one and says the same kind, else that of its kind.
+///
+/// Other vendors share words but not their meaning: OpenAI says `invalid_request_error` of a model that is not there.
 #[must_use]
 pub fn type_of(failure: &Failure) -> &'static str {
     let own = TYPES
         .iter()
-        .find(|(word, ..)| failure.type_.as_deref() == Some(word));
+        .find(|(word, kind, _)| failure.type_.as_deref() == Some(word) && failure.kind == *kind);
     if let Some((word, ..)) = own {
         return word;
     }
@@ -112,6 +114,15 @@ mod tests {
         assert_eq!(status, 422);
         assert_eq!(body["error"]["type"], "invalid_request_error");
         assert_eq!(body["error"]["message"], "temperature: It is above 1.");
+    }
+
+    #[test]
+    fn a_word_that_two_vendors_share_does_not_hide_what_the_status_says() {
+        let failure = Failure {
+            type_: Some("invalid_request_error".into()),
+            ..Failure::new(404, "The model `x` does not exist.")
+        };
+        assert_eq!(type_of(&failure), "not_found_error");
     }
 
     #[test]
