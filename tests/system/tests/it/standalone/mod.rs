@@ -19,4 +19,5 @@ mod routing;
 mod sdk;
 mod smuggling;
 mod thinking;
+mod translation;
 mod upstreams;

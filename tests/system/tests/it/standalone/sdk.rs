@@ -50,9 +50,8 @@ async fn dialects() -> (Simulator, Proxy, String) {
         ("anthropic", "Anthropic", ""),
         ("ollama", "Ollama", ""),
     ];
-    let entry = |name| {
-        format!("- {{name: {name}, modelPrefix: {name}/, backendRef: {{name: {name}}}}}\n")
-    };
+    let entry =
+        |name| format!("- {{name: {name}, modelPrefix: {name}/, backendRef: {{name: {name}}}}}\n");
     let mut manifest = route_to(&backends.map(|(name, ..)| entry(name)).concat(), "");
     for (name, dialect, path) in backends {
         let spec = format!("url: {origin}{path}\ndialect: {dialect}");
