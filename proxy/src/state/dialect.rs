@@ -21,7 +21,7 @@ pub fn key(dialect: Dialect, key: &str) -> (HeaderName, String) {
 /// The form in which a backend is asked what a client asked in the form `client`: the client's own where it speaks that.
 pub fn wire(dialect: Dialect, client: Wire) -> Wire {
     let speaks = match dialect {
-        Dialect::OpenAI => matches!(client, Wire::Chat | Wire::Completions),
+        Dialect::OpenAI => matches!(client, Wire::Chat | Wire::Completions | Wire::Responses),
         Dialect::Anthropic => client == Wire::Messages,
         Dialect::Ollama => matches!(client, Wire::OllamaChat | Wire::OllamaGenerate),
     };
