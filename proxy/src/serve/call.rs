@@ -1,7 +1,6 @@
 //! A call that names a model: judged and renamed by the route's map, sent to who has the model, answered.
 
 use std::cell::Cell;
-use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,14 +8,16 @@ use bytes::Bytes;
 use dragoman_config::cel::Input;
 use dragoman_config::names::{Names, Refusal as NameRefusal, Step};
 use dragoman_dialects::Wire;
-use http::{HeaderMap, Method, Response, StatusCode, header};
+use http::{HeaderMap, Method, Response, StatusCode};
 use hyper::body::Incoming;
 use serde_json::Value;
 
 use super::attempt;
 use super::body::Body;
 use super::candidates::{self, Candidates, Nobody};
+use super::content::{Content, refuse_encoded};
 use super::dispatch::Asked;
+use super::embeddings::{self, Vectors};
 use super::error::{Blame, Refusal};
 use super::path::Operation;
 use super::reply::{self, Edits};
@@ -81,6 +82,10 @@ async fn send(
         (Some(client), Content::Json { body, .. }) => Some(Translation::new(client, body)),
         _ => None,
     };
+    let vectors = match (embeddings::Form::of(operation), &content) {
+        (Some(client), Content::Json { body, .. }) => Some(Vectors::new(client, body)),
+        _ => None,
+    };
     let rules = thinks
         .then_some(&asked.route().rules)
         .filter(|rules| !rules.is_inert());
@@ -104,6 +109,7 @@ async fn send(
         owned,
         kept,
         translation,
+        vectors,
     };
     if let Some(loaded) = call.loaded(names)? {
         return Ok(loaded);
@@ -115,6 +121,13 @@ async fn send(
         let model = names.reply_requested.then(|| model.to_owned());
         let way = translation.way(ends, asked, model);
         return Box::pin(translated::answer(reply, way, asked, &entry.name, backend)).await;
+    }
+    if let Some(vectors) = &call.vectors
+        && let Some(form) = vectors.upstream(backend)?
+    {
+        let model = names.reply_requested.then(|| model.to_owned());
+        let who = (&*entry.name, &**backend);
+        return Box::pin(vectors.answer(reply, form, asked, who, model)).await;
     }
     reply::answer(reply, edits, asked, backend, &entry.name).await
 }
@@ -134,53 +147,8 @@ pub(crate) fn names(route: &Route) -> Result<&Names, Refusal> {
     }
 }
 
-/// A compressed body cannot be judged.
-pub(crate) fn refuse_encoded(headers: &HeaderMap) -> Result<(), Refusal> {
-    let mut encodings = headers.get_all(header::CONTENT_ENCODING).iter();
-    if encodings.all(|encoding| encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
-        return Ok(());
-    }
-    let message = "Request bodies are read here and must not be compressed; send it without Content-Encoding.";
-    Err(Refusal::client(
-        StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        "encoded_body",
-        message,
-    ))
-}
-
 /// A reply, and who gave it.
 type Answer<'a> = (Reply, &'a RouteBackend, &'a Arc<Backend>);
-
-/// A body that names a model.
-pub(crate) enum Content<'a> {
-    /// JSON, whose members were scanned for `model` at least.
-    Json {
-        body: &'a Bytes,
-        members: &'a Members<'a, &'static str>,
-    },
-    /// A multipart form: what was read of it, where its model stands, and the rest, which can be sent once.
-    Form {
-        start: &'a Bytes,
-        at: Range<usize>,
-        rest: Option<&'a Cell<Option<Incoming>>>,
-    },
-}
-
-impl Content<'_> {
-    /// Whether it was sent and cannot be sent again.
-    fn is_spent(&self) -> bool {
-        let Self::Form {
-            rest: Some(rest), ..
-        } = self
-        else {
-            return false;
-        };
-        let left = rest.take();
-        let spent = left.is_none();
-        rest.set(left);
-        spent
-    }
-}
 
 struct Call<'a> {
     asked: &'a Asked,
@@ -193,6 +161,8 @@ struct Call<'a> {
     kept: Option<&'static str>,
     /// For backends of another dialect than the client's.
     translation: Option<Translation<'a>>,
+    /// The same of a request for vectors.
+    vectors: Option<Vectors<'a>>,
 }
 
 impl<'a> Call<'a> {
@@ -377,16 +347,24 @@ impl<'a> Call<'a> {
         entry: &RouteBackend,
         backend: &Backend,
     ) -> Result<Option<Bytes>, Refusal> {
-        let Some(translation) = &self.translation else {
-            return translated::passes(self.asked, self.operation, backend).map(|()| None);
-        };
-        let Some(ends) = translation.ends(backend) else {
-            return Ok(None);
-        };
         let bare = entry.names.bare(&step.model).unwrap_or(&step.model);
         let name = entry.names.upstream(bare);
-        let quiet = self.asked.route().thinking.disable;
-        let body = translation.write(ends, name, quiet)?;
+        let body = match (&self.translation, &self.vectors) {
+            (Some(translation), _) => translation.ends(backend).map(|ends| {
+                let quiet = self.asked.route().thinking.disable;
+                translation.write(ends, name, quiet)
+            }),
+            (None, Some(vectors)) => vectors
+                .upstream(backend)?
+                .map(|form| vectors.write(form, name)),
+            (None, None) => {
+                translated::passes(self.asked, self.operation, backend)?;
+                None
+            }
+        };
+        let Some(body) = body.transpose()? else {
+            return Ok(None);
+        };
         if step.defaults.is_none() && step.overrides.is_none() {
             return Ok(Some(body));
         }
@@ -397,7 +375,11 @@ impl<'a> Call<'a> {
 
     /// The request for a backend of another dialect.
     fn foreign(&self, backend: &Backend, body: Bytes, is_last: bool) -> Result<Request, Refusal> {
-        let path = dialect::path(backend.dialect);
+        let vectors = match &self.vectors {
+            Some(vectors) => vectors.upstream(backend)?,
+            None => None,
+        };
+        let path = vectors.map_or_else(|| dialect::path(backend.dialect), embeddings::Form::path);
         let path = backend.settings.endpoint.join(path);
         Ok(Request {
             method: Method::POST,

@@ -11,11 +11,11 @@ use hyper::body::Incoming;
 use super::attempt::Sender;
 use super::body::Body;
 use super::error::{Blame, Refusal, bounded};
-use super::path::{self, Operation};
+use super::path::{self, Operation, Shown};
 use super::request_id::{self, RequestId};
 use super::tracked::Tracked;
 use super::worker::{Pinned, Worker};
-use super::{call, methods, models, relay};
+use super::{call, listings, methods, ollama, relay};
 use crate::state::route::Route;
 use crate::state::table::Found;
 
@@ -76,7 +76,7 @@ pub(crate) async fn answer(
     let mut tracked = Tracked::begin(&worker, id);
     let has_body = request.version() <= Version::HTTP_11 && !request.body().is_end_stream();
     // What an error looks like is the client's dialect's, and its path says which that is.
-    let client = path::speaks(request.uri().path());
+    let client = path::speaks(request.uri().path(), request.headers());
     let answered = route(worker, id, request, &mut tracked).await;
     let mut response = answered.unwrap_or_else(|refusal| {
         // A fault of an upstream was logged when it was met, and one of the client's is nobody's here.
@@ -127,6 +127,7 @@ async fn route(
         return Err(Refusal::unavailable(Blame::Proxy, code, message));
     }
     tracked.route(&state, at);
+    let is_root = matches!(below, "" | "/");
     let below = path::after_base(below);
     let mut path = String::with_capacity(below.len() + 1);
     path.push('/');
@@ -149,14 +150,27 @@ async fn route(
         | Operation::Completions
         | Operation::Embeddings
         | Operation::Messages
+        | Operation::CountTokens
         | Operation::OllamaChat
-        | Operation::OllamaGenerate)
+        | Operation::OllamaGenerate
+        | Operation::OllamaEmbed
+        | Operation::OllamaEmbeddings)
             if asked.method == Method::POST =>
         {
             call::answer(&asked, operation, body).await
         }
-        Operation::Models if is_read(&asked.method) => Box::pin(models::list(&asked)).await,
-        Operation::Model(id) if is_read(&asked.method) => Box::pin(models::one(&asked, id)).await,
+        Operation::Models if is_read(&asked.method) => Box::pin(listings::list(&asked)).await,
+        Operation::Model(id) if is_read(&asked.method) => Box::pin(listings::one(&asked, id)).await,
+        Operation::Shown(what) if is_read(&asked.method) => {
+            Box::pin(listings::shown(&asked, what)).await
+        }
+        Operation::Other if is_root && is_read(&asked.method) => {
+            Box::pin(listings::shown(&asked, Shown::Root)).await
+        }
+        Operation::OllamaShow if asked.method == Method::POST => {
+            Box::pin(ollama::show(&asked, body)).await
+        }
+        Operation::OllamaManages => Box::pin(ollama::manage(&asked, body)).await,
         _ => Box::pin(relay::answer(&asked, body)).await,
     }
 }

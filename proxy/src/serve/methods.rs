@@ -8,7 +8,12 @@ use super::error::Refusal;
 use crate::state::route::Route;
 
 /// Paths that answer a POST alone.
-const POST: [&str; 17] = [
+const POST: [&str; 24] = [
+    "api/chat",
+    "api/embed",
+    "api/embeddings",
+    "api/generate",
+    "api/show",
     "audio/speech",
     "audio/transcriptions",
     "audio/translations",
@@ -20,6 +25,8 @@ const POST: [&str; 17] = [
     "images/edits",
     "images/generations",
     "images/variations",
+    "messages",
+    "messages/count_tokens",
     "moderations",
     "pooling",
     "rerank",
@@ -27,8 +34,15 @@ const POST: [&str; 17] = [
     "score",
     "tokenize",
 ];
-/// The list of models, which is only read.
-const MODELS: &str = "models";
+/// Lists of models and their like, which are only read.
+const READ: [&str; 6] = [
+    "api/ping",
+    "api/ps",
+    "api/tags",
+    "api/v0/models",
+    "api/version",
+    "models",
+];
 /// What is taken where nothing is known of a path.
 const ANY: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
@@ -43,7 +57,7 @@ pub(crate) fn judge(asked: &Asked) -> Result<Option<Response<Body>>, Refusal> {
         return Err(not_allowed(asked, ANY));
     }
     let allow = match asked.path.trim_matches('/') {
-        MODELS => "GET, HEAD, OPTIONS",
+        path if READ.contains(&path) => "GET, HEAD, OPTIONS",
         path if POST.contains(&path) && asked.method != Method::POST => "POST, OPTIONS",
         _ => return Ok(None),
     };

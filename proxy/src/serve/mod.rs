@@ -3,8 +3,10 @@
 //! - [`listen`], [`connection`], [`exchanges`], [`wire`], [`worker`]: a thread per core, each with its own listener and connections
 //! - [`dispatch`]: host and path → route → who answers
 //! - [`path`]: what a path asks for, in one spelling
-//! - [`call`]: calls that name a model
-//! - [`models`]: which models there are
+//! - [`call`], [`content`]: calls that name a model, and bodies that do
+//! - [`embeddings`]: calls for vectors, between dialects
+//! - [`models`], [`upstream_list`]: which models there are
+//! - [`listings`], [`page`], [`ollama`]: what each dialect's clients are told of them
 //! - [`relay`], [`form`], [`methods`]: all other paths
 //! - [`candidates`], [`attempt`]: which backends, in which order, how often
 //! - [`intake`], [`headers`]: what goes upstream
@@ -17,17 +19,22 @@ mod body;
 mod call;
 mod candidates;
 mod connection;
+mod content;
 mod dispatch;
+mod embeddings;
 pub mod error;
 mod exchanges;
 mod form;
 mod headers;
 mod intake;
 mod listen;
+mod listings;
 mod masked;
 mod methods;
 mod mirror;
 mod models;
+mod ollama;
+mod page;
 pub mod path;
 mod relay;
 mod reply;
@@ -36,6 +43,7 @@ pub mod request_id;
 mod stream;
 mod tracked;
 mod translated;
+mod upstream_list;
 mod wire;
 mod worker;
 

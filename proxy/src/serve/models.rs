@@ -1,7 +1,6 @@
 //! The list of models: the union of what the route's backends list, under the names that its clients see.
-//!
-//! Source: [OpenAI's models API](https://platform.openai.com/docs/api-reference/models).
 
+use std::borrow::Cow;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,63 +8,54 @@ use std::time::Duration;
 use bytes::Bytes;
 use dragoman_config::names::Entry;
 use futures::future::join_all;
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
-use serde::Deserialize;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
-use super::body::Body;
 use super::dispatch::Asked;
 use super::error::{Blame, Refusal};
 use super::worker::Worker;
-use super::{attempt, call, candidates, headers, path};
+use super::{attempt, call, candidates, headers, upstream_list};
 use crate::state::backend::{Backend, CREDENTIAL_HEADERS, Credential};
+use crate::state::dialect;
 use crate::state::key_verdict::Purpose;
 use crate::state::listing::{Failure, Listing, Outcome, Turn, Whose};
 use crate::upstream::{Fault, Request, RequestBody};
 
 /// How long one backend may take for its list.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// The longest list that is read.
+/// The longest page of a list that is read.
 const LONGEST: usize = 16 << 20;
+/// The most pages of a list that are read.
+const PAGES: usize = 16;
 
-/// Answers `GET /v1/models`.
+/// The route's list, as its clients see it.
 ///
 /// # Errors
 /// When no backend gives a list and nothing is listed without one.
-pub(crate) async fn list(asked: &Asked) -> Result<Response<Body>, Refusal> {
+pub(crate) async fn listed(asked: &Asked) -> Result<Vec<Entry>, Refusal> {
     let (entries, failure) = entries(asked).await?;
-    if let Some(failure) = failure
-        && entries.is_empty()
-    {
-        return Err(told(&failure.first));
+    match failure {
+        Some(failure) if entries.is_empty() => Err(told(&failure.first)),
+        _ => Ok(entries),
     }
-    let list = serde_json::json!({"object": "list", "data": entries});
-    Ok(json(list.to_string()))
 }
 
-/// Answers `GET /v1/models/{id}` from the list.
+/// The entry of the list that clients know by one of these names, the first that there is.
 ///
 /// # Errors
 /// 404 when the list has no such model, as far as it is known; when no backend gave one, why.
-pub(crate) async fn one(asked: &Asked, id: &str) -> Result<Response<Body>, Refusal> {
-    let id = path::percent_decode(id);
-    let (entries, failure) = entries(asked).await?;
-    let found = entries
-        .iter()
-        .find(|entry| entry.get("id").is_some_and(|name| *name == *id));
-    match (found, failure) {
-        (Some(entry), _) => Ok(json(serde_json::to_string(entry).unwrap_or_default())),
+pub(crate) async fn find(asked: &Asked, names: &[&str]) -> Result<Entry, Refusal> {
+    let (mut entries, failure) = entries(asked).await?;
+    let at = |name: &&str| {
+        let mut ids = entries.iter().map(|entry| entry.get("id"));
+        ids.position(|id| id.is_some_and(|id| id == *name))
+    };
+    match (names.iter().find_map(at), failure) {
+        (Some(at), _) => Ok(entries.swap_remove(at)),
         (None, Some(failure)) if failure.of_all => Err(told(&failure.first)),
-        (None, _) => Err(Refusal::no_model(&id)),
+        (None, _) => Err(Refusal::no_model(names.first().unwrap_or(&""))),
     }
-}
-
-fn json(text: String) -> Response<Body> {
-    let mut response = Response::new(Body::whole(text.into()));
-    let json = HeaderValue::from_static("application/json");
-    response.headers_mut().insert(header::CONTENT_TYPE, json);
-    response
 }
 
 fn told(failure: &Failure) -> Refusal {
@@ -218,13 +208,44 @@ async fn ask(
     client: &HeaderMap,
 ) -> Result<Listing, Failure> {
     let failed = |why: String| Failure::new(StatusCode::BAD_GATEWAY, why);
+    let end = Instant::now() + PATIENCE;
+    let first = dialect::models(backend.dialect);
+    let mut path = Cow::Borrowed(first);
+    let mut entries = Vec::new();
+    for _ in 0..PAGES {
+        let Some(body) = page(worker, backend, client, &path, end).await? else {
+            return Ok(Listing::none());
+        };
+        let page = upstream_list::read(backend.dialect, &body)
+            .ok_or_else(|| failed(format!("{} gave no list of models", backend.name)))?;
+        entries.extend(page.entries);
+        match page.next {
+            None => return Ok(Listing::of(backend.dialect, entries)),
+            Some(next) => path = Cow::Owned(format!("{first}&after_id={next}")),
+        }
+    }
+    Err(failed(format!(
+        "the list of {} has too many pages",
+        backend.name
+    )))
+}
+
+/// One page of a backend's list; none of one that has no list.
+async fn page(
+    worker: &Worker,
+    backend: &Arc<Backend>,
+    client: &HeaderMap,
+    path: &str,
+    end: Instant,
+) -> Result<Option<Bytes>, Failure> {
+    let failed = |why: String| Failure::new(StatusCode::BAD_GATEWAY, why);
     let cluster = worker
         .cluster(backend)
         .map_err(|fault| failed(fault.to_string()))?;
     let path = backend
         .settings
         .endpoint
-        .join("/models")
+        .join(path)
         .map_err(|fault| failed(fault.to_string()))?;
     let mut headers = headers::upstream(client.clone(), backend, true);
     headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
@@ -234,7 +255,6 @@ async fn ask(
         headers,
         body: RequestBody::Empty,
     };
-    let end = Instant::now() + PATIENCE;
     let sent = cluster
         .send_following(&mut request, &backend.secrets, Some(end))
         .await;
@@ -242,7 +262,7 @@ async fn ask(
     let reply = sent.map_err(|fault| unreachable(backend, &fault))?;
     match reply.status.as_u16() {
         200..=299 => {}
-        404 | 405 | 501 => return Ok(Listing::none()),
+        404 | 405 | 501 => return Ok(None),
         status => {
             let said = format!("{} answered {}", backend.name, reply.status);
             // A client's own key that the upstream refuses is the client's to know of.
@@ -261,7 +281,7 @@ async fn ask(
         .await
         .map_err(|fault| unreachable(backend, &fault))?;
     let body = body.ok_or_else(|| failed(format!("the list of {} is too long", backend.name)))?;
-    read(&body).ok_or_else(|| failed(format!("{} gave no list of models", backend.name)))
+    Ok(Some(body))
 }
 
 /// In words that name no address.
@@ -271,36 +291,4 @@ fn unreachable(backend: &Backend, fault: &Fault) -> Failure {
         refusal.status,
         format!("{} did not give one ({})", backend.name, fault.kind()),
     )
-}
-
-fn read(body: &Bytes) -> Option<Listing> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Shape {
-        OpenAi { data: Vec<Entry> },
-        Bare(Vec<Entry>),
-    }
-    match serde_json::from_slice(body).ok()? {
-        Shape::OpenAi { data } | Shape::Bare(data) => Some(Listing::new(data)),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_list_is_read_with_all_its_fields_in_their_order() {
-        let listing =
-            read(&r#"{"object":"list","data":[{"z":1,"id":"a","permission":[{}]}]}"#.into())
-                .unwrap();
-        assert_eq!(
-            serde_json::to_string(&listing.entries).unwrap(),
-            r#"[{"z":1,"id":"a","permission":[{}]}]"#
-        );
-        assert!(listing.lacks("b") && !listing.lacks("a"));
-        assert!(read(&r#"[{"id":"a"}]"#.into()).is_some());
-        assert!(read(&"<html>".into()).is_none());
-        assert!(!Listing::none().lacks("anything"));
-    }
 }

@@ -15,8 +15,9 @@ use hyper::body::Incoming;
 
 use super::attempt;
 use super::body::Body;
-use super::call::{self, Content};
+use super::call;
 use super::candidates::{self, Nobody};
+use super::content::{Content, refuse_encoded};
 use super::dispatch::Asked;
 use super::error::{Blame, Refusal, bounded};
 use super::form::{self, Model};
@@ -111,7 +112,7 @@ fn may_be_json(headers: &HeaderMap) -> bool {
 }
 
 async fn json(asked: &Asked, body: Incoming) -> Result<Response<Body>, Refusal> {
-    call::refuse_encoded(&asked.headers())?;
+    refuse_encoded(&asked.headers())?;
     let body = intake::whole(body, asked.state.proxy.body_bytes).await?;
     let members = match json::scan(&body, &MEMBERS) {
         Ok(members) => members,
@@ -243,7 +244,8 @@ async fn pass(asked: &Asked, mut body: RequestBody) -> Result<Response<Body>, Re
         let again = body.replay();
         let once = Cell::new(Some(body));
         let make = || {
-            let path = backend.settings.endpoint.join(&asked.path_and_query());
+            let path = backend.passed(asked.path_and_query());
+            let path = backend.settings.endpoint.join(&path);
             let body = again
                 .as_ref()
                 .and_then(RequestBody::replay)

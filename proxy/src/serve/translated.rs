@@ -1,5 +1,6 @@
 //! A call whose client and backend speak different dialects: what is sent, and what the client gets.
 
+use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::sync::Arc;
 use std::task::{Context as Task, Poll, ready};
@@ -8,7 +9,7 @@ use bytes::Bytes;
 use dragoman_crds::Dialect;
 use dragoman_dialects::form::{Garbage, Malformed, Reasoning, Refused, Request as Form};
 use dragoman_dialects::ollama::load;
-use dragoman_dialects::{Codec, Context, Target, Wire};
+use dragoman_dialects::{Context, Target, Wire};
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 
 use super::body::Body;
@@ -48,6 +49,9 @@ pub(crate) fn passes(
     if operation == Operation::Other && dialect::has_path(backend.dialect, &asked.path) {
         return Ok(());
     }
+    if operation == Operation::CountTokens {
+        return counts(asked, backend);
+    }
     if operation != Operation::Other && backend.dialect == Dialect::OpenAI {
         return Ok(());
     }
@@ -58,6 +62,24 @@ pub(crate) fn passes(
     );
     let status = StatusCode::BAD_REQUEST;
     Err(Refusal::client(status, "unsupported_by_upstream", message))
+}
+
+/// Whether a backend counts tokens: by Anthropic's API, or because its `relay` lists the path. Nobody else knows the model's tokens, and an
+/// estimate would be taken for a count.
+fn counts(asked: &Asked, backend: &Backend) -> Result<(), Refusal> {
+    if backend.dialect == Dialect::Anthropic || backend.lists(&asked.method, &asked.path) {
+        return Ok(());
+    }
+    let message = format!(
+        "{} needs a server that counts the model's tokens, and one that speaks {:?} has no such call; an estimate would not be a count. Call a model whose backend speaks Anthropic, or one whose spec.relay (LLMBackend) lists POST /messages/count_tokens.",
+        asked.shown_path(),
+        backend.dialect
+    );
+    let status = StatusCode::BAD_REQUEST;
+    Err(Refusal {
+        param: Some("model".into()),
+        ..Refusal::client(status, "unsupported_by_upstream", message)
+    })
 }
 
 /// A client's conversation for backends of another dialect: read once, however many are tried.
@@ -98,7 +120,10 @@ impl<'a> Translation<'a> {
             stream: form.stream,
         };
         let written = ends.upstream.codec().write_request(form, target);
-        let written = written.map_err(|refused| inexpressible(ends.client.codec(), &refused))?;
+        let written = written.map_err(|refused| {
+            let field = ends.client.codec().name_of(&refused.field);
+            inexpressible(field, &refused)
+        })?;
         let written = Bytes::from(written);
         if !quiet || ends.upstream != Wire::Chat {
             return Ok(written);
@@ -186,8 +211,8 @@ pub(crate) fn malformed(fault: &Malformed) -> Refusal {
     }
 }
 
-fn inexpressible(client: &dyn Codec, refused: &Refused) -> Refusal {
-    let field = client.name_of(&refused.field);
+/// What an upstream's dialect cannot express, by the client's name of the field.
+pub(crate) fn inexpressible(field: Cow<'static, str>, refused: &Refused) -> Refusal {
     let mut message = format!("{field}: {}", refused.message);
     if let Some(source) = refused.source {
         message.push_str(" See ");
@@ -306,7 +331,8 @@ fn is_stream(headers: &HeaderMap) -> bool {
     })
 }
 
-fn unreadable(backend: &str, what: &str) -> Refusal {
+/// A reply that cannot be read for what its backend did.
+pub(crate) fn unreadable(backend: &str, what: &str) -> Refusal {
     let message = format!("Backend {backend:?} {what}.");
     Refusal {
         blame: Blame::Upstream,
@@ -314,7 +340,8 @@ fn unreadable(backend: &str, what: &str) -> Refusal {
     }
 }
 
-fn garbage(backend: &str, garbage: &Garbage) -> Refusal {
+/// A reply that is not what its dialect says.
+pub(crate) fn garbage(backend: &str, garbage: &Garbage) -> Refusal {
     let message = format!("Backend {backend:?} sent a reply that cannot be read. {garbage}");
     Refusal {
         blame: Blame::Upstream,

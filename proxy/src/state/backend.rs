@@ -224,8 +224,12 @@ impl Backend {
     }
 
     /// Whether a path that no API of ours knows may go to it. `path` stands after the base URL and begins with a slash.
+    ///
+    /// What changes an Ollama's models goes to no server of another dialect, unless it is listed.
     pub fn relays(&self, method: &Method, path: &str) -> bool {
-        !self.has_own_credential() || self.lists(method, path)
+        let manages = path.strip_prefix("/api/").is_some_and(dialect::manages);
+        let open = !self.has_own_credential() && (!manages || self.dialect == Dialect::Ollama);
+        open || self.lists(method, path)
     }
 
     /// Whether its `relay` lists a method and path, the same as for [`Backend::relays`].

@@ -53,6 +53,15 @@ pub fn base(dialect: Dialect) -> &'static str {
     }
 }
 
+/// Whether a path below `/api/` changes which models an Ollama server has, or fills its store.
+///
+/// Source: [Ollama's API reference](https://docs.ollama.com/api).
+pub fn manages(path: &str) -> bool {
+    const PATHS: [&str; 5] = ["pull", "push", "create", "copy", "delete"];
+    let path = path.strip_suffix('/').unwrap_or(path);
+    PATHS.contains(&path) || path == "blobs" || path.starts_with("blobs/")
+}
+
 /// Whether a dialect has a path, or may have it: what stands after the base URL, without `/v1`.
 pub fn has_path(dialect: Dialect, path: &str) -> bool {
     let first = path.trim_start_matches('/').split('/').next();

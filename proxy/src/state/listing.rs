@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
 use dragoman_config::names::Entry;
+use dragoman_crds::Dialect;
 use http::StatusCode;
 use parking_lot::Mutex;
 use tokio::sync::watch;
@@ -16,6 +17,8 @@ use tokio::sync::watch;
 /// Whose list: everyone's (the backend's own credential or none), or that of a client's credential.
 pub type Whose = Option<[u8; 32]>;
 
+/// The tag that Ollama adds to a name that has none.
+pub const LATEST: &str = ":latest";
 /// The most clients whose lists are kept at once.
 const CLIENTS: usize = 1024;
 
@@ -43,6 +46,17 @@ impl Listing {
             lists: true,
             fetched: Instant::now(),
         }
+    }
+
+    /// The same of an upstream of this dialect: Ollama knows a model without a tag as its `latest`.
+    pub fn of(dialect: Dialect, entries: Vec<Entry>) -> Self {
+        let mut listing = Self::new(entries);
+        if dialect == Dialect::Ollama {
+            let untagged = listing.ids.iter().filter_map(|id| id.strip_suffix(LATEST));
+            let untagged: Vec<_> = untagged.map(str::to_owned).collect();
+            listing.ids.extend(untagged);
+        }
+        listing
     }
 
     /// Of an upstream that has no list.
@@ -222,6 +236,17 @@ mod tests {
 
     fn listing() -> Arc<Listing> {
         Arc::new(Listing::new(Vec::new()))
+    }
+
+    #[test]
+    fn a_name_without_a_tag_is_not_missing_on_an_ollamas_list() {
+        let entry = |id: &str| Entry::from_iter([("id".to_owned(), id.into())]);
+        let entries = vec![entry("llama3:latest"), entry("qwen3:8b")];
+        let listing = Listing::of(Dialect::Ollama, entries.clone());
+        assert!(!listing.lacks("llama3") && !listing.lacks("llama3:latest"));
+        assert!(listing.lacks("qwen3"));
+        assert!(Listing::of(Dialect::OpenAI, entries).lacks("llama3"));
+        assert!(!Listing::none().lacks("anything"));
     }
 
     #[tokio::test]

@@ -1,0 +1,306 @@
+//! A call for vectors whose client and backend speak different dialects: what is sent, and what the client gets.
+
+use std::cell::OnceCell;
+
+use bytes::Bytes;
+use dragoman_crds::Dialect;
+use dragoman_dialects::form::{EmbeddingRequest, Garbage, Malformed};
+use dragoman_dialects::ollama::{self, measure};
+use dragoman_dialects::{Context, EmbeddingCodec, Path, Target, Wire, openai};
+use http::{HeaderValue, Response, StatusCode, header};
+use jiff::Timestamp;
+
+use super::body::Body;
+use super::dispatch::Asked;
+use super::error::Refusal;
+use super::path::Operation;
+use super::reply::respond;
+use super::translated::{self, Ends};
+use super::{headers, mirror};
+use crate::state::backend::Backend;
+use crate::upstream::Reply;
+
+/// The longest reply that is read.
+const LONGEST: usize = 64 << 20;
+
+/// A form of requests for vectors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// OpenAI's.
+    OpenAi,
+    /// Ollama's `/api/embed`.
+    Embed,
+    /// Ollama's `/api/embeddings`, which takes one prompt.
+    Embeddings,
+}
+
+impl Form {
+    /// The form of an operation; none of one that asks for no vectors.
+    pub(crate) fn of(operation: Operation<'_>) -> Option<Self> {
+        match operation {
+            Operation::Embeddings => Some(Self::OpenAi),
+            Operation::OllamaEmbed => Some(Self::Embed),
+            Operation::OllamaEmbeddings => Some(Self::Embeddings),
+            _ => None,
+        }
+    }
+
+    fn codec(self) -> &'static dyn EmbeddingCodec {
+        match self {
+            Self::OpenAi => &openai::Embeddings,
+            Self::Embed => &ollama::Embed,
+            Self::Embeddings => &ollama::Embeddings,
+        }
+    }
+
+    /// The dialect whose errors it has.
+    fn wire(self) -> Wire {
+        match self {
+            Self::OpenAi => Wire::Chat,
+            Self::Embed | Self::Embeddings => Wire::OllamaChat,
+        }
+    }
+
+    /// Where a backend takes it, below the base URL.
+    pub(crate) fn path(self) -> &'static str {
+        match self {
+            Self::OpenAi => "/embeddings",
+            Self::Embed => "/api/embed",
+            Self::Embeddings => "/api/embeddings",
+        }
+    }
+}
+
+/// A client's request for vectors: read once, however many backends of another dialect are tried.
+pub(crate) struct Vectors<'a> {
+    client: Form,
+    body: &'a Bytes,
+    form: OnceCell<Result<EmbeddingRequest, Malformed>>,
+    started: Timestamp,
+}
+
+impl<'a> Vectors<'a> {
+    pub(crate) fn new(client: Form, body: &'a Bytes) -> Self {
+        Self {
+            client,
+            body,
+            form: OnceCell::new(),
+            started: Timestamp::now(),
+        }
+    }
+
+    /// The form in which a backend is asked; none where it speaks the client's.
+    ///
+    /// # Errors
+    /// 400, where its dialect has no vectors.
+    pub(crate) fn upstream(&self, backend: &Backend) -> Result<Option<Form>, Refusal> {
+        match (backend.dialect, self.client) {
+            (Dialect::OpenAI, Form::OpenAi) | (Dialect::Ollama, Form::Embed | Form::Embeddings) => {
+                Ok(None)
+            }
+            (Dialect::OpenAI, _) => Ok(Some(Form::OpenAi)),
+            (Dialect::Ollama, Form::OpenAi) => Ok(Some(Form::Embed)),
+            (Dialect::Anthropic, _) => {
+                let message = "The model's backend speaks Anthropic, which has no embeddings; call a model whose backend speaks OpenAI or Ollama. See https://docs.claude.com/en/docs/build-with-claude/embeddings.";
+                let status = StatusCode::BAD_REQUEST;
+                Err(Refusal {
+                    param: Some("model".into()),
+                    ..Refusal::client(status, "unsupported_by_upstream", message)
+                })
+            }
+        }
+    }
+
+    fn form(&self) -> &Result<EmbeddingRequest, Malformed> {
+        let read = || self.client.codec().read_request(self.body, Path::default());
+        self.form.get_or_init(read)
+    }
+
+    /// The body for a backend that knows the model as `model`.
+    ///
+    /// # Errors
+    /// 400, where the client's dialect is spoken wrongly or the upstream's cannot express the request.
+    pub(crate) fn write(&self, upstream: Form, model: &str) -> Result<Bytes, Refusal> {
+        let form = self.form().as_ref().map_err(translated::malformed)?;
+        let target = Target {
+            model,
+            stream: false,
+        };
+        let written = upstream.codec().write_request(form, target);
+        let written = written.map_err(|refused| {
+            let field = self.client.codec().name_of(&refused.field);
+            translated::inexpressible(field, &refused)
+        })?;
+        Ok(written.into())
+    }
+
+    /// Passes on what a backend answered. `model` is what the reply shall name instead of the upstream's.
+    ///
+    /// # Errors
+    /// 502 when the reply cannot be read.
+    pub(crate) async fn answer(
+        &self,
+        reply: Reply,
+        upstream: Form,
+        asked: &Asked,
+        (name, backend): (&str, &Backend),
+        model: Option<String>,
+    ) -> Result<Response<Body>, Refusal> {
+        let id = asked.id.to_string();
+        if reply.status.as_u16() >= 400 {
+            let ends = Ends {
+                client: self.client.wire(),
+                upstream: upstream.wire(),
+            };
+            return Ok(mirror::in_dialect(reply, backend, ends, &id).await);
+        }
+        let Reply {
+            status,
+            mut headers,
+            body,
+            ..
+        } = reply;
+        headers::downstream(&mut headers);
+        for name in [
+            header::CONTENT_LENGTH,
+            header::CONTENT_ENCODING,
+            header::ETAG,
+        ] {
+            headers.remove(name);
+        }
+        let json = HeaderValue::from_static("application/json");
+        headers.insert(header::CONTENT_TYPE, json);
+        let said = body
+            .collect(LONGEST)
+            .await
+            .map_err(|fault| Refusal::upstream(name, &fault))?;
+        let said =
+            said.ok_or_else(|| translated::unreadable(name, "sent a reply that is too long"))?;
+        let written = self.rewritten(upstream, &said, id, model);
+        let written = written.map_err(|garbage| translated::garbage(name, &garbage))?;
+        Ok(respond(status, headers, Body::whole(written.into())))
+    }
+
+    fn rewritten(
+        &self,
+        upstream: Form,
+        said: &[u8],
+        request_id: String,
+        model: Option<String>,
+    ) -> Result<Vec<u8>, Garbage> {
+        let mut reply = upstream.codec().read_reply(said)?;
+        let form = self.form().as_ref().ok();
+        let (asked_for, wanted) = match form {
+            Some(form) => (form.model.clone(), form.inputs.len()),
+            None => (String::new(), reply.vectors.len()),
+        };
+        if reply.vectors.len() != wanted {
+            let got = reply.vectors.len();
+            let message = format!("{wanted} vectors were asked for, and {got} came.");
+            return Err(Garbage::new(message, said));
+        }
+        // Only Ollama's replies tell times, and its own server measures them itself.
+        measure::fill(&mut reply.usage, self.started, Timestamp::now());
+        let context = Context {
+            request_id,
+            model: model.or(reply.model.take()).unwrap_or(asked_for),
+            started: self.started,
+            stream_usage: false,
+            reasoning: false,
+            echo: serde_json::Map::new(),
+        };
+        let base64 = form.is_some_and(|form| form.base64);
+        Ok(self.client.codec().write_reply(&reply, base64, &context))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn across(client: Form, body: &str, upstream: Form, said: &str) -> (String, String) {
+        let body = Bytes::from(body.to_owned());
+        let vectors = Vectors::new(client, &body);
+        let sent = vectors.write(upstream, "up").unwrap();
+        let got = vectors.rewritten(upstream, said.as_bytes(), "id".into(), None);
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        (text(&sent), text(&got.unwrap()))
+    }
+
+    #[test]
+    fn openais_request_becomes_ollamas_and_its_vectors_come_back_in_order() {
+        let (sent, got) = across(
+            Form::OpenAi,
+            r#"{"model":"m","input":["a","b"],"dimensions":2}"#,
+            Form::Embed,
+            r#"{"model":"up","embeddings":[[0.5,1.0],[2.50,3]],"prompt_eval_count":4}"#,
+        );
+        assert_eq!(sent, r#"{"model":"up","input":["a","b"],"dimensions":2}"#);
+        assert_eq!(
+            got,
+            r#"{"object":"list","data":[{"object":"embedding","index":0,"embedding":[0.5,1.0]},{"object":"embedding","index":1,"embedding":[2.5,3]}],"model":"up","usage":{"prompt_tokens":4,"total_tokens":4}}"#
+        );
+    }
+
+    #[test]
+    fn base64_is_made_of_ollamas_numbers_for_a_client_that_wants_it() {
+        let (sent, got) = across(
+            Form::OpenAi,
+            r#"{"model":"m","input":"a","encoding_format":"base64"}"#,
+            Form::Embed,
+            r#"{"model":"up","embeddings":[[0.5,1.0]]}"#,
+        );
+        assert_eq!(sent, r#"{"model":"up","input":"a"}"#);
+        let got: serde_json::Value = serde_json::from_str(&got).unwrap();
+        assert_eq!(got["data"][0]["embedding"], "AAAAPwAAgD8=");
+    }
+
+    #[test]
+    fn each_of_ollamas_requests_becomes_openais_and_is_answered_in_its_own_form() {
+        let said = r#"{"data":[{"index":0,"embedding":[0.25]}],"model":"up","usage":{"prompt_tokens":3,"total_tokens":3}}"#;
+        let (sent, got) = across(
+            Form::Embed,
+            r#"{"model":"m","input":"a","keep_alive":"5m","options":{"num_ctx":9}}"#,
+            Form::OpenAi,
+            said,
+        );
+        assert_eq!(sent, r#"{"model":"up","input":"a"}"#);
+        let got: serde_json::Value = serde_json::from_str(&got).unwrap();
+        assert_eq!(
+            (&got["model"], &got["embeddings"][0][0]),
+            (&"up".into(), &0.25.into())
+        );
+        assert_eq!(got["prompt_eval_count"], 3);
+        assert!(got["total_duration"].is_u64(), "{got}");
+        let older = r#"{"model":"m","prompt":"a"}"#;
+        let (sent, got) = across(Form::Embeddings, older, Form::OpenAi, said);
+        assert_eq!(sent, r#"{"model":"up","input":"a"}"#);
+        assert_eq!(got, r#"{"embedding":[0.25]}"#);
+    }
+
+    #[test]
+    fn what_the_upstream_cannot_express_is_refused_by_the_clients_name_of_it() {
+        let body = Bytes::from(r#"{"model":"m","input":[[1,2]]}"#);
+        let refused = Vectors::new(Form::OpenAi, &body).write(Form::Embed, "up");
+        let refused = refused.unwrap_err();
+        assert_eq!(
+            (refused.status.as_u16(), refused.param.as_deref()),
+            (400, Some("input[0]"))
+        );
+        let body = Bytes::from(r#"{"model":"m"}"#);
+        let refused = Vectors::new(Form::OpenAi, &body).write(Form::Embed, "up");
+        assert_eq!(refused.unwrap_err().param.as_deref(), Some("input"));
+    }
+
+    #[test]
+    fn a_reply_with_too_few_vectors_is_not_passed_on() {
+        let body = Bytes::from(r#"{"model":"m","input":["a","b"]}"#);
+        let vectors = Vectors::new(Form::OpenAi, &body);
+        let said = br#"{"embeddings":[[1]]}"#;
+        assert!(
+            vectors
+                .rewritten(Form::Embed, said, "id".into(), None)
+                .is_err()
+        );
+    }
+}

@@ -1,0 +1,58 @@
+//! What Ollama's clients ask besides conversations, vectors and lists: what a model is, and to change which models there are.
+//!
+//! Source: [Ollama's API reference](https://docs.ollama.com/api).
+
+use dragoman_dialects::models::ollama;
+use http::{Response, StatusCode};
+use hyper::body::Incoming;
+
+use super::body::Body;
+use super::content::refuse_encoded;
+use super::dispatch::Asked;
+use super::error::Refusal;
+use super::{call, intake, listings, models, relay};
+use crate::state::listing::LATEST;
+
+/// Answers `POST /api/show` from the list.
+///
+/// # Errors
+/// 400 for a body that names no model, 404 for one that is not listed.
+pub(crate) async fn show(asked: &Asked, body: Incoming) -> Result<Response<Body>, Refusal> {
+    call::names(asked.route())?;
+    refuse_encoded(&asked.headers())?;
+    let body = intake::whole(body, asked.state.proxy.body_bytes).await?;
+    let Some(name) = ollama::asked(&body) else {
+        let message = "The request's body has no \"model\", or it is not a string.";
+        return Err(Refusal {
+            param: Some("model".into()),
+            ..Refusal::client(StatusCode::BAD_REQUEST, "missing_model", message)
+        });
+    };
+    // Its own command asks for names as people type them, without a tag.
+    let entry = models::find(asked, &[&name, &format!("{name}{LATEST}")]).await?;
+    Ok(listings::json(&ollama::show(&listings::form(entry))))
+}
+
+/// Answers what changes which models an Ollama server has: its owner's to do, unless a backend of the route takes it.
+///
+/// # Errors
+/// 403 where none does.
+pub(crate) async fn manage(asked: &Asked, body: Incoming) -> Result<Response<Body>, Refusal> {
+    let route = asked.route();
+    let mut usable = route
+        .backends
+        .iter()
+        .filter_map(|entry| entry.backend.as_ref().ok());
+    if usable.any(|backend| backend.relays(&asked.method, &asked.path)) {
+        return relay::answer(asked, body).await;
+    }
+    call::names(route)?;
+    let message = format!(
+        "{method} {} changes which models a server has, which clients of LLMRoute {} may not. Do it at the server itself, with its own `ollama` command; or have the path listed in spec.relay of its LLMBackend.",
+        asked.shown_path(),
+        route.key,
+        method = asked.method,
+    );
+    let status = StatusCode::FORBIDDEN;
+    Err(Refusal::client(status, "path_not_relayed", message))
+}
