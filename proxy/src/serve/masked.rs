@@ -4,7 +4,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::dispatch::Asked;
 use super::worker::Pinned;
-use crate::state::secrets::Secrets;
+use crate::state::secrets::Needles;
 
 /// Masks a stream piece by piece.
 pub(crate) struct Masked {
@@ -17,7 +17,7 @@ pub(crate) struct Masked {
 }
 
 impl Masked {
-    /// For a reply of the backend that the route knows by this name; none where that has no credential of ours.
+    /// For a good reply of the backend that the route knows by this name; none where that has no credential of ours that is told from words.
     pub(crate) fn of(asked: &Asked, backend: &str) -> Option<Self> {
         let mut backends = asked.route().backends.iter();
         let masked = Self {
@@ -26,13 +26,12 @@ impl Masked {
             backend: backends.position(|entry| entry.name == backend)?,
             held: Bytes::new(),
         };
-        let has_any = masked.secrets().is_some_and(|secrets| !secrets.are_none());
-        has_any.then_some(masked)
+        masked.needles().is_some().then_some(masked)
     }
 
-    fn secrets(&self) -> Option<&Secrets> {
+    fn needles(&self) -> Option<&Needles> {
         let entry = &self.state.routes[self.route].backends[self.backend];
-        entry.backend.as_ref().ok().map(|backend| &backend.masks)
+        entry.backend.as_ref().ok()?.masks.in_streams()
     }
 
     /// What may go on of what has come; nothing, perhaps.
@@ -45,19 +44,20 @@ impl Masked {
             self.held = Bytes::new();
             joined.freeze()
         };
-        let Some(secrets) = self.secrets() else {
+        let Some(needles) = self.needles() else {
             return joined;
         };
-        let mut masked = secrets.mask(joined);
-        let held = secrets.may_go_on(&masked);
-        if held > 0 {
-            self.held = masked.split_off(masked.len() - held);
-        }
+        let (masked, held) = needles.mask_piece(joined);
+        self.held = held;
         masked
     }
 
-    /// What was held back, when nothing follows.
+    /// What was held back, when nothing follows: a whole secret, perhaps, that might have been the beginning of another.
     pub(crate) fn rest(&mut self) -> Bytes {
-        std::mem::take(&mut self.held)
+        let held = std::mem::take(&mut self.held);
+        match self.needles() {
+            Some(needles) => needles.mask(held),
+            None => held,
+        }
     }
 }

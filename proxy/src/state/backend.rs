@@ -248,12 +248,14 @@ fn masks(
     secrets: &[HeaderName],
 ) -> Secrets {
     let key = match credential {
-        Credential::Key(_, value) => Some(value),
+        Credential::Key(name, value) => Some((name, value)),
         Credential::None | Credential::Passthrough => None,
     };
     let headers = headers.iter().filter(|(name, _)| secrets.contains(name));
-    let values = key.into_iter().chain(headers.map(|(_, value)| value));
-    Secrets::of(values.map(HeaderValue::as_bytes))
+    let values = key
+        .into_iter()
+        .chain(headers.map(|(name, value)| (name, value)));
+    Secrets::of(values.map(|(name, value)| (name, value.as_bytes())))
 }
 
 fn covers(allowed: &RelayItem, path: &str) -> bool {

@@ -138,3 +138,23 @@ async fn the_account_that_a_client_means_is_none_of_our_keys() {
         assert_eq!(seen.header("openai-beta"), Some("assistants=v2"));
     }
 }
+
+#[tokio::test]
+async fn a_word_that_is_a_configured_headers_value_too_stays_in_streams() {
+    let simulator = simulator().await;
+    let mut item = backend_at(&simulator);
+    item.headers = ["team", "of our own"]
+        .into_iter()
+        .zip(["x-team", "x-owner"])
+        .map(|(value, name)| HeaderItem {
+            name: name.into(),
+            value: Secret::new(value),
+            secret: true,
+        })
+        .collect();
+    let proxy = Proxy::start(referred(item));
+    let got = proxy.stream("echo", "a team of our own").await;
+    let text = got.text();
+    assert!(text.contains("team") && text.contains("own"), "{text}");
+    assert!(!text.contains("[masked]"), "{text}");
+}
