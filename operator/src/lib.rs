@@ -14,6 +14,7 @@ pub mod installation_owner;
 pub mod lease;
 pub mod metrics;
 pub mod operator;
+mod patience;
 pub mod pki;
 pub mod push;
 pub mod schedule;

@@ -19,6 +19,7 @@ use crate::core::{Core, Inputs};
 use crate::installation_owner::installation_owner;
 use crate::lease::{Candidate, Role};
 use crate::metrics::Metrics;
+use crate::patience::bounded;
 use crate::pki::Keeper;
 use crate::push::{Keyring, Server};
 use crate::watch::backoff::Backoff;
@@ -166,7 +167,7 @@ async fn load_keeper(
     loop {
         let fault = tokio::select! {
             () = stop.cancelled() => return None,
-            loaded = load() => match loaded {
+            loaded = bounded(load()) => match loaded {
                 Ok(loaded) => return Some(loaded),
                 Err(fault) => fault,
             },

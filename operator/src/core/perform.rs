@@ -1,4 +1,4 @@
-//! Performs jobs against the API server.
+//! Performs jobs against the API server. Each has its end: a job that hangs would keep a place that others wait for.
 
 use dragoman_config::{ObjectKey, SecretData};
 use k8s_openapi::api::core::v1::Secret;
@@ -9,6 +9,7 @@ use super::{Done, Job};
 use crate::children::Child;
 use crate::children::apply::{apply, settle_service};
 use crate::metrics::Metrics;
+use crate::patience::{PATIENCE, bounded};
 use crate::status::{tell, write};
 
 /// Performs one job.
@@ -20,7 +21,7 @@ pub(super) async fn perform(
 ) -> Done {
     match job {
         Job::ReadSecret(name) => {
-            let data = read_secret(client, &name).await;
+            let data = bounded(read_secret(client, &name)).await;
             Done::ReadSecret(name, data)
         }
         Job::ApplyProxy { proxy, children } => apply_all(client, metrics, proxy, children).await,
@@ -31,17 +32,19 @@ pub(super) async fn perform(
             route_uid,
         } => {
             let known = known.map(|known| *known);
-            let settled = settle_service(client, &route, known, &wanted, &route_uid).await;
+            let settled = settle_service(client, &route, known, &wanted, &route_uid);
+            let settled = bounded(settled).await;
             count(metrics, &metrics.object_writes, settled.is_ok());
             Done::SettleService(route, settled)
         }
         Job::WriteStatus { key, after } => {
-            let written = write(client, &key, &after).await;
+            let written = bounded(write(client, &key, &after)).await;
             count(metrics, &metrics.status_writes, written.is_ok());
             Done::WriteStatus(key, after, written)
         }
         Job::Tell { key, uid, news } => {
-            tell(recorder, &key, uid, news).await;
+            // Given up like any event that is not recorded.
+            let _ = tokio::time::timeout(PATIENCE, tell(recorder, &key, uid, news)).await;
             Done::Told(key)
         }
     }
@@ -67,7 +70,7 @@ async fn apply_all(
 ) -> Done {
     let mut written = Vec::with_capacity(children.len());
     for child in children {
-        let applied = apply(client, &child).await;
+        let applied = bounded(apply(client, &child)).await;
         count(metrics, &metrics.object_writes, applied.is_ok());
         match applied {
             Ok(metadata) => written.push((child.source, metadata)),
@@ -112,5 +115,62 @@ async fn read_secret(client: &Client, name: &ObjectKey) -> kube::Result<SecretDa
             Ok(SecretData::Missing)
         }
         Err(fault) => Err(fault),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::status::News;
+    use kube::runtime::events::Reporter;
+    use serde_json::json;
+
+    /// A client whose API server takes requests and answers none.
+    fn hung() -> Client {
+        let service = tower::service_fn(|_: http::Request<kube::client::Body>| {
+            std::future::pending::<
+                Result<http::Response<kube::client::Body>, std::convert::Infallible>,
+            >()
+        });
+        Client::new(service, "default")
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn every_job_ends_although_the_api_server_hangs() {
+        let client = hung();
+        let recorder = Recorder::new(client.clone(), Reporter::from("test"));
+        let metrics = Metrics::new();
+        let name = ObjectKey::new("team-a", "chat");
+        let key = dragoman_config::Key::new(dragoman_config::Kind::Route, "team-a", "chat");
+        let child = || Child {
+            source: crate::watch::Source::Deployments,
+            value: json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "chat", "namespace": "team-a"}}),
+        };
+        let news = News {
+            ready: "True".into(),
+            reason: "Ready".into(),
+            message: String::new(),
+        };
+        let jobs = [
+            Job::ReadSecret(name.clone()),
+            Job::ApplyProxy {
+                proxy: name.clone(),
+                children: vec![child(), child()],
+            },
+            Job::WriteStatus {
+                key: key.clone(),
+                after: json!({}),
+            },
+            Job::Tell {
+                key,
+                uid: "u".into(),
+                news,
+            },
+        ];
+        for job in jobs {
+            let begun = tokio::time::Instant::now();
+            let done = perform(&client, &recorder, &metrics, job).await;
+            assert!(begun.elapsed() <= PATIENCE * 2, "{done:?}");
+        }
     }
 }

@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 
 use super::{Authorities, BadAuthority, BadStore, Identity};
 use crate::children::labels::FIELD_MANAGER;
+use crate::patience::bounded;
 
 /// The Secret's name, in the operator's namespace.
 pub const SECRET: &str = "dragoman-operator-ca";
@@ -81,7 +82,7 @@ impl Keeper {
         loop {
             let renewal = Duration::try_from(self.renewal - Timestamp::now()).unwrap_or_default();
             let _ = tokio::time::timeout(INTERVAL.min(renewal), changed.notified()).await;
-            if let Err(fault) = self.look(leads()).await {
+            if let Err(fault) = bounded(self.look(leads())).await {
                 tracing::error!(%fault, "the push server's certificates could not be renewed; it is tried again");
                 tokio::time::sleep(Duration::from_secs(10)).await;
             }

@@ -1,13 +1,15 @@
 //! The cluster's keys: fetched again and again, and at once when a token needs one that is not known.
 //!
 //! A key that the cluster withdraws is believed for [`REFRESH`] at most, while the API server answers. While it does not,
-//! the keys that are known stay good for [`LONGEST`]: an outage locks nobody out, and no key is believed for ever.
+//! the keys that are known stay good for [`LONGEST`]: an outage locks nobody out, and no key is believed for ever. One that
+//! hangs is as good as away: a fetch is given up, and nobody waits for it longer than that.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use dragoman_config::wire;
-use futures::future::BoxFuture;
+use futures::FutureExt;
+use futures::future::{BoxFuture, Shared};
 use jiff::Timestamp;
 use kube::Client;
 use parking_lot::Mutex;
@@ -15,6 +17,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::{Claims, Keys, Rejection};
+use crate::patience::PATIENCE;
 use crate::watch::backoff::Backoff;
 
 /// How often keys are fetched at most, because of tokens: a flood of bad ones is not the API server's problem.
@@ -54,11 +57,22 @@ struct Attempt {
     fault: Option<String>,
 }
 
+/// A fetch that is under way: whoever needs keys waits for the same one.
+type UnderWay = Shared<BoxFuture<'static, Result<Arc<Keys>, String>>>;
+
+/// What is known at a moment.
+#[derive(Default)]
+struct State {
+    known: Option<Known>,
+    last: Option<Attempt>,
+    under_way: Option<UnderWay>,
+}
+
 /// The keys of a cluster.
 pub struct Keyring {
     fetch: Box<Fetch>,
-    known: Mutex<Option<Known>>,
-    last: tokio::sync::Mutex<Option<Attempt>>,
+    /// Never locked while somebody waits.
+    state: Arc<Mutex<State>>,
 }
 
 impl Keyring {
@@ -77,8 +91,7 @@ impl Keyring {
     ) -> Self {
         Self {
             fetch: Box::new(fetch),
-            known: Mutex::default(),
-            last: tokio::sync::Mutex::default(),
+            state: Arc::default(),
         }
     }
 
@@ -87,7 +100,7 @@ impl Keyring {
         let mut backoff = Backoff::new(RETRY, LONGEST_RETRY);
         let mut failing = false;
         loop {
-            let wait = match self.ask(&mut *self.last.lock().await).await {
+            let wait = match self.ask().await {
                 Ok(_) => {
                     if std::mem::take(&mut failing) {
                         tracing::info!("the cluster's keys are fetched again");
@@ -107,7 +120,7 @@ impl Keyring {
         }
     }
 
-    /// Verifies a proxy's token.
+    /// Verifies a proxy's token; it takes no longer than one fetch of keys may.
     ///
     /// # Errors
     /// [`Unverified`].
@@ -126,51 +139,88 @@ impl Keyring {
 
     /// The keys that are known, unless they are too old.
     fn believed(&self) -> Option<Arc<Keys>> {
-        let known = self.known.lock();
-        let fresh = known
+        self.state.lock().believed()
+    }
+
+    /// Fetches keys because `known` did not do, once for all who wait, and not again for a while.
+    async fn refresh(&self, known: Option<Arc<Keys>>) -> Result<Arc<Keys>, Unverified> {
+        if let Some(settled) = self.state.lock().settled(known.as_ref()) {
+            return settled.map_err(Unverified::NoKeys);
+        }
+        self.ask().await
+    }
+
+    /// Fetches keys, or joins who does.
+    async fn ask(&self) -> Result<Arc<Keys>, Unverified> {
+        let fetched = {
+            let mut state = self.state.lock();
+            let under_way = state.under_way.take();
+            // One that ended without a word, which no fetch should, is not waited for.
+            let under_way = under_way.filter(|fetch| fetch.peek().is_none());
+            let under_way = under_way.unwrap_or_else(|| self.begin());
+            state.under_way = Some(under_way.clone());
+            under_way
+        };
+        fetched.await.map_err(Unverified::NoKeys)
+    }
+
+    /// Begins a fetch. It goes on although nobody waits for it any more: what it brings is news all the same.
+    fn begin(&self) -> UnderWay {
+        let fetch = tokio::time::timeout(PATIENCE, (self.fetch)());
+        let state = Arc::clone(&self.state);
+        let fetching = tokio::spawn(async move {
+            let fetched = fetch.await.unwrap_or_else(|_| {
+                Err(format!("the API server did not answer within {PATIENCE:?}"))
+            });
+            state.lock().fetched(fetched.map(Arc::new))
+        });
+        fetching
+            .map(|ended| ended.unwrap_or_else(|fault| Err(fault.to_string())))
+            .boxed()
+            .shared()
+    }
+}
+
+impl State {
+    fn believed(&self) -> Option<Arc<Keys>> {
+        let fresh = self
+            .known
             .as_ref()
             .filter(|known| known.since.elapsed() < LONGEST);
         fresh.map(|known| Arc::clone(&known.keys))
     }
 
-    /// Fetches keys because `known` did not do, once for all who wait, and not again for a while.
-    async fn refresh(&self, known: Option<Arc<Keys>>) -> Result<Arc<Keys>, Unverified> {
-        let mut last = self.last.lock().await;
+    /// What to tell who finds that `known` does not do, if nothing is to be fetched for that.
+    fn settled(&self, known: Option<&Arc<Keys>>) -> Option<Result<Arc<Keys>, String>> {
         match (self.believed(), known) {
-            (Some(current), Some(known)) if !Arc::ptr_eq(&current, &known) => return Ok(current),
-            (Some(current), None) => return Ok(current),
-            (current, _) => match (&*last, current) {
-                (
-                    Some(Attempt {
-                        at,
-                        fault: Some(fault),
-                    }),
-                    _,
-                ) if at.elapsed() < RETRY => {
-                    return Err(Unverified::NoKeys(fault.clone()));
+            (Some(current), Some(known)) if !Arc::ptr_eq(&current, known) => Some(Ok(current)),
+            (Some(current), None) => Some(Ok(current)),
+            (current, _) => {
+                let last = self.last.as_ref()?;
+                match (&last.fault, current) {
+                    (Some(fault), _) if last.at.elapsed() < RETRY => Some(Err(fault.clone())),
+                    (None, Some(current)) if last.at.elapsed() < INTERVAL => Some(Ok(current)),
+                    _ => None,
                 }
-                (Some(Attempt { at, fault: None }), Some(current)) if at.elapsed() < INTERVAL => {
-                    return Ok(current);
-                }
-                _ => {}
-            },
+            }
         }
-        self.ask(&mut last).await
     }
 
-    async fn ask(&self, last: &mut Option<Attempt>) -> Result<Arc<Keys>, Unverified> {
-        let fetched = (self.fetch)().await;
+    /// Takes in what a fetch brought.
+    fn fetched(&mut self, fetched: Result<Arc<Keys>, String>) -> Result<Arc<Keys>, String> {
         let at = Instant::now();
-        *last = Some(Attempt {
+        self.under_way = None;
+        self.last = Some(Attempt {
             at,
             fault: fetched.as_ref().err().cloned(),
         });
-        let keys = Arc::new(fetched.map_err(Unverified::NoKeys)?);
-        *self.known.lock() = Some(Known {
-            keys: Arc::clone(&keys),
-            since: at,
-        });
-        Ok(keys)
+        if let Ok(keys) = &fetched {
+            self.known = Some(Known {
+                keys: Arc::clone(keys),
+                since: at,
+            });
+        }
+        fetched
     }
 }
 
@@ -228,7 +278,7 @@ mod tests {
         let new = Cluster::new("new");
         let token = token_of(&new);
         let (ring, ..) = ring(new);
-        *ring.known.lock() = Some(Known {
+        ring.state.lock().known = Some(Known {
             keys: Arc::new(old.keys()),
             since: Instant::now(),
         });
@@ -247,7 +297,7 @@ mod tests {
         }
         assert_eq!(asked.load(Ordering::SeqCst), 1);
         away.store(true, Ordering::SeqCst);
-        *ring.known.lock() = None;
+        ring.state.lock().known = None;
         for _ in 0..10 {
             assert!(matches!(
                 ring.verify(&token).await,
@@ -272,7 +322,7 @@ mod tests {
         let withdrawn = Cluster::new("old");
         let token = token_of(&withdrawn);
         let (ring, ..) = ring(Cluster::new("new"));
-        *ring.known.lock() = Some(Known {
+        ring.state.lock().known = Some(Known {
             keys: Arc::new(withdrawn.keys()),
             since: Instant::now(),
         });
@@ -312,5 +362,46 @@ mod tests {
         pass(LONGEST_RETRY + moment).await;
         assert!(ring.verify(&token).await.is_ok());
         keeping.abort();
+    }
+
+    /// A ring whose API server hangs while the switch is on.
+    fn hanging(cluster: Cluster) -> (Arc<Keyring>, Arc<AtomicBool>) {
+        let hangs = Arc::new(AtomicBool::new(true));
+        let switch = Arc::clone(&hangs);
+        let ring = Keyring::new(move || match switch.load(Ordering::SeqCst) {
+            true => std::future::pending().boxed(),
+            false => std::future::ready(Ok(cluster.keys())).boxed(),
+        });
+        (Arc::new(ring), hangs)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_hung_api_server_keeps_no_proxy_waiting_and_does_not_stop_the_refresh() {
+        let cluster = Cluster::new("k1");
+        let token = token_of(&cluster);
+        let (ring, hangs) = hanging(cluster);
+        let keeper = Arc::clone(&ring);
+        let keeping = tokio::spawn(async move { keeper.keep().await });
+        let begun = Instant::now();
+        let verdicts = (0..50).map(|_| ring.verify(&token));
+        for verdict in futures::future::join_all(verdicts).await {
+            assert!(matches!(verdict, Err(Unverified::NoKeys(_))), "{verdict:?}");
+        }
+        assert!(begun.elapsed() <= PATIENCE, "{:?}", begun.elapsed());
+        hangs.store(false, Ordering::SeqCst);
+        pass(PATIENCE + LONGEST_RETRY).await;
+        assert!(ring.believed().is_some());
+        assert!(ring.verify(&token).await.is_ok());
+        keeping.abort();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_proxy_that_goes_does_not_take_the_fetch_with_it() {
+        let (ring, hangs) = hanging(Cluster::new("k1"));
+        hangs.store(false, Ordering::SeqCst);
+        let asking = ring.verify("a.b.c");
+        assert!(tokio::time::timeout(Duration::ZERO, asking).await.is_err());
+        pass(Duration::from_secs(1)).await;
+        assert!(ring.believed().is_some());
     }
 }
