@@ -1,0 +1,153 @@
+//! `docs/dialects.md`, written from what the tests find. With `UPDATE=1` in the environment it is written instead of compared.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::{env, fs};
+
+use dragoman_dialects::extra::{ENGINE, HARMLESS};
+use dragoman_dialects::form::Effort;
+
+use crate::requests::{Outcome, Refusal, outcome};
+use crate::rules::RULES;
+use crate::wires::{FEATURES, SIDES, Side};
+
+#[test]
+fn the_documentation_of_the_dialects_is_what_they_do() {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs/dialects.md");
+    let document = document();
+    if env::var_os("UPDATE").is_some() {
+        fs::write(&path, &document).unwrap();
+    }
+    let stands = fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        stands == document,
+        "docs/dialects.md is not current; run `UPDATE=1 cargo test -p dragoman-dialects --test matrix` and commit it"
+    );
+}
+
+fn document() -> String {
+    let mut out = head();
+    out.push_str("\n## Rules\n\nThe tables name them by their numbers.\n\n");
+    for rule in &RULES {
+        writeln!(out, "{}. {}", rule.number(), rule.says).unwrap();
+    }
+    out.push_str("\n## Requests\n\n`✓` is translated, `r3` by rule 3, `✗ 7` is refused with [refusal](#refusals) 7. What the first row says goes for those below it.\n");
+    let mut refusals = Refusals::default();
+    for client in &SIDES {
+        requests(client, &mut refusals, &mut out);
+    }
+    refusals.write(&mut out);
+    out
+}
+
+fn head() -> String {
+    let quoted = |names: &[&str]| {
+        let names: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
+        names.join(", ")
+    };
+    let engine = ENGINE.map(|name| name.rsplit('.').next().unwrap());
+    let effort = RULES.iter().find(|rule| rule.name == "effort").unwrap();
+    include_str!("head.md")
+        .replace("{harmless}", &quoted(&HARMLESS))
+        .replace("{engine}", &quoted(&engine))
+        .replace("{effort}", &effort.number().to_string())
+        .replace("{budgets}", &budgets())
+}
+
+fn budgets() -> String {
+    let efforts = [
+        Effort::Minimal,
+        Effort::Low,
+        Effort::Medium,
+        Effort::High,
+        Effort::XHigh,
+    ];
+    let words = efforts.map(|effort| format!("`{}`", effort.as_str()));
+    let tokens = efforts.map(|effort| effort.budget(None).to_string());
+    let head = words.join(" | ");
+    format!(
+        "| effort | {head} |\n|---|{}\n| tokens | {} |",
+        "---|".repeat(5),
+        tokens.join(" | ")
+    )
+}
+
+/// Every refusal once, with all the names that clients have for the field.
+#[derive(Default)]
+struct Refusals(Vec<(Vec<String>, String, Option<&'static str>)>);
+
+impl Refusals {
+    /// Its number.
+    fn number(&mut self, refusal: Refusal) -> usize {
+        let known = self
+            .0
+            .iter()
+            .position(|(_, message, _)| *message == refusal.message);
+        let place = known.unwrap_or_else(|| {
+            self.0.push((Vec::new(), refusal.message, refusal.page));
+            self.0.len() - 1
+        });
+        let names = &mut self.0[place].0;
+        if !names.contains(&refusal.field) {
+            names.push(refusal.field);
+        }
+        place + 1
+    }
+
+    fn write(&self, out: &mut String) {
+        out.push_str("\n## Refusals\n\nThe field is named as the client's dialect calls it.\n\n");
+        for (place, (names, message, page)) in self.0.iter().enumerate() {
+            let names: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
+            let page = page
+                .map(|page| format!(" ([page]({page}))"))
+                .unwrap_or_default();
+            writeln!(out, "{}. {}: {message}{page}", place + 1, names.join(", ")).unwrap();
+        }
+    }
+}
+
+/// The table of a client's requests.
+fn requests(client: &Side, refusals: &mut Refusals, out: &mut String) {
+    writeln!(
+        out,
+        "\n### Clients of {}\n\n`{}`\n",
+        client.title, client.call
+    )
+    .unwrap();
+    let upstreams: Vec<_> = SIDES
+        .iter()
+        .filter(|upstream| upstream.wire != client.wire)
+        .collect();
+    let heads: Vec<_> = upstreams.iter().map(|upstream| upstream.column).collect();
+    writeln!(out, "| | {} |", heads.join(" | ")).unwrap();
+    writeln!(out, "|---|{}", "---|".repeat(heads.len())).unwrap();
+    let mut first = vec![Vec::new(); upstreams.len()];
+    let asked = client.requests();
+    for (feature, body) in &asked {
+        let request = client.read(body.to_string().as_bytes()).unwrap();
+        let mut cells = Vec::new();
+        for (upstream, first) in upstreams.iter().zip(&mut first) {
+            cells.push(match outcome(client, upstream, &request).unwrap() {
+                Outcome::Translated(rules) => {
+                    let mut numbers: Vec<_> = rules.iter().map(|rule| rule.number()).collect();
+                    numbers.retain(|number| !first.contains(number));
+                    if *feature == "text" {
+                        first.clone_from(&numbers);
+                    }
+                    let numbers: Vec<_> =
+                        numbers.iter().map(|number| format!(" r{number}")).collect();
+                    format!("✓{}", numbers.concat())
+                }
+                Outcome::Refused(refusal) => format!("✗ {}", refusals.number(refusal)),
+            });
+        }
+        writeln!(out, "| {feature} | {} |", cells.join(" | ")).unwrap();
+    }
+    let unsaid = FEATURES
+        .iter()
+        .filter(|feature| asked.iter().all(|(said, _)| said != *feature));
+    let unsaid: Vec<_> = unsaid.copied().collect();
+    if !unsaid.is_empty() {
+        writeln!(out, "\nNot said in this dialect: {}.", unsaid.join(", ")).unwrap();
+    }
+}

@@ -1,0 +1,20 @@
+//! Every client's dialect meets every upstream's: what is translated, what is refused, and by which rule something is left out.
+//! `docs/dialects.md` is written from what these tests find.
+//!
+//! - `wires`: the dialects, and their requests in `requests/<wire>.json`: a plain one, and for each feature what it adds.
+//! - `form`: when two requests mean the same.
+//! - `rules`: what a translation may change, each with the sentence that the documentation has for it.
+//! - `requests`: each request written for each upstream, and read again as the upstream reads it.
+//! - `document`: `docs/dialects.md`.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "tests may fail loudly, their fixtures too"
+)]
+
+mod document;
+mod form;
+mod requests;
+mod rules;
+mod wires;

@@ -1,0 +1,128 @@
+//! Each client's requests, written for each upstream and read again as the upstream reads them.
+
+use std::fmt::Write as _;
+
+use dragoman_dialects::form::Request;
+
+use crate::form::meaning;
+use crate::rules::{self, Rule};
+use crate::wires::{SIDES, Side};
+
+/// What becomes of a request.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// It reaches the upstream, changed by these rules alone.
+    Translated(Vec<&'static Rule>),
+    /// It is a 400.
+    Refused(Refusal),
+}
+
+/// What a client is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    /// The field, by the client's name.
+    pub(crate) field: String,
+    pub(crate) message: String,
+    pub(crate) page: Option<&'static str>,
+}
+
+/// A client's request written for an upstream.
+///
+/// # Errors
+/// What the upstream would read otherwise than the request and the rules say.
+pub(crate) fn outcome(
+    client: &Side,
+    upstream: &Side,
+    request: &Request,
+) -> Result<Outcome, String> {
+    let body = match upstream.codec().write_request(request, upstream.target()) {
+        Ok(body) => body,
+        Err(refused) => {
+            return Ok(Outcome::Refused(Refusal {
+                field: client.codec().name_of(&refused.field).into_owned(),
+                message: refused.message,
+                page: refused.source,
+            }));
+        }
+    };
+    let shown = String::from_utf8_lossy(&body);
+    let pair = format!("{} to {}", client.file, upstream.file);
+    let read = upstream
+        .read(&body)
+        .map_err(|fault| format!("{pair} is not read: {fault}\n{shown}"))?;
+    let mut expected = request.clone();
+    let rules = rules::apply(&mut expected, upstream);
+    let (expected, read) = (meaning(expected), meaning(read));
+    if read == expected {
+        return Ok(Outcome::Translated(rules));
+    }
+    let difference = difference(&expected, &read);
+    Err(format!(
+        "{pair} is changed by more than the rules {rules:?} say:\n{difference}{shown}"
+    ))
+}
+
+/// The lines in which two requests differ.
+fn difference(expected: &Request, read: &Request) -> String {
+    let (expected, read) = (format!("{expected:#?}"), format!("{read:#?}"));
+    let (was, is): (Vec<_>, Vec<_>) = (expected.lines().collect(), read.lines().collect());
+    let only = |of: &[&str], other: &[&str], mark: char| -> String {
+        let lines = of.iter().filter(|line| !other.contains(line));
+        lines
+            .map(|line| format!("{mark} {}\n", line.trim()))
+            .collect()
+    };
+    only(&was, &is, '-') + &only(&is, &was, '+')
+}
+
+#[test]
+fn every_request_is_translated_by_the_documented_rules_or_refused_by_the_clients_name_of_a_field() {
+    let mut faults = String::new();
+    for client in &SIDES {
+        for (feature, body) in client.requests() {
+            let request = client.read(body.to_string().as_bytes()).unwrap();
+            for upstream in &SIDES {
+                match outcome(client, upstream, &request) {
+                    Err(fault) => writeln!(faults, "{feature}: {fault}\n").unwrap(),
+                    Ok(Outcome::Translated(_)) => {}
+                    Ok(Outcome::Refused(refusal)) => {
+                        // Whether a field of the client's own can be left out is judged here, all else by the vendor's documentation.
+                        let page =
+                            refusal.page.is_some() || request.extra.contains_key(&refusal.field);
+                        let sound = page
+                            && feature != "text"
+                            && !refusal.field.is_empty()
+                            && refusal.message.ends_with('.');
+                        assert!(
+                            sound,
+                            "{} to {}, {feature}: {refusal:?}",
+                            client.file, upstream.file
+                        );
+                    }
+                }
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{faults}");
+}
+
+#[test]
+fn a_request_of_an_upstreams_own_dialect_loses_nothing() {
+    let mut faults = String::new();
+    for side in &SIDES {
+        for (feature, body) in side.requests() {
+            let request = side.read(body.to_string().as_bytes()).unwrap();
+            let fault = match outcome(side, side, &request) {
+                Ok(Outcome::Translated(rules)) if rules.iter().all(|rule| rule.adds(side.wire)) => {
+                    continue;
+                }
+                Ok(Outcome::Refused(refusal)) if request.extra.contains_key(&refusal.field) => {
+                    continue;
+                }
+                other => format!("{other:?}"),
+            };
+            writeln!(faults, "{}, {feature}: {fault}", side.file).unwrap();
+        }
+    }
+    assert!(faults.is_empty(), "{faults}");
+}

@@ -1,0 +1,393 @@
+//! What a translation may change. Each rule changes the form as a writer and the upstream's reader together do; nothing else may change.
+
+use dragoman_dialects::Wire;
+use dragoman_dialects::form::{Effort, Format, Message, Part, Reasoning, Request, Role, Tool};
+use serde_json::json;
+
+use crate::wires::Side;
+
+/// A rule.
+pub(crate) struct Rule {
+    /// Its name, for tests that fail.
+    pub(crate) name: &'static str,
+    /// What the documentation says.
+    pub(crate) says: &'static str,
+    change: fn(&mut Request, &Side),
+}
+
+impl std::fmt::Debug for Rule {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str(self.name)
+    }
+}
+
+impl Rule {
+    /// Its number in the documentation.
+    pub(crate) fn number(&self) -> usize {
+        1 + RULES
+            .iter()
+            .position(|rule| rule.name == self.name)
+            .unwrap()
+    }
+
+    /// Whether it says to the client's own dialect what goes without saying there.
+    pub(crate) fn adds(&self, wire: Wire) -> bool {
+        match self.name {
+            "limit" | "stored" => true,
+            // To another server of the same dialect the client's own bytes go, so that neither a developer's message nor reasoning is touched.
+            "developer" | "earlier reasoning" => wire == Wire::Chat,
+            _ => false,
+        }
+    }
+}
+
+/// Changes a request as the writer for an upstream may; which rules did.
+pub(crate) fn apply(request: &mut Request, upstream: &Side) -> Vec<&'static Rule> {
+    let mut applied = Vec::new();
+    for rule in &RULES {
+        let before = request.clone();
+        (rule.change)(request, upstream);
+        if *request != before {
+            applied.push(rule);
+        }
+    }
+    applied
+}
+
+pub(crate) static RULES: [Rule; 20] = [
+    Rule {
+        name: "prompt",
+        says: "A plain prompt is the user's message, around which the model's server puts its own template.",
+        change: |request, upstream| {
+            if !takes_prompts(upstream.wire) && upstream.wire != Wire::OllamaGenerate {
+                request.raw = false;
+            }
+        },
+    },
+    Rule {
+        name: "conversation",
+        says: "A conversation of one user's text is sent as a plain prompt. A longer one needs the model's prompt template, which makes one text of it.",
+        change: |request, upstream| request.raw |= takes_prompts(upstream.wire),
+    },
+    Rule {
+        name: "raw",
+        says: "A plain prompt with a suffix or a system message is sent within the model's template: Ollama fills gaps only so.",
+        change: |request, upstream| {
+            let system = request
+                .messages
+                .iter()
+                .any(|message| message.role == Role::System);
+            if upstream.wire == Wire::OllamaGenerate && (request.suffix.is_some() || system) {
+                request.raw = false;
+            }
+        },
+    },
+    Rule {
+        name: "developer",
+        says: "A developer's message is a system message; OpenAI's own reasoning models, by their names, and the Responses API get it as it is.",
+        change: |request, upstream| {
+            if upstream.wire != Wire::Responses {
+                for message in &mut request.messages {
+                    if message.role == Role::Developer {
+                        message.role = Role::System;
+                    }
+                }
+            }
+        },
+    },
+    Rule {
+        name: "limit",
+        says: "Where the upstream must be told a limit, a request without one gets 4096 tokens and what thinking is expected to take (Claude), 1024 (text completions) or 20 (TGI).",
+        change: |request, upstream| {
+            let limit = match upstream.wire {
+                Wire::Messages | Wire::BedrockInvoke | Wire::BedrockText => 4096,
+                Wire::Completions => 1024,
+                Wire::Tgi => 20,
+                _ => return,
+            };
+            request.max_tokens.get_or_insert(limit);
+        },
+    },
+    Rule {
+        name: "stored",
+        says: "The Responses API is told `store: false`, unless the client says otherwise.",
+        change: |request, upstream| {
+            if upstream.wire == Wire::Responses {
+                request.extra.entry("store").or_insert(false.into());
+            }
+        },
+    },
+    Rule {
+        name: "strict",
+        says: "Whether a tool's arguments are constrained to its schema is said to OpenAI's dialects and, where it is so, to Claude's; others have no word for it.",
+        change: |request, upstream| {
+            for tool in &mut request.tools {
+                if let Tool::Function { strict, .. } = tool {
+                    match upstream.wire {
+                        Wire::Chat => {}
+                        // Here, unlike anywhere else, it is the default.
+                        Wire::Responses => *strict = Some(*strict == Some(true)),
+                        _ if claude(upstream.wire) => *strict = strict.filter(|strict| *strict),
+                        _ => *strict = None,
+                    }
+                }
+            }
+        },
+    },
+    Rule {
+        name: "failed result",
+        says: "That a tool failed is left to the text of its result.",
+        change: |request, upstream| {
+            if !claude(upstream.wire) {
+                for part in parts(request) {
+                    if let Part::ToolResult(result) = part {
+                        result.is_error = false;
+                    }
+                }
+            }
+        },
+    },
+    Rule {
+        name: "images first",
+        says: "Images stand before the text of their message, where Ollama puts them.",
+        change: |request, upstream| {
+            if ollama(upstream.wire) {
+                for message in &mut request.messages {
+                    message
+                        .parts
+                        .sort_by_key(|part| !matches!(part, Part::Image { .. }));
+                }
+            }
+        },
+    },
+    Rule {
+        name: "document name",
+        says: "A document's name keeps letters and digits only, others become `-`, and it has none twice; without a name it is `document`.",
+        change: |request, upstream| {
+            if upstream.wire == Wire::BedrockConverse {
+                for part in parts(request) {
+                    if let Part::Document { name, .. } = part {
+                        let plain = name
+                            .as_deref()
+                            .unwrap_or("document")
+                            .replace(|letter: char| !letter.is_ascii_alphanumeric(), "-");
+                        *name = Some(plain);
+                    }
+                }
+            }
+        },
+    },
+    Rule {
+        name: "effort",
+        says: "Reasoning that was asked for in tokens becomes OpenAI's word for about as much: below 4096 `low`, below 16384 `medium`, above `high`. A bare wish to reason or not is left to the model.",
+        change: |request, upstream| {
+            if matches!(upstream.wire, Wire::Chat | Wire::Responses) {
+                let of = |reasoning: &Reasoning| {
+                    let asked = reasoning
+                        .effort
+                        .or(reasoning.budget_tokens.map(Effort::of_budget));
+                    asked.filter(|_| reasoning.enabled != Some(false))
+                };
+                let effort = request.reasoning.as_ref().and_then(of);
+                request.reasoning = effort.map(|effort| Reasoning {
+                    effort: Some(effort),
+                    ..Reasoning::default()
+                });
+            }
+        },
+    },
+    Rule {
+        name: "budget",
+        says: "Reasoning that was asked for in a word gets the budget of the table above at Claude's models that count; a wish without an amount gets `medium`'s.",
+        change: |request, upstream| {
+            if !claude(upstream.wire) {
+                return;
+            }
+            let Some(reasoning) = &mut request.reasoning else {
+                return;
+            };
+            let most = request.max_tokens;
+            let effort = reasoning.effort.unwrap_or(Effort::Medium);
+            let budget = reasoning
+                .budget_tokens
+                .unwrap_or_else(|| effort.budget(most));
+            *reasoning = Reasoning {
+                enabled: Some(reasoning.is_on()),
+                budget_tokens: reasoning.is_on().then_some(budget),
+                ..Reasoning::default()
+            };
+        },
+    },
+    Rule {
+        name: "think",
+        says: "Ollama is told `think` as a word, the nearest of low, medium and high, or as true or false where no word was said.",
+        change: |request, upstream| {
+            if !ollama(upstream.wire) {
+                return;
+            }
+            if let Some(reasoning) = &mut request.reasoning {
+                let on = reasoning.is_on();
+                let effort = reasoning
+                    .effort
+                    .filter(|_| on)
+                    .map(|effort| effort.clamp(Effort::Low, Effort::High));
+                *reasoning = Reasoning {
+                    enabled: effort.is_none().then_some(on),
+                    effort,
+                    ..Reasoning::default()
+                };
+            }
+        },
+    },
+    Rule {
+        name: "no reasoning",
+        says: "The wish not to reason is left out where the upstream's models do not reason by this call; so is, for text completions, the wish to.",
+        change: |request, upstream| {
+            if matches!(
+                upstream.wire,
+                Wire::Completions | Wire::Tgi | Wire::BedrockText
+            ) {
+                request.reasoning = None;
+            }
+        },
+    },
+    Rule {
+        name: "earlier reasoning",
+        says: "Reasoning of earlier turns goes back only where the upstream takes it: Claude takes what bears its signature, the Responses API what is encrypted, Ollama the text.",
+        change: |request, upstream| {
+            let wire = upstream.wire;
+            for message in &mut request.messages {
+                message.parts.retain_mut(|part| match part {
+                    Part::Reasoning {
+                        text,
+                        signature,
+                        encrypted,
+                        id,
+                    } => {
+                        if ollama(wire) {
+                            (*signature, *encrypted, *id) = (None, None, None);
+                            return !text.is_empty();
+                        }
+                        match wire {
+                            Wire::Responses => encrypted.is_some() && id.is_some(),
+                            _ if claude(wire) => {
+                                *id = None;
+                                if signature.is_none() && encrypted.is_some() {
+                                    text.clear();
+                                }
+                                signature.is_some() || encrypted.is_some()
+                            }
+                            _ => false,
+                        }
+                    }
+                    _ => true,
+                });
+            }
+        },
+    },
+    Rule {
+        name: "schema",
+        says: "A schema's name, description and strictness are left out where the upstream has no place for them; OpenAI's dialects, which want a name, get `response`; Claude is always strict.",
+        change: |request, upstream| {
+            let Some(Format::JsonSchema {
+                name,
+                description,
+                strict,
+                ..
+            }) = &mut request.format
+            else {
+                return;
+            };
+            match upstream.wire {
+                Wire::Chat | Wire::Completions | Wire::Responses => {
+                    name.get_or_insert_with(|| "response".into());
+                }
+                Wire::BedrockConverse => *strict = Some(true),
+                Wire::Messages | Wire::BedrockInvoke => {
+                    (*name, *description, *strict) = (None, None, Some(true))
+                }
+                _ => (*name, *description, *strict) = (None, None, None),
+            }
+        },
+    },
+    Rule {
+        name: "user",
+        says: "Who asks is said to OpenAI's dialects and to Anthropic alone.",
+        change: |request, upstream| {
+            let openai = matches!(
+                upstream.wire,
+                Wire::Chat | Wire::Completions | Wire::Responses
+            );
+            if !openai && upstream.wire != Wire::Messages {
+                request.user = None;
+            }
+        },
+    },
+    Rule {
+        name: "cache mark",
+        says: "Marks for Claude's cache go to Claude alone; other servers cache by themselves.",
+        change: |request, upstream| {
+            if !matches!(
+                upstream.wire,
+                Wire::Messages | Wire::BedrockInvoke | Wire::BedrockConverse
+            ) {
+                for part in parts(request) {
+                    if let Part::Text { cache, .. } = part {
+                        *cache = None;
+                    }
+                }
+            }
+        },
+    },
+    Rule {
+        name: "converse mark",
+        says: "Converse has one kind of mark.",
+        change: |request, upstream| {
+            if upstream.wire == Wire::BedrockConverse {
+                for part in parts(request) {
+                    if let Part::Text {
+                        cache: Some(cache), ..
+                    } = part
+                    {
+                        *cache = json!({"type": "ephemeral"});
+                    }
+                }
+            }
+        },
+    },
+    Rule {
+        name: "engine",
+        says: "How a local server runs the model (`num_ctx`, `num_gpu`, …, `keep_alive`) is said to Ollama alone.",
+        change: |request, upstream| {
+            if !ollama(upstream.wire) {
+                request.keep_alive = None;
+                request
+                    .extra
+                    .retain(|name, _| !name.starts_with("options."));
+            }
+        },
+    },
+];
+
+fn takes_prompts(wire: Wire) -> bool {
+    matches!(wire, Wire::Completions | Wire::Tgi)
+}
+
+fn ollama(wire: Wire) -> bool {
+    matches!(wire, Wire::OllamaChat | Wire::OllamaGenerate)
+}
+
+/// Claude with tools and thinking.
+fn claude(wire: Wire) -> bool {
+    matches!(
+        wire,
+        Wire::Messages | Wire::BedrockInvoke | Wire::BedrockConverse
+    )
+}
+
+fn parts(request: &mut Request) -> impl Iterator<Item = &mut Part> {
+    request
+        .messages
+        .iter_mut()
+        .flat_map(|message: &mut Message| &mut message.parts)
+}

@@ -1,0 +1,249 @@
+//! The dialects, and their requests.
+
+use std::fs;
+use std::path::PathBuf;
+
+use dragoman_dialects::form::{Malformed, Request};
+use dragoman_dialects::{Codec, Path, Target, Wire};
+use serde_json::{Map, Value};
+
+/// A dialect in the matrix.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Side {
+    pub(crate) wire: Wire,
+    /// The name of its file of requests.
+    pub(crate) file: &'static str,
+    /// What its clients and servers are called.
+    pub(crate) title: &'static str,
+    /// The call.
+    pub(crate) call: &'static str,
+    /// The head of its column.
+    pub(crate) column: &'static str,
+    /// A model of the upstream's, since some dialects ask models differently.
+    pub(crate) model: &'static str,
+    /// Whether the path names the model.
+    pub(crate) in_path: bool,
+}
+
+const CLAUDE: &str = "anthropic.claude-sonnet-4-5-20250929-v1:0";
+
+pub(crate) const SIDES: [Side; 10] = [
+    Side {
+        wire: Wire::Chat,
+        file: "chat",
+        title: "OpenAI's chat completions",
+        call: "POST /v1/chat/completions",
+        column: "Chat",
+        model: "gpt-4o",
+        in_path: false,
+    },
+    Side {
+        wire: Wire::Completions,
+        file: "completions",
+        title: "OpenAI's text completions",
+        call: "POST /v1/completions",
+        column: "Compl.",
+        model: "gpt-3.5-turbo-instruct",
+        in_path: false,
+    },
+    Side {
+        wire: Wire::Responses,
+        file: "responses",
+        title: "OpenAI's Responses API",
+        call: "POST /v1/responses",
+        column: "Resp.",
+        model: "gpt-4o",
+        in_path: false,
+    },
+    Side {
+        wire: Wire::Messages,
+        file: "messages",
+        title: "Anthropic's messages",
+        call: "POST /v1/messages",
+        column: "Messages",
+        model: "claude-sonnet-4-5",
+        in_path: false,
+    },
+    Side {
+        wire: Wire::OllamaChat,
+        file: "ollama-chat",
+        title: "Ollama's chat",
+        call: "POST /api/chat",
+        column: "O. chat",
+        model: "gpt-oss",
+        in_path: false,
+    },
+    Side {
+        wire: Wire::OllamaGenerate,
+        file: "ollama-generate",
+        title: "Ollama's generate",
+        call: "POST /api/generate",
+        column: "O. gen.",
+        model: "gpt-oss",
+        in_path: false,
+    },
+    Side {
+        wire: Wire::Tgi,
+        file: "tgi",
+        title: "Text Generation Inference",
+        call: "POST /generate",
+        column: "TGI",
+        model: "falcon",
+        in_path: true,
+    },
+    Side {
+        wire: Wire::BedrockInvoke,
+        file: "invoke",
+        title: "Bedrock's invoke with Anthropic's bodies",
+        call: "POST /model/{model}/invoke",
+        column: "Invoke",
+        model: CLAUDE,
+        in_path: true,
+    },
+    Side {
+        wire: Wire::BedrockConverse,
+        file: "converse",
+        title: "Bedrock's Converse",
+        call: "POST /model/{model}/converse",
+        column: "Converse",
+        model: CLAUDE,
+        in_path: true,
+    },
+    Side {
+        wire: Wire::BedrockText,
+        file: "bedrock-text",
+        title: "Bedrock's invoke with Claude 2's text completions",
+        call: "POST /model/{model}/invoke",
+        column: "Claude 2",
+        model: "anthropic.claude-v2:1",
+        in_path: true,
+    },
+];
+
+/// What clients ask, in the order of the tables.
+pub(crate) const FEATURES: [&str; 34] = [
+    "text",
+    "system",
+    "developer",
+    "turns",
+    "no limit",
+    "tools",
+    "one call at a time",
+    "any tool",
+    "forced tool",
+    "calls and results",
+    "failed result",
+    "vendor tool",
+    "image inline",
+    "image URL",
+    "document",
+    "audio",
+    "reasoning",
+    "no reasoning",
+    "earlier reasoning",
+    "JSON schema",
+    "JSON object",
+    "sampling",
+    "hot",
+    "top_k",
+    "stop",
+    "n = 2",
+    "seed",
+    "logprobs",
+    "penalties",
+    "suffix",
+    "user",
+    "cache mark",
+    "engine",
+    "unknown field",
+];
+
+impl Side {
+    pub(crate) fn codec(&self) -> &'static dyn Codec {
+        self.wire.codec()
+    }
+
+    /// Its requests: the plain one first, then each with what its feature adds.
+    pub(crate) fn requests(&self) -> Vec<(&'static str, Value)> {
+        let mut patches = self.patches();
+        let plain = patches.shift_remove("text").unwrap();
+        let mut requests = vec![("text", plain.clone())];
+        for feature in FEATURES {
+            if let Some(patch) = patches.shift_remove(feature) {
+                let mut request = plain.clone();
+                merge(&mut request, patch);
+                requests.push((feature, request));
+            }
+        }
+        assert!(
+            patches.is_empty(),
+            "{}: no such feature: {patches:?}",
+            self.file
+        );
+        requests
+    }
+
+    fn patches(&self) -> Map<String, Value> {
+        // Bedrock's bodies of Anthropic's differ in the version that they name and in the path that names the model.
+        let bedrock = self.wire == Wire::BedrockInvoke;
+        let file = if bedrock { "messages" } else { self.file };
+        let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/matrix/requests");
+        let path = root.join(file).with_extension("json");
+        let text =
+            fs::read_to_string(&path).unwrap_or_else(|fault| panic!("{}: {fault}", path.display()));
+        let mut patches: Map<String, Value> = serde_json::from_str(&text).unwrap();
+        if bedrock {
+            patches.shift_remove("user");
+            let plain = patches["text"].as_object_mut().unwrap();
+            plain.shift_remove("model");
+            plain.insert("anthropic_version".into(), "bedrock-2023-05-31".into());
+        }
+        patches
+    }
+
+    pub(crate) fn read(&self, body: &[u8]) -> Result<Request, Malformed> {
+        let path = Path {
+            model: self.in_path.then_some(self.model),
+            stream: None,
+        };
+        self.codec().read_request(body, path)
+    }
+
+    pub(crate) fn target(&self) -> Target<'static> {
+        Target {
+            model: self.model,
+            stream: false,
+        }
+    }
+}
+
+/// Adds what a patch says, as [RFC 7396](https://www.rfc-editor.org/rfc/rfc7396) has it: objects member by member, `null` takes away.
+pub(crate) fn merge(into: &mut Value, patch: Value) {
+    match (into, patch) {
+        (Value::Object(into), Value::Object(patch)) => {
+            for (name, value) in patch {
+                if value.is_null() {
+                    into.shift_remove(&name);
+                } else {
+                    merge(into.entry(name).or_insert(Value::Null), value);
+                }
+            }
+        }
+        (into, patch) => *into = patch,
+    }
+}
+
+#[test]
+fn every_dialect_reads_its_requests() {
+    for side in SIDES {
+        for (feature, request) in side.requests() {
+            let read = side.read(request.to_string().as_bytes());
+            assert!(
+                read.is_ok(),
+                "{}, {feature}: {}",
+                side.file,
+                read.unwrap_err()
+            );
+        }
+    }
+}
