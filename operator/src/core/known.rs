@@ -4,10 +4,9 @@ use std::collections::BTreeSet;
 use std::time::Instant;
 
 use dragoman_config::wire::Content;
-use dragoman_config::{Changes, Key, Kind, Object, ObjectKey, SecretData};
+use dragoman_config::{Changes, Key, Kind, Object, ObjectKey};
 
-use super::{Core, ENOUGH};
-use crate::pki::SECRET;
+use super::Core;
 use crate::push::shelf::{Shelf, Update};
 use crate::watch::{Change, Resource, Seen, Source, Thing};
 
@@ -118,49 +117,8 @@ impl Core {
         self.changed(changes, now);
     }
 
-    /// A Secret is not sent by the watch, which sees metadata alone: it is read when somebody refers to it.
-    fn secret_changed(&mut self, name: ObjectKey, now: Instant) {
-        if name.name == SECRET && name.namespace == self.installation.namespace {
-            self.authorities_changed.notify_one();
-        }
-        if self.wanted_secrets.contains(&name) {
-            self.secret_reads.urge(name, now);
-        }
-    }
-
-    /// Takes in that a Secret could not be read: one that nobody can read must not keep everything else from being served.
-    pub(super) fn secret_failed(&mut self, name: ObjectKey, now: Instant) {
-        if !self.unread_secrets.contains(&name) {
-            return;
-        }
-        let changes = self
-            .world
-            .apply(Object::Secret(name.clone(), SecretData::Unreadable));
-        self.changed(changes, now);
-        let faults = self.secret_faults.entry(name.clone()).or_default();
-        *faults += 1;
-        if *faults >= ENOUGH {
-            self.unread_secrets.remove(&name);
-            self.secret_faults.remove(&name);
-            self.check_ready(now);
-        }
-    }
-
-    /// Takes in what a Secret holds.
-    pub(super) fn secret_read(&mut self, name: ObjectKey, data: SecretData, now: Instant) {
-        // Nobody refers to it any more: what we do not need we do not keep.
-        if !self.wanted_secrets.contains(&name) {
-            return;
-        }
-        self.unread_secrets.remove(&name);
-        self.secret_faults.remove(&name);
-        let changes = self.world.apply(Object::Secret(name, data));
-        self.changed(changes, now);
-        self.check_ready(now);
-    }
-
     /// Draws the consequences of an edit.
-    fn changed(&mut self, changes: Changes, now: Instant) {
+    pub(super) fn changed(&mut self, changes: Changes, now: Instant) {
         if changes.secrets {
             let wanted = self.world.wanted_secrets();
             for name in wanted.difference(&self.wanted_secrets) {
@@ -170,6 +128,7 @@ impl Core {
             for name in self.wanted_secrets.difference(&wanted) {
                 self.unread_secrets.remove(name);
                 self.secret_faults.remove(name);
+                self.secret_faults_told.over(name);
                 self.secret_reads.forget(name);
             }
             self.wanted_secrets = wanted;

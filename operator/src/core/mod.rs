@@ -4,12 +4,14 @@
 mod admission;
 mod adoption;
 mod children;
+mod faults;
 mod health;
 mod job;
 mod known;
 mod news;
 mod perform;
 mod run;
+mod secrets;
 mod standing;
 mod statuses;
 #[cfg(test)]
@@ -25,6 +27,7 @@ use tokio::sync::Notify;
 
 use self::admission::Connected;
 use self::children::RouteService;
+use self::faults::Told;
 pub use self::job::{Done, Job};
 pub use self::run::{Inputs, run};
 use self::statuses::{Entry, HOT};
@@ -61,6 +64,7 @@ pub struct Core {
     secret_reads: Schedule<ObjectKey>,
     /// How often in a row a Secret could not be read.
     secret_faults: BTreeMap<ObjectKey, u32>,
+    secret_faults_told: Told<ObjectKey>,
 
     pods: Pods,
     owned: Owned,
@@ -116,6 +120,7 @@ impl Core {
             unread_secrets: BTreeSet::new(),
             secret_reads: Schedule::new(16).waiting_at_most(SOON),
             secret_faults: BTreeMap::new(),
+            secret_faults_told: Told::default(),
             pods: Pods::default(),
             owned: Owned::default(),
             services: BTreeMap::new(),

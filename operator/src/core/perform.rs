@@ -105,11 +105,6 @@ async fn read_secret(client: &Client, name: &ObjectKey) -> kube::Result<SecretDa
     match secrets.get_opt(&name.name).await {
         Ok(None) => Ok(SecretData::Missing),
         Ok(Some(secret)) => Ok(SecretData::Data(data(secret))),
-        Err(kube::Error::Api(status)) if status.is_forbidden() => {
-            // What we may not read is as good as missing; waiting for it would keep everybody else waiting too.
-            tracing::error!(secret = %name, "the operator may not read a Secret that a backend refers to: {}", status.message);
-            Ok(SecretData::Missing)
-        }
         Err(kube::Error::Api(status)) if matches!(status.code, 400 | 404 | 422) => {
             // A name that no Secret can have.
             Ok(SecretData::Missing)
@@ -156,6 +151,12 @@ mod tests {
             Job::ApplyProxy {
                 proxy: name.clone(),
                 children: vec![child(), child()],
+            },
+            Job::SettleService {
+                route: name.clone(),
+                known: None,
+                wanted: Box::new(crate::children::route::Wanted::Service(json!({}))),
+                route_uid: "u".into(),
             },
             Job::WriteStatus {
                 key: key.clone(),

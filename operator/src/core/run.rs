@@ -90,16 +90,7 @@ impl Core {
     /// Takes in what came of a job.
     pub fn done(&mut self, done: Done, now: Instant) {
         match done {
-            Done::ReadSecret(name, data) => {
-                self.secret_reads.done(&name, data.is_ok(), now);
-                match data {
-                    Ok(data) => self.secret_read(name, data, now),
-                    Err(fault) => {
-                        tracing::warn!(secret = %name, %fault, "a Secret could not be read; it is tried again");
-                        self.secret_failed(name, now);
-                    }
-                }
-            }
+            Done::ReadSecret(name, read) => self.secret_answered(name, read, now),
             Done::ApplyProxy {
                 proxy,
                 written,

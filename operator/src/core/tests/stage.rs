@@ -30,6 +30,10 @@ pub(super) struct Stage {
     pub(super) secrets: BTreeMap<ObjectKey, SecretData>,
     /// Whether reads of Secrets fail.
     pub(super) unreadable: bool,
+    /// Whether the operator may not read Secrets.
+    pub(super) forbidden: bool,
+    /// How often Secrets were read.
+    pub(super) reads: usize,
     /// Every status as it was last written.
     pub(super) statuses: BTreeMap<Key, Value>,
     /// Events: of what, and their reasons.
@@ -64,6 +68,8 @@ impl Stage {
             version: 10,
             secrets: BTreeMap::new(),
             unreadable: false,
+            forbidden: false,
+            reads: 0,
             statuses: BTreeMap::new(),
             told: Vec::new(),
             writes: Vec::new(),
@@ -242,7 +248,11 @@ impl Stage {
     }
 
     fn perform(&mut self, job: Job) -> Done {
+        self.reads += usize::from(matches!(job, Job::ReadSecret(_)));
         match job {
+            Job::ReadSecret(name) if self.forbidden => {
+                Done::ReadSecret(name, Err(refusal(403, "secrets is forbidden")))
+            }
             Job::ReadSecret(name) if self.unreadable => {
                 Done::ReadSecret(name, Err(kube::Error::LinesCodecMaxLineLengthExceeded))
             }
@@ -398,6 +408,12 @@ fn too_late() -> kube::Error {
         "message": "unable to create new content in namespace team-a because it is being terminated",
         "details": {"causes": [{"reason": "NamespaceTerminating", "field": "metadata.namespace"}]},
     });
+    kube::Error::Api(serde_json::from_value(status).unwrap())
+}
+
+/// What the API server says when it refuses.
+pub(super) fn refusal(code: u16, message: &str) -> kube::Error {
+    let status = json!({"status": "Failure", "code": code, "message": message});
     kube::Error::Api(serde_json::from_value(status).unwrap())
 }
 
