@@ -7,14 +7,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
-use dragoman_config::{Key, Kind, ObjectKey};
+use dragoman_config::{Key, Kind, ObjectKey, reason};
 
 use super::Core;
 use crate::push::shelf::{Shelf, Update};
 
-/// What is said of an item that has no fault of its own.
-const KEPT: &str =
-    "kept as it is, because a route that does not compile may use it; correct that route";
+/// What is said of an item that has no fault of its own, or none that is this proxy's business.
+const KEPT: &str = "kept as it is, because a route may use it that does not compile or parse, or it does not parse itself; correct that one";
 
 impl Core {
     /// Puts on the shelf what a proxy has and must keep. Only resources that exist are kept, so that no proxy can fill the shelf.
@@ -83,8 +82,14 @@ impl Core {
     }
 
     /// An item whose version at proxies stays.
+    ///
+    /// Whom one admits that does not parse, nobody knows, so any proxy that names it may be given this: its fault, which quotes
+    /// it, stays with its owner.
     pub(super) fn as_it_is(&self, item: &Key) -> Update {
-        let outcome = self.world.outcome(item);
+        let outcome = self.world.outcome(item).filter(|outcome| {
+            let mut verdicts = outcome.verdicts.iter();
+            verdicts.all(|verdict| verdict.reason != reason::MALFORMED)
+        });
         let fault = outcome.and_then(|outcome| outcome.item.as_ref().err());
         Update::invalid(item.clone(), fault.map_or(KEPT, String::as_str))
     }

@@ -126,6 +126,47 @@ fn what_a_newer_operator_could_read_stays_with_an_older_one() {
 }
 
 #[test]
+fn what_does_not_parse_is_not_quoted_to_the_proxies_of_other_namespaces() {
+    let mut stage = Stage::new();
+    stage.chat();
+    stage.route(2, broken());
+    let theirs = stage.apply(
+        Kind::Backend,
+        "team-b/theirs",
+        1,
+        json!({"url": "http://theirs", "sk-pasted-here": 1}),
+    );
+    stage.list();
+    stage.lead();
+    stage.settle();
+    stage.pod("p1", "u1");
+    let have = BTreeMap::from([(theirs.clone(), "x".to_owned())]);
+    let proxy = stage.connect_having("p1", "u1", have).unwrap();
+    assert!(proxy.have.contains_key(&theirs));
+    let lines = proxy.admitted.shelf.begin(77, BTreeMap::new(), None);
+    let told: Vec<_> = lines
+        .iter()
+        .map(|line| String::from_utf8_lossy(line))
+        .collect();
+    let told = told.concat();
+    assert!(
+        told.contains("team-b") && !told.contains("sk-pasted-here"),
+        "{told}"
+    );
+    assert!(
+        stage
+            .core
+            .world
+            .outcome(&theirs)
+            .unwrap()
+            .item
+            .as_ref()
+            .unwrap_err()
+            .contains("sk-pasted-here")
+    );
+}
+
+#[test]
 fn a_proxy_cannot_put_on_the_shelf_what_does_not_exist() {
     let mut stage = Stage::new();
     stage.chat();
