@@ -4,9 +4,9 @@
 //! [`api/types.go`](https://github.com/ollama/ollama/blob/main/api/types.go).
 //!
 //! Rules of the reader: a negative `num_predict` is no limit, a `seed` of −1 is none, `""` is no format. Options that the form
-//! does not know stay in `extra` as `options.<name>`. Rules of the writer: a disabled `top_k` is 0; efforts beyond Ollama's
-//! three words are the nearest of them; a budget of tokens becomes plain `true`, since most models know no levels; a schema's
-//! name, description and strictness are left out, because Ollama always constrains decoding and names nothing.
+//! does not know stay in `extra` as `options.<name>`. Rules of the writer: a disabled `top_k` is 0; a model that
+//! thinks at levels is told the nearest of Ollama's three words for an effort or a budget of tokens, any other plain `true`; a
+//! schema's name, description and strictness are left out, because Ollama always constrains decoding and names nothing.
 
 use serde_json::{Map, Value, json};
 
@@ -123,8 +123,12 @@ fn logprobs(fields: &mut Fields) -> Result<Option<Logprobs>, Malformed> {
     Ok((wanted == Some(true)).then_some(Logprobs { top }))
 }
 
-/// Writes the common fields, `model` and `stream` excepted.
-pub(super) fn write(request: &Request, out: &mut Map<String, Value>) -> Result<(), Refused> {
+/// Writes the common fields for a model, `model` and `stream` excepted.
+pub(super) fn write(
+    request: &Request,
+    model: &str,
+    out: &mut Map<String, Value>,
+) -> Result<(), Refused> {
     if request.n.is_some_and(|n| n > 1) {
         return Err(refused(
             Field::N,
@@ -140,7 +144,12 @@ pub(super) fn write(request: &Request, out: &mut Map<String, Value>) -> Result<(
             return Err(refused(Field::Format, message));
         }
     }
-    put(out, "think", request.reasoning.as_ref().map(written_think));
+    let reasoning = request.reasoning.as_ref();
+    put(
+        out,
+        "think",
+        reasoning.map(|asked| written_think(asked, model)),
+    );
     if let Some(logprobs) = request.logprobs {
         put(out, "logprobs", Some(json!(true)));
         put(out, "top_logprobs", logprobs.top.map(Value::from));
@@ -153,14 +162,23 @@ pub(super) fn write(request: &Request, out: &mut Map<String, Value>) -> Result<(
     Ok(())
 }
 
-fn written_think(reasoning: &Reasoning) -> Value {
-    match reasoning.effort {
+/// Words are for models that have levels: others' requests are refused with "think value … is not supported for this model", or the
+/// word is ignored, depending on the server's version.
+fn written_think(reasoning: &Reasoning, model: &str) -> Value {
+    let budget = reasoning.budget_tokens.map(Effort::of_budget);
+    match reasoning.effort.or(budget) {
         _ if !reasoning.is_on() => json!(false),
+        _ if !has_levels(model) => json!(true),
         Some(Effort::Minimal | Effort::Low) => json!("low"),
         Some(Effort::Medium) => json!("medium"),
         Some(Effort::High | Effort::XHigh) => json!("high"),
         Some(Effort::None) | None => json!(true),
     }
+}
+
+/// Whether a model thinks at levels, by its name: [gpt-oss](https://docs.ollama.com/capabilities/thinking) alone does so far.
+fn has_levels(model: &str) -> bool {
+    model.to_ascii_lowercase().contains("gpt-oss")
 }
 
 fn written_options(request: &Request) -> Result<Map<String, Value>, Refused> {

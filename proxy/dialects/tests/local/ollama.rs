@@ -4,7 +4,7 @@ use dragoman_dialects::form::{
     EmbeddingInput, Failure, Field, Part, Refused, Request, Source, Tool, ToolChoice, Usage,
 };
 use dragoman_dialects::ollama::{Chat, Embed, Embeddings, Generate, load, measure};
-use dragoman_dialects::{Codec, EmbeddingCodec, Path, Target, openai};
+use dragoman_dialects::{Codec, EmbeddingCodec, Path, Target, anthropic, openai};
 use serde_json::{Value, json};
 
 use crate::golden::{Case, context, pretty};
@@ -83,6 +83,24 @@ fn a_request_of_openais_is_written_in_ollamas_words() {
     let body: Value = serde_json::from_str(&case.read("request.json")).unwrap();
     let written = to_ollama(body).unwrap();
     case.assert("written.json", &format!("{written:#}\n"));
+}
+
+#[test]
+fn a_level_of_thinking_is_said_to_models_that_have_levels_alone() {
+    let think = |model, body: Value| {
+        let body = body.to_string();
+        let request = anthropic::Messages.read_request(body.as_bytes(), Path::default());
+        let target = Target {
+            model,
+            stream: false,
+        };
+        let written = Chat.write_request(&request.unwrap(), target).unwrap();
+        serde_json::from_slice::<Value>(&written).unwrap()["think"].clone()
+    };
+    let asked = |budget: u32| json!({"model": "m", "max_tokens": 50_000, "messages": [{"role": "user", "content": "Hi"}], "thinking": {"type": "enabled", "budget_tokens": budget}});
+    assert_eq!(think("qwen3:8b", asked(1024)), true);
+    assert_eq!(think("gpt-oss:20b", asked(1024)), "low");
+    assert_eq!(think("OpenAI/GPT-OSS", asked(24_576)), "high");
 }
 
 #[test]

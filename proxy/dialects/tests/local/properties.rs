@@ -108,7 +108,8 @@ fn chat() -> impl Strategy<Value = Request> {
         let (format, reasoning, top, stop, max_tokens) = asked;
         let (stream, sampling, min_p, presence_penalty) = rest;
         let mut request = Request {
-            model: "m".into(),
+            // Its levels of thinking are said in words.
+            model: "gpt-oss:20b".into(),
             stream,
             stream_usage: true,
             format,

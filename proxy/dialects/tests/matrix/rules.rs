@@ -220,7 +220,7 @@ pub(crate) static RULES: [Rule; 20] = [
     },
     Rule {
         name: "think",
-        says: "Ollama is told `think` as a word, the nearest of low, medium and high, or as true or false where no word was said.",
+        says: "Ollama is told `think` as the nearest of its words low, medium and high where the model, by its name, thinks at levels (gpt-oss), and as true or false elsewhere: others refuse or ignore words.",
         change: |request, upstream| {
             if !ollama(upstream.wire) {
                 return;
@@ -229,6 +229,8 @@ pub(crate) static RULES: [Rule; 20] = [
                 let on = reasoning.is_on();
                 let effort = reasoning
                     .effort
+                    .or(reasoning.budget_tokens.map(Effort::of_budget));
+                let effort = effort
                     .filter(|_| on)
                     .map(|effort| effort.clamp(Effort::Low, Effort::High));
                 *reasoning = Reasoning {

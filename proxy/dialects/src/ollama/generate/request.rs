@@ -69,7 +69,7 @@ pub(super) fn read(body: &[u8], path: Path<'_>) -> Result<Request, Malformed> {
 
 pub(super) fn write(request: &Request, target: Target<'_>) -> Result<Vec<u8>, Refused> {
     let mut rest = Map::new();
-    options::write(request, &mut rest)?;
+    options::write(request, target.model, &mut rest)?;
     options::write_extra(request, &["template", "context"], &mut rest)?;
     if !request.tools.is_empty() {
         let message = "Ollama's generate has no tools; call a chat model.";

@@ -58,7 +58,7 @@ pub(in crate::ollama::chat) fn write(
         return Err(refused(Field::Suffix, message));
     }
     let mut rest = Map::new();
-    options::write(request, &mut rest)?;
+    options::write(request, target.model, &mut rest)?;
     options::write_extra(request, &[], &mut rest)?;
     let body = Body {
         model: target.model,
