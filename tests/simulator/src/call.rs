@@ -21,6 +21,8 @@ pub(crate) struct Call<'a> {
     pub(crate) model: &'a str,
     pub(crate) behaviour: &'a Behaviour,
     gzip: bool,
+    /// Azure's content filter has its say.
+    pub(crate) filtered: bool,
 }
 
 impl<'a> Call<'a> {
@@ -45,6 +47,15 @@ impl<'a> Call<'a> {
             model,
             behaviour,
             gzip,
+            filtered: false,
+        }
+    }
+
+    /// The same call, of Azure.
+    pub(crate) fn filtered(self) -> Self {
+        Self {
+            filtered: true,
+            ..self
         }
     }
 

@@ -3,7 +3,7 @@
 use http::{HeaderName, StatusCode, header, request::Parts};
 use serde_json::Value;
 
-use crate::{anthropic, ollama, openai, words::Fault};
+use crate::{anthropic, azure, ollama, openai, words::Fault};
 
 /// An API that the simulator speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,6 +14,8 @@ pub(crate) enum Dialect {
     Anthropic,
     /// Below `/api/`, and `/`.
     Ollama,
+    /// Below `/openai/`.
+    Azure,
 }
 
 impl Dialect {
@@ -30,6 +32,8 @@ impl Dialect {
             Self::Anthropic
         } else if path == "/" || below("/api") {
             Self::Ollama
+        } else if below("/openai") {
+            Self::Azure
         } else {
             Self::OpenAi
         }
@@ -48,6 +52,7 @@ impl Dialect {
             Self::OpenAi => openai::error(status, message, param, code),
             Self::Anthropic => anthropic::error(status, message, Some(id)),
             Self::Ollama => ollama::error(message),
+            Self::Azure => azure::error(status, message, param, code),
         }
     }
 
@@ -67,7 +72,7 @@ impl Dialect {
     pub(crate) fn id_header(self) -> HeaderName {
         match self {
             Self::Anthropic => HeaderName::from_static("request-id"),
-            Self::OpenAi | Self::Ollama => HeaderName::from_static("x-request-id"),
+            Self::OpenAi | Self::Ollama | Self::Azure => HeaderName::from_static("x-request-id"),
         }
     }
 
@@ -80,6 +85,7 @@ impl Dialect {
             Self::OpenAi => &openai::LIMITS,
             Self::Anthropic => &anthropic::LIMITS,
             Self::Ollama => &[],
+            Self::Azure => &azure::LIMITS,
         };
         let cookies = ["first=1; path=/", "second=2; path=/"];
         let named = named

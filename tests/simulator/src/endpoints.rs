@@ -101,7 +101,8 @@ pub(crate) async fn post(
 }
 
 impl Call<'_> {
-    fn chat(&self, fields: &Map<String, Value>) -> Reply {
+    /// Answers a checked chat body.
+    pub(crate) fn chat(&self, fields: &Map<String, Value>) -> Reply {
         let asked = Asked::chat(fields);
         let answer = &self.behaviour.answer;
         let choice = Choice::of(answer, &asked);
@@ -119,7 +120,8 @@ impl Call<'_> {
         }
     }
 
-    fn completions(&self, fields: &Map<String, Value>) -> Reply {
+    /// Answers a checked completions body.
+    pub(crate) fn completions(&self, fields: &Map<String, Value>) -> Reply {
         let prompts = Asked::completions(fields);
         let answer = &self.behaviour.answer;
         let mut choices = vec![];
@@ -163,6 +165,7 @@ impl Call<'_> {
             model: self.model.to_owned(),
             fingerprint: self.name.to_owned(),
             extras: self.behaviour.answer.extras,
+            filtered: self.filtered,
         }
     }
 

@@ -7,8 +7,8 @@ use dragoman_simulator::Simulator;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
-/// A deterministic LLM for tests. It speaks the APIs of OpenAI and Anthropic below /v1 and that of
-/// Ollama below /api, over HTTP/1.1 and HTTP/2, and the name of the model that is called says how it behaves.
+/// A deterministic LLM for tests. It speaks the APIs of OpenAI and Anthropic below /v1, that of
+/// Ollama below /api and that of Azure OpenAI below /openai, over HTTP/1.1 and HTTP/2, and the name of the model that is called says how it behaves.
 ///
 /// Words join by `+` (`think+token-20ms+cut-5`); a name that is not made of these words alone
 /// answers as `echo` does.
@@ -28,9 +28,12 @@ struct Options {
     /// Refuse models that are not listed with 404.
     #[arg(long)]
     only_listed: bool,
-    /// Key that callers must give as `Authorization: Bearer` (Anthropic: or `x-api-key`); may be given several times.
+    /// Key that callers must give as `Authorization: Bearer` (Anthropic: or `x-api-key`; Azure: `api-key`); may be given several times.
     #[arg(long, env = "SIMULATOR_API_KEY", hide_env_values = true)]
     api_key: Vec<String>,
+    /// Token of Entra ID that Azure's paths accept as `Authorization: Bearer`; may be given several times.
+    #[arg(long, env = "SIMULATOR_ENTRA_TOKEN", hide_env_values = true)]
+    entra_token: Vec<String>,
     /// Name that replies carry in `x-simulator` and `system_fingerprint`.
     #[arg(long, default_value = "simulator")]
     name: String,
@@ -81,6 +84,9 @@ async fn serve(options: Options) -> Result<(), Box<dyn std::error::Error>> {
         .record(!options.no_record);
     for key in options.api_key {
         builder = builder.api_key(key);
+    }
+    for token in options.entra_token {
+        builder = builder.entra_token(token);
     }
     if let (Some(chain), Some(key)) = (options.tls_cert, options.tls_key) {
         builder = builder.tls(

@@ -8,7 +8,7 @@ use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 
 use crate::{
-    anthropic, control,
+    anthropic, azure, control,
     dialect::Dialect,
     endpoints, ollama, openai,
     record::{Connection, Guard, State},
@@ -111,6 +111,7 @@ async fn route(shared: &Shared, head: &Parts, body: Bytes, id: u64) -> Result<Re
     match Dialect::of(head) {
         Dialect::Anthropic => return anthropic::answer(shared, head, &body, id).await,
         Dialect::Ollama => return ollama::answer(shared, head, &body, id).await,
+        Dialect::Azure => return azure::answer(shared, head, &body, id).await,
         Dialect::OpenAi => {}
     }
     let Some(path) = path.strip_prefix("/v1/") else {

@@ -14,6 +14,8 @@ pub(crate) struct Shared {
     pub(crate) name: String,
     /// Accepted keys; none: everyone may call.
     pub(crate) api_keys: RwLock<Vec<String>>,
+    /// Tokens of Entra ID, which Azure accepts beside its keys.
+    pub(crate) entra_tokens: Vec<String>,
     /// Entries of the model list.
     pub(crate) models: RwLock<Vec<Value>>,
     /// Refuses models that are not listed.

@@ -107,6 +107,7 @@ mod tests {
             model: "m".into(),
             fingerprint: "f".into(),
             extras: true,
+            filtered: false,
         }
     }
 

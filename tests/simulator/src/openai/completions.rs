@@ -59,6 +59,7 @@ mod tests {
             model: "m".into(),
             fingerprint: "f".into(),
             extras: false,
+            filtered: false,
         };
         let choices: Vec<_> = ["a b", "c"]
             .map(|text| Asked {

@@ -3,7 +3,7 @@
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::{CREATED, error};
+use super::{CREATED, error, filter};
 use crate::{
     answer::Usage,
     wire::{Event, Form, Frame},
@@ -22,6 +22,8 @@ pub(crate) struct Head {
     pub(crate) fingerprint: String,
     /// Whether unknown fields are added.
     pub(crate) extras: bool,
+    /// Whether Azure's content filter has its say.
+    pub(crate) filtered: bool,
 }
 
 /// What ends a stream, after its choices.
@@ -42,9 +44,16 @@ impl Head {
     /// The body of a plain reply.
     pub(super) fn reply(&self, object: &str, choices: &[Value], usage: Option<Usage>) -> String {
         let usage = usage.map(|usage| format!(",\"usage\":{}", figures(usage)));
-        let choices = Value::from(choices);
+        let mut choices = Value::from(choices);
+        let mut prompt = String::new();
+        if self.filtered {
+            for choice in choices.as_array_mut().into_iter().flatten() {
+                choice["content_filter_results"] = filter::results();
+            }
+            prompt = format!(",\"prompt_filter_results\":{}", filter::prompt());
+        }
         format!(
-            "{}\"choices\":{choices}{}}}",
+            "{}\"choices\":{choices}{}{prompt}}}",
             self.start(object),
             usage.unwrap_or_default()
         )
@@ -66,10 +75,27 @@ impl Head {
         } else {
             "]}"
         };
-        let chunks = pieces.map(move |Piece { choice, token }| Event {
+        let found = self.filtered.then(|| filter::results().to_string());
+        let chunks = pieces.map(move |Piece { choice, token }| {
+            let choice = match &found {
+                // Only what is said is searched.
+                Some(found) => {
+                    let found = if token { found } else { "{}" };
+                    let open = choice.strip_suffix('}').unwrap_or(&choice);
+                    format!("{open},\"content_filter_results\":{found}}}")
+                }
+                None => choice,
+            };
+            Event {
+                name: None,
+                data: [start.as_str(), "\"choices\":[", &choice, end].concat(),
+                token,
+            }
+        });
+        let first = self.filtered.then(|| Event {
             name: None,
-            data: [start.as_str(), "\"choices\":[", &choice, end].concat(),
-            token,
+            data: filter::first(),
+            token: false,
         });
         let done = tail.done.then(|| "[DONE]".to_owned());
         let tail = last.into_iter().chain(done).map(|data| Event {
@@ -77,7 +103,7 @@ impl Head {
             data,
             token: false,
         });
-        Box::new(chunks.chain(tail))
+        Box::new(first.into_iter().chain(chunks).chain(tail))
     }
 
     fn start(&self, object: &str) -> String {

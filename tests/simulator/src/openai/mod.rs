@@ -6,6 +6,7 @@ mod chat;
 mod completions;
 mod embeddings;
 mod error;
+mod filter;
 mod head;
 mod media;
 mod models;

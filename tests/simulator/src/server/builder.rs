@@ -30,6 +30,7 @@ pub struct Builder {
     models: Vec<Value>,
     only_listed: bool,
     api_keys: Vec<String>,
+    entra_tokens: Vec<String>,
     record: bool,
     tls: Option<(String, String)>,
 }
@@ -56,6 +57,7 @@ impl Default for Builder {
             models: MODELS.map(Value::from).into(),
             only_listed: false,
             api_keys: vec![],
+            entra_tokens: vec![],
             record: true,
             tls: None,
         }
@@ -93,6 +95,12 @@ impl Builder {
         self
     }
 
+    /// Accepts this token of Entra ID as a bearer's at Azure's paths; default: none.
+    pub fn entra_token(mut self, token: impl Into<String>) -> Self {
+        self.entra_tokens.push(token.into());
+        self
+    }
+
     /// Whether requests are kept; default true. Off, they are only counted.
     pub fn record(mut self, record: bool) -> Self {
         self.record = record;
@@ -121,6 +129,7 @@ impl Builder {
         let shared = Arc::new(Shared {
             name: self.name,
             api_keys: RwLock::new(self.api_keys),
+            entra_tokens: self.entra_tokens,
             models: RwLock::new(self.models.iter().map(control::listed).collect()),
             only_listed: self.only_listed,
             health: RwLock::new(StatusCode::OK),

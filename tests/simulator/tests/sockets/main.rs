@@ -1,6 +1,7 @@
 //! The simulator over real sockets.
 
 mod anthropic;
+mod azure;
 mod client;
 mod ollama;
 mod records;

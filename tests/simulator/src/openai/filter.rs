@@ -1,0 +1,27 @@
+//! What Azure's content filter says beside each answer, and of the prompt before it.
+//!
+//! Source: [content filtering](https://learn.microsoft.com/en-us/azure/ai-foundry/openai/concepts/content-filter-annotations).
+
+use serde_json::{Value, json};
+
+/// Nothing was found.
+pub(super) fn results() -> Value {
+    let safe = json!({"filtered": false, "severity": "safe"});
+    json!({"hate": safe, "self_harm": safe, "sexual": safe, "violence": safe})
+}
+
+/// The same of the prompt, which is searched for attacks too.
+pub(super) fn prompt() -> Value {
+    let mut results = results();
+    results["jailbreak"] = json!({"filtered": false, "detected": false});
+    json!([{"prompt_index": 0, "content_filter_results": results}])
+}
+
+/// The first event of a stream: no choice, and no name of anything.
+pub(super) fn first() -> String {
+    let event = json!({
+        "choices": [], "created": 0, "id": "", "model": "", "object": "",
+        "prompt_filter_results": prompt(),
+    });
+    event.to_string()
+}
