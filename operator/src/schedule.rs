@@ -96,20 +96,32 @@ impl<K: Ord + Clone> Schedule<K> {
 
     /// Takes in that the work on `key` ended; after a failure it is due again, later each time.
     pub fn done(&mut self, key: &K, succeeded: bool, now: Instant) {
+        let wait = (!succeeded).then_some((Duration::ZERO, self.longest));
+        self.ended(key, wait, now);
+    }
+
+    /// Takes in that the work on `key` was turned away by somebody who has too much to do, or will not do it: it is due again in
+    /// `at_least`, and later each time, up to the longest wait that there is, whoever waits for it.
+    pub fn turned_away(&mut self, key: &K, at_least: Duration, now: Instant) {
+        let at_least = at_least.min(LONGEST_RETRY);
+        self.ended(key, Some((at_least, LONGEST_RETRY)), now);
+    }
+
+    /// The work on `key` ended; after a failure with the shortest and the longest wait.
+    fn ended(&mut self, key: &K, wait: Option<(Duration, Duration)>, now: Instant) {
         let Some(entry) = self.entries.get_mut(key) else {
             return;
         };
         if std::mem::take(&mut entry.running) {
             self.running -= 1;
         }
-        if succeeded {
-            entry.failures = 0;
-        } else {
-            let wait = FIRST_RETRY
-                .saturating_mul(1 << entry.failures.min(10))
-                .min(self.longest);
-            entry.failures += 1;
-            entry.due = Some(now + wait);
+        match wait {
+            None => entry.failures = 0,
+            Some((shortest, longest)) => {
+                let wait = FIRST_RETRY.saturating_mul(1 << entry.failures.min(10));
+                entry.failures += 1;
+                entry.due = Some(now + wait.clamp(shortest, longest.max(shortest)));
+            }
         }
         match entry.due {
             Some(due) => {
@@ -204,6 +216,25 @@ mod tests {
             assert!(next <= now + limit);
             now = next;
         }
+    }
+
+    #[test]
+    fn who_is_turned_away_waits_as_long_as_was_asked_and_longer_each_time() {
+        let mut now = Instant::now();
+        let mut schedule = Schedule::new(1).waiting_at_most(Duration::from_secs(5));
+        schedule.want("a", now);
+        let mut waits = Vec::new();
+        for _ in 0..9 {
+            schedule.take(now);
+            schedule.turned_away(&"a", Duration::from_secs(3), now);
+            let next = schedule.next().unwrap();
+            waits.push((next - now).as_secs());
+            now = next;
+        }
+        assert_eq!(waits, [3, 3, 3, 4, 8, 16, 32, 60, 60]);
+        schedule.take(now);
+        schedule.turned_away(&"a", Duration::from_hours(3), now);
+        assert_eq!(schedule.next(), Some(now + LONGEST_RETRY));
     }
 
     #[test]

@@ -41,7 +41,7 @@ use crate::schedule::Schedule;
 use crate::status::Health;
 use crate::watch::Source;
 
-/// How long a Secret, or a status that could not be written, waits at most: traffic and people wait for them.
+/// How long a Secret, or a status whose write got no answer, waits at most: traffic and people wait for them.
 const SOON: Duration = Duration::from_secs(5);
 /// After so many failures nobody else waits for a Secret any more; what needs it still does.
 const ENOUGH: u32 = 3;

@@ -37,6 +37,8 @@ pub(super) struct Entry {
     meanwhile: Option<(u64, Value)>,
     /// A write got no answer, so it may stand or not, whatever we know of the status.
     unsure: bool,
+    /// The log was told that the API server refuses this one, and it does ever since.
+    refusal_told: bool,
     /// The object's UID.
     pub(super) uid: String,
     /// The Ready that people were told of last.
@@ -120,7 +122,13 @@ impl Core {
         written: kube::Result<Written>,
         now: Instant,
     ) {
-        self.status_work.done(&key, written.is_ok(), now);
+        match &written {
+            // It answers, and has its reasons: nobody is served by a flood.
+            Err(kube::Error::Api(status)) => {
+                self.status_work.turned_away(&key, asked(status), now);
+            }
+            _ => self.status_work.done(&key, written.is_ok(), now),
+        }
         let Some(entry) = self.statuses.get_mut(&key) else {
             return;
         };
@@ -132,12 +140,13 @@ impl Core {
                 entry.version = version;
                 entry.written = Some(now);
                 entry.unsure = false;
+                entry.refusal_told = false;
             }
             Ok(_) => {}
             Err(fault) => {
                 // Of an API server that is away the watches speak, once for all; a refusal is told once, not once an attempt.
                 let refused = matches!(fault, kube::Error::Api(_));
-                if refused && !entry.unsure {
+                if refused && !std::mem::replace(&mut entry.refusal_told, true) {
                     tracing::warn!(%key, %fault, "a status could not be written; it is tried again");
                 } else {
                     tracing::debug!(%key, %fault, "a status could not be written");
@@ -280,6 +289,13 @@ impl Core {
         };
         route.spec.backends.iter().map(backend).collect()
     }
+}
+
+/// How long the API server asks to be left alone.
+fn asked(status: &kube::core::Status) -> Duration {
+    let details = status.details.as_ref();
+    let seconds = details.map_or(0, |details| details.retry_after_seconds);
+    Duration::from_secs(seconds.into())
 }
 
 fn typed<T: DeserializeOwned + Default>(status: &Value) -> T {

@@ -1,6 +1,7 @@
 //! What the core promises, without a cluster: events in by hand, jobs looked at and answered.
 
 mod cold;
+mod logged;
 mod secrets;
 mod serving;
 mod stage;

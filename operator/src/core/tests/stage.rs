@@ -42,6 +42,8 @@ pub(super) struct Stage {
     pub(super) writes: Vec<Key>,
     /// Whether statuses are written and nobody hears of it.
     pub(super) unanswered: bool,
+    /// What the API server answers to writes of statuses, instead of doing them.
+    pub(super) refuses: Option<fn() -> kube::Error>,
     /// What happens while the next status of a route is written.
     pub(super) meanwhile: Option<fn(&mut Stage)>,
     /// Whether Services are refused because their namespace goes.
@@ -74,6 +76,7 @@ impl Stage {
             told: Vec::new(),
             writes: Vec::new(),
             unanswered: false,
+            refuses: None,
             meanwhile: None,
             too_late: false,
             conflict: false,
@@ -280,6 +283,11 @@ impl Stage {
                     Settled::Done(None)
                 };
                 Done::SettleService(route, Ok(settled))
+            }
+            Job::WriteStatus { key, after } if self.refuses.is_some() => {
+                self.writes.push(key.clone());
+                let refuses = self.refuses.map(|refuses| Err(refuses()));
+                Done::WriteStatus(key, after, refuses.unwrap())
             }
             Job::WriteStatus { key, after, .. } => {
                 self.statuses.insert(key.clone(), after.clone());

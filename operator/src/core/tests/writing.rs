@@ -8,7 +8,8 @@ use dragoman_config::{Key, Kind};
 use dragoman_crds::BackendHealth;
 use serde_json::json;
 
-use super::stage::Stage;
+use super::logged::warnings;
+use super::stage::{Stage, refusal};
 
 fn backend() -> Key {
     Key::new(Kind::Backend, "team-a", "vllm")
@@ -303,4 +304,56 @@ fn a_backend_that_no_route_uses_any_more_says_so() {
     stage.soon();
     assert_eq!(stage.condition(&backend(), "Healthy").1, "NotUsed");
     assert_eq!(stage.condition(&backend(), "Ready").0, "True");
+}
+
+fn overloaded() -> kube::Error {
+    refusal(429, "too many requests")
+}
+
+fn forbidden() -> kube::Error {
+    refusal(403, "status is forbidden")
+}
+
+#[test]
+fn an_api_server_that_is_overloaded_is_not_asked_every_few_seconds() {
+    let (mut stage, route, _) = Stage::served();
+    stage.pass(Duration::from_secs(30));
+    stage.refuses = Some(overloaded);
+    stage.writes.clear();
+    stage.route(2, json!({"hostnames": ["chat.example"]}));
+    stage.pass(Duration::from_mins(10));
+    let writes = stage.writes.iter().filter(|key| **key == route).count();
+    assert!((5..=20).contains(&writes), "{writes} writes in 10 min");
+    stage.refuses = None;
+    stage.pass(Duration::from_mins(1));
+    assert_eq!(stage.statuses[&route]["observedGeneration"], 2);
+}
+
+#[test]
+fn a_status_that_is_refused_is_told_once_although_the_network_failed_before() {
+    let (mut stage, route, _) = Stage::served();
+    stage.pass(Duration::from_secs(30));
+    let of_route = |said: &[String]| {
+        let about = |line: &&String| line.contains(&route.to_string());
+        said.iter().filter(about).count()
+    };
+    let said = warnings(|| {
+        stage.unanswered = true;
+        stage.route(2, json!({"hostnames": ["chat.example"]}));
+        stage.pass(Duration::from_secs(30));
+    });
+    assert_eq!(of_route(&said), 0, "{said:?}");
+    let said = warnings(|| {
+        stage.refuses = Some(forbidden);
+        stage.pass(Duration::from_mins(10));
+    });
+    assert_eq!(of_route(&said), 1, "{said:?}");
+    let said = warnings(|| {
+        (stage.refuses, stage.unanswered) = (None, false);
+        stage.pass(Duration::from_mins(2));
+        stage.refuses = Some(forbidden);
+        stage.route(3, json!({"hostnames": ["talk.example"]}));
+        stage.soon();
+    });
+    assert_eq!(of_route(&said), 1, "{said:?}");
 }
