@@ -2,6 +2,7 @@
 
 pub mod control;
 pub mod json;
+pub mod ndjson;
 pub mod serve;
 pub mod sse;
 pub mod state;

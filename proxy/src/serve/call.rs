@@ -22,12 +22,12 @@ use super::error::{Blame, Refusal};
 use super::path::Operation;
 use super::reply::{self, Edits};
 use super::translated::{self, Translation};
-use super::{form, headers, intake, mirror, models, relay};
+use super::{form, headers, intake, mirror, models, path, relay};
 use crate::json::{self, Malformed, Members, Merge, ObjectEdit};
 use crate::state::backend::Backend;
 use crate::state::dialect;
 use crate::state::route::{Map, Route, RouteBackend};
-use crate::think::disable;
+use crate::think::{self, disable};
 use crate::upstream::{Reply, Request, RequestBody};
 
 /// The members of a body that are looked at.
@@ -74,7 +74,7 @@ async fn send(
     content: Content<'_>,
     model: &str,
 ) -> Result<Response<Body>, Refusal> {
-    let thinks = matches!(operation, Operation::Chat | Operation::Completions);
+    let thinks = operation.wire().is_some();
     let known = operation != Operation::Other;
     let responses = operation == Operation::Other && relay::is_responses(&asked.path);
     let client = operation.wire().or(responses.then_some(Wire::Responses));
@@ -89,8 +89,16 @@ async fn send(
     let rules = thinks
         .then_some(&asked.route().rules)
         .filter(|rules| !rules.is_inert());
+    let shown = match (operation, rules, &content) {
+        (Operation::Messages, Some(rules), Content::Json { body, .. }) => {
+            rules.extracts() && think::wants_thinking(body)
+        }
+        _ => false,
+    };
     let edits = Edits {
+        dialect: client.unwrap_or_else(|| path::speaks(&asked.path, &asked.headers())),
         think: rules,
+        shown,
         model: (known && names.reply_requested).then(|| json::string::literal(model).into()),
     };
     let looks_into = known && !edits.are_none();
@@ -447,10 +455,9 @@ impl<'a> Call<'a> {
             .collect();
         let members = json::scan(body, &wanted)?;
         let mut edit = ObjectEdit::new(&members);
-        let mut edits = match self.operation {
-            Operation::Chat => disable::chat(body, &members, &mut edit)?,
-            Operation::Completions => disable::completions(body, &members)?,
-            _ => Vec::new(),
+        let mut edits = match self.operation.wire() {
+            Some(wire) => disable::request(wire, name, body, &members, &mut edit)?,
+            None => Vec::new(),
         };
         merge.edit(&mut edit, Some(name));
         edits.extend(edit.finish());

@@ -244,26 +244,32 @@ impl Refusal {
         }
     }
 
-    /// An event that ends a stream which had begun.
-    pub(crate) fn event(&self) -> Bytes {
-        let mut out = Vec::with_capacity(256);
-        // A stream may break within an event: a blank line first, so that it is not taken for the rest of that one.
-        out.extend_from_slice(b"\n\ndata: ");
-        out.extend_from_slice(&self.object());
-        out.extend_from_slice(b"\n\n");
-        out.into()
+    /// What ends a stream that had begun, in the words of the client's dialect: an event, or a line of Ollama's.
+    pub(crate) fn event(&self, client: Wire, id: RequestId) -> Bytes {
+        // A stream may break within an event: a blank line first, so that it is not taken for the rest of that one. Lines are passed on whole.
+        let (before, after): (&[u8], &[u8]) = match client {
+            Wire::OllamaChat | Wire::OllamaGenerate => (b"", b"\n"),
+            Wire::Messages => (b"\n\nevent: error\ndata: ", b"\n\n"),
+            _ => (b"\n\ndata: ", b"\n\n"),
+        };
+        [before, &self.said(client, id).1, after].concat().into()
     }
 
-    /// The whole response, but for the header with the request's id, in the words of the client's dialect.
-    pub(crate) fn response(&self, client: Wire, id: RequestId) -> Response<Body> {
-        let (status, body) = match client {
-            Wire::Chat => (self.status, self.object()),
+    /// The status and the body in the words of the client's dialect.
+    fn said(&self, client: Wire, id: RequestId) -> (StatusCode, Vec<u8>) {
+        match client {
+            Wire::Chat | Wire::Completions | Wire::Responses => (self.status, self.object()),
             other => {
                 let written = other.codec().write_error(&self.failure(), &id.to_string());
                 let status = StatusCode::from_u16(written.0).unwrap_or(self.status);
                 (status, written.1)
             }
-        };
+        }
+    }
+
+    /// The whole response, but for the header with the request's id, in the words of the client's dialect.
+    pub(crate) fn response(&self, client: Wire, id: RequestId) -> Response<Body> {
+        let (status, body) = self.said(client, id);
         let mut response = Response::new(Body::whole(body.into()));
         *response.status_mut() = status;
         let headers = response.headers_mut();
@@ -314,6 +320,26 @@ mod tests {
         assert_eq!(response.headers()[header::CONTENT_TYPE], "application/json");
         assert_eq!(response.headers()[&FAULT], "client");
         assert_eq!(response.headers()[&SHOULD_RETRY], "false");
+    }
+
+    #[test]
+    fn a_broken_stream_ends_in_the_clients_dialect() {
+        let refusal = Refusal::unavailable(Blame::Upstream, "upstream_cut", "It broke off.");
+        let event = |client| {
+            let event = refusal.event(client, RequestId::new());
+            String::from_utf8(event.to_vec()).unwrap()
+        };
+        assert!(
+            event(Wire::Chat).starts_with("\n\ndata: {\"error\":{\"message\":\"It broke off.\"")
+        );
+        let anthropics = event(Wire::Messages);
+        let data = anthropics.strip_prefix("\n\nevent: error\ndata: ").unwrap();
+        let data: serde_json::Value = serde_json::from_str(data).unwrap();
+        assert_eq!(
+            (&data["type"], &data["error"]["message"]),
+            (&"error".into(), &"It broke off.".into())
+        );
+        assert_eq!(event(Wire::OllamaChat), "{\"error\":\"It broke off.\"}\n");
     }
 
     #[test]

@@ -5,6 +5,7 @@ use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use dragoman_dialects::Wire;
 
 use super::body::Body;
 use super::dispatch::Asked;
@@ -12,9 +13,10 @@ use super::error::{Blame, Refusal};
 use super::masked::Masked;
 use super::reply_model::{self, Renamer};
 use super::stream::Stream;
+use super::translated::Ends;
 use super::{headers, mirror};
 use crate::state::backend::Backend;
-use crate::think::{self, OpenAiStream, Rules};
+use crate::think::{self, ReplyStream, Rules};
 use crate::upstream::Reply;
 
 /// The longest reply that is read whole, because something in it is to be edited.
@@ -22,8 +24,12 @@ const LONGEST: usize = 64 << 20;
 
 /// What is done to a reply.
 pub(crate) struct Edits<'a> {
+    /// What client and backend speak, both.
+    pub(crate) dialect: Wire,
     /// What counts as thinking; none where replies have no text, or nothing happens to it.
     pub(crate) think: Option<&'a Arc<Rules>>,
+    /// Whether the client asked to be shown thinking, where that stands in its way otherwise.
+    pub(crate) shown: bool,
     /// The model that the reply shall name, as a JSON literal.
     pub(crate) model: Option<Bytes>,
 }
@@ -46,14 +52,21 @@ pub(crate) async fn answer(
     name: &str,
 ) -> Result<Response<Body>, Refusal> {
     if reply.status.as_u16() >= 400 {
-        return Ok(Box::pin(mirror::error(reply, backend)).await);
+        return Ok(match edits.dialect {
+            Wire::Chat | Wire::Completions | Wire::Responses => {
+                Box::pin(mirror::error(reply, backend)).await
+            }
+            dialect => {
+                let (client, upstream) = (dialect, dialect);
+                let ends = Ends { client, upstream };
+                let id = asked.id.to_string();
+                Box::pin(mirror::in_dialect(reply, backend, ends, &id)).await
+            }
+        });
     }
-    if edits.are_none() {
-        return Ok(relay(reply, asked, name));
-    }
-    let streamed = is_event_stream(&reply.headers);
-    if !streamed && !is_json(&reply.headers) {
-        return Ok(relay(reply, asked, name));
+    let streamed = is_stream(edits.dialect, &reply.headers);
+    if edits.are_none() || (!streamed && !is_json(&reply.headers)) {
+        return Ok(pass(reply, edits.dialect, asked, name));
     }
     let Reply {
         status,
@@ -61,10 +74,7 @@ pub(crate) async fn answer(
         body,
         ..
     } = reply;
-    if headers
-        .get(header::CONTENT_ENCODING)
-        .is_some_and(|encoding| encoding != "identity")
-    {
+    if is_encoded(&headers) {
         return Err(unreadable(
             name,
             "sent an encoded reply, though it was asked not to",
@@ -75,10 +85,12 @@ pub(crate) async fn answer(
     if streamed {
         let think = edits
             .think
-            .map(|rules| OpenAiStream::new(Arc::clone(rules)));
-        let stream = Stream::new(body, asked.id, name)
+            .map(|rules| ReplyStream::new(edits.dialect, Arc::clone(rules), edits.shown))
+            .or_else(|| whole_lines(edits.dialect, asked));
+        let renamer = edits.model.map(|model| Renamer::new(edits.dialect, model));
+        let stream = Stream::new(body, edits.dialect, asked.id, name)
             .masked(Masked::of(asked, name))
-            .edited(think, edits.model.map(Renamer::new));
+            .edited(think, renamer);
         return Ok(respond(status, headers, Body::stream(stream)));
     }
     let whole = body
@@ -88,7 +100,7 @@ pub(crate) async fn answer(
     let whole =
         whole.ok_or_else(|| unreadable(name, "sent a reply that is too long to be edited"))?;
     let mut segments = match edits.think {
-        Some(rules) => think::reply(rules, whole),
+        Some(rules) => think::whole(edits.dialect, rules, edits.shown, whole),
         None => vec![whole],
     };
     if let Some(model) = &edits.model {
@@ -115,6 +127,21 @@ fn unreadable(backend: &str, what: &str) -> Refusal {
     }
 }
 
+/// Whether headers announce a stream of this dialect.
+fn is_stream(dialect: Wire, headers: &HeaderMap) -> bool {
+    match dialect {
+        Wire::OllamaChat | Wire::OllamaGenerate => has_type(headers, "application/x-ndjson"),
+        _ => is_event_stream(headers),
+    }
+}
+
+/// What sees to it that no line is passed on in part where nothing else does: an error could not follow it.
+fn whole_lines(dialect: Wire, asked: &Asked) -> Option<ReplyStream> {
+    let rules = || Arc::clone(&asked.route().rules);
+    matches!(dialect, Wire::OllamaChat | Wire::OllamaGenerate)
+        .then(|| ReplyStream::new(dialect, rules(), false))
+}
+
 /// Whether headers announce an event stream.
 pub(crate) fn is_event_stream(headers: &HeaderMap) -> bool {
     has_type(headers, "text/event-stream")
@@ -123,6 +150,12 @@ pub(crate) fn is_event_stream(headers: &HeaderMap) -> bool {
 /// Whether headers announce JSON.
 pub(crate) fn is_json(headers: &HeaderMap) -> bool {
     has_type(headers, "application/json")
+}
+
+fn is_encoded(headers: &HeaderMap) -> bool {
+    headers
+        .get(header::CONTENT_ENCODING)
+        .is_some_and(|encoding| encoding != "identity")
 }
 
 fn has_type(headers: &HeaderMap, wanted: &str) -> bool {
@@ -135,8 +168,13 @@ fn has_type(headers: &HeaderMap, wanted: &str) -> bool {
         .is_some_and(|start| start.eq_ignore_ascii_case(wanted.as_bytes()))
 }
 
-/// Passes a reply on as it is. A stream that breaks gets an error event, anything else that breaks is cut off.
+/// Passes a reply on as it is. An event stream that breaks gets an error event, anything else that breaks is cut off.
 pub(crate) fn relay(reply: Reply, asked: &Asked, backend: &str) -> Response<Body> {
+    pass(reply, Wire::Chat, asked, backend)
+}
+
+/// The same for a client of this dialect.
+fn pass(reply: Reply, dialect: Wire, asked: &Asked, backend: &str) -> Response<Body> {
     let Reply {
         status,
         mut headers,
@@ -149,10 +187,14 @@ pub(crate) fn relay(reply: Reply, asked: &Asked, backend: &str) -> Response<Body
         || status == StatusCode::NOT_MODIFIED;
     let body = if empty {
         Body::empty()
-    } else if is_event_stream(&headers) {
+    } else if is_stream(dialect, &headers) {
         // An error event at the end would exceed a length that the upstream has announced.
         headers.remove(header::CONTENT_LENGTH);
-        Body::stream(Stream::new(body, asked.id, backend).masked(Masked::of(asked, backend)))
+        let lines = whole_lines(dialect, asked).filter(|_| !is_encoded(&headers));
+        let stream = Stream::new(body, dialect, asked.id, backend)
+            .masked(Masked::of(asked, backend))
+            .edited(lines, None);
+        Body::stream(stream)
     } else {
         Body::relay(body)
     };

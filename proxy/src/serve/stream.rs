@@ -5,12 +5,13 @@ use std::collections::VecDeque;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use dragoman_dialects::Wire;
 
 use super::error::{Blame, Refusal};
 use super::masked::Masked;
 use super::reply_model::Renamer;
 use super::request_id::RequestId;
-use crate::think::OpenAiStream;
+use crate::think::ReplyStream;
 use crate::upstream::ReplyBody;
 
 /// An event stream on its way to the client.
@@ -18,20 +19,23 @@ pub(crate) struct Stream {
     /// None once it is over.
     body: Option<ReplyBody>,
     masked: Option<Masked>,
-    think: Option<OpenAiStream>,
+    think: Option<ReplyStream>,
     renamer: Option<Renamer>,
     /// Pieces that are ready to go.
     ready: VecDeque<Bytes>,
     /// What the stages write to, kept for its memory.
     scratch: Vec<Bytes>,
+    /// What the client speaks, for an error event.
+    client: Wire,
     id: RequestId,
     /// The backend's name within the route, for an error event.
     backend: Box<str>,
 }
 
 impl Stream {
-    pub(crate) fn new(body: ReplyBody, id: RequestId, backend: &str) -> Self {
+    pub(crate) fn new(body: ReplyBody, client: Wire, id: RequestId, backend: &str) -> Self {
         Self {
+            client,
             id,
             body: Some(body),
             masked: None,
@@ -50,7 +54,7 @@ impl Stream {
     }
 
     /// With thinking treated as the route says, and the model's name as the map says.
-    pub(crate) fn edited(mut self, think: Option<OpenAiStream>, renamer: Option<Renamer>) -> Self {
+    pub(crate) fn edited(mut self, think: Option<ReplyStream>, renamer: Option<Renamer>) -> Self {
         self.think = think;
         self.renamer = renamer;
         self
@@ -84,17 +88,17 @@ impl Stream {
                     tracing::warn!(request_id = %self.id, backend = &*self.backend, kind = fault.kind(), "{fault}");
                     self.body = None;
                     // What was held back belongs to what had arrived.
-                    let unreadable = self.finish().err();
+                    let unreadable = self.finish(true).err();
                     Some(unreadable.unwrap_or_else(|| Refusal::upstream(&self.backend, &fault)))
                 }
                 None => {
                     self.body = None;
-                    self.finish().err()
+                    self.finish(false).err()
                 }
             };
             if let Some(fault) = fault {
                 self.body = None;
-                self.ready.push_back(fault.event());
+                self.ready.push_back(fault.event(self.client, self.id));
             }
         }
     }
@@ -114,18 +118,19 @@ impl Stream {
         pushed
     }
 
-    fn finish(&mut self) -> Result<(), Refusal> {
+    /// Hands over what was held back, of a stream that was `cut` off what an error can follow.
+    fn finish(&mut self, cut: bool) -> Result<(), Refusal> {
         let rest = self.masked.as_mut().map(Masked::rest);
         if let Some(rest) = rest.filter(|rest| !rest.is_empty()) {
             self.push(rest)?;
         }
         let mut scratch = std::mem::take(&mut self.scratch);
         let finished = match &mut self.think {
-            Some(think) => think
-                .finish(&mut scratch)
-                .map_err(|fault| unreadable(&fault)),
+            Some(think) if cut => think.cut(&mut scratch),
+            Some(think) => think.finish(&mut scratch),
             None => Ok(()),
         };
+        let finished = finished.map_err(|fault| unreadable(&fault));
         self.pass(scratch)?;
         if let Some(renamer) = &mut self.renamer {
             let mut last = Vec::new();

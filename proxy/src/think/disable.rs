@@ -1,6 +1,6 @@
-//! Requests that ask the model not to think at all, in OpenAI's dialect.
+//! Requests that ask the model not to think at all.
 //!
-//! Two ways at once, since it depends on the model and its server which one is understood:
+//! In OpenAI's dialect two ways at once, since it depends on the model and its server which one is understood:
 //!
 //! - ` /no_think` ends the last user message, or every text prompt: the
 //!   [soft switch](https://qwen.readthedocs.io/en/latest/getting_started/quickstart.html#thinking-non-thinking-mode)
@@ -10,21 +10,31 @@
 //!   [template's own switch](https://docs.vllm.ai/en/latest/features/reasoning_outputs.html) in vLLM and SGLang
 //!   (chat only). Other template arguments stay.
 //!
+//! Anthropic's [`thinking`](https://platform.claude.com/docs/en/build-with-claude/extended-thinking) becomes
+//! `{"type":"disabled"}`, but for models that cannot think at all; Ollama's
+//! [`think`](https://docs.ollama.com/capabilities/thinking) becomes false.
+//!
 //! All other bytes stay identical.
 
 use std::ops::Range;
 
 use bytes::Bytes;
+use dragoman_dialects::Wire;
+use dragoman_dialects::anthropic::request::thinking::can_think;
 
 use super::parts::object;
 use crate::json::splice::{splice, splice_into};
 use crate::json::{Edit, Malformed, Members, ObjectEdit, elements, scan, string};
 
 /// The members of a request that these edits need to know of.
-pub const NAMES: [&str; 3] = ["messages", "prompt", KWARGS];
+pub const NAMES: [&str; 5] = ["messages", "prompt", KWARGS, THINKING, THINK];
 
 const KWARGS: &str = "chat_template_kwargs";
 const SWITCH: &str = "enable_thinking";
+/// Anthropic's.
+const THINKING: &str = "thinking";
+/// Ollama's.
+const THINK: &str = "think";
 const MARK: &str = " /no_think";
 const OFF: &str = "{\"enable_thinking\":false}";
 
@@ -57,6 +67,27 @@ pub fn chat_body(body: &Bytes) -> Result<Vec<Bytes>, Malformed> {
 pub fn completions_body(body: &Bytes) -> Result<Vec<Bytes>, Malformed> {
     let members = scan(body, &NAMES)?;
     Ok(splice(body, completions(body, &members)?))
+}
+
+/// The edits of a request in the dialect of its upstream, which knows the model as `model`: as for [`chat`].
+///
+/// # Errors
+/// [`Malformed`] if `members` are not those of `body`.
+pub fn request<K: AsRef<str>>(
+    wire: Wire,
+    model: &str,
+    body: &[u8],
+    members: &Members<'_, K>,
+    edit: &mut ObjectEdit<'_, '_, K>,
+) -> Result<Vec<Edit>, Malformed> {
+    match wire {
+        Wire::Chat => return chat(body, members, edit),
+        Wire::Completions => return completions(body, members),
+        Wire::Messages => messages(edit, model),
+        Wire::OllamaChat | Wire::OllamaGenerate => ollama(edit),
+        _ => {}
+    }
+    Ok(Vec::new())
 }
 
 /// The edits of a chat completion's request, for a caller who has more to edit: that of the template's
@@ -101,6 +132,18 @@ pub fn completions<K: AsRef<str>>(
         }
     }
     Ok(edits)
+}
+
+/// Anthropic's request for a message.
+fn messages<K: AsRef<str>>(edit: &mut ObjectEdit<'_, '_, K>, model: &str) {
+    if can_think(model) {
+        edit.set(THINKING, Bytes::from_static(b"{\"type\":\"disabled\"}"));
+    }
+}
+
+/// Ollama's request for a chat or text.
+fn ollama<K: AsRef<str>>(edit: &mut ObjectEdit<'_, '_, K>) {
+    edit.set(THINK, Bytes::from_static(b"false"));
 }
 
 /// The template's arguments with its switch off.
@@ -315,6 +358,49 @@ mod tests {
             whole(completions_body(&body).unwrap()),
             r#"{"prompt":"a /no_think","\u0070rompt":"b /no_think"}"#
         );
+    }
+
+    /// A body of another dialect's, edited in full.
+    fn edited(
+        body: &'static str,
+        change: impl FnOnce(&mut ObjectEdit<'_, '_, &'static str>),
+    ) -> String {
+        let members = scan(body.as_bytes(), &NAMES).unwrap();
+        let mut edit = ObjectEdit::new(&members);
+        change(&mut edit);
+        whole(splice(&Bytes::from_static(body.as_bytes()), edit.finish()))
+    }
+
+    #[test]
+    fn anthropics_thinking_is_disabled_and_all_else_stays() {
+        let disabled = |body, model| edited(body, |edit| super::messages(edit, model));
+        assert_eq!(
+            disabled(
+                r#"{"thinking":{"type":"enabled","budget_tokens":1024}, "x":"\u00e9"}"#,
+                "claude-opus-4-7"
+            ),
+            r#"{"thinking":{"type":"disabled"}, "x":"\u00e9"}"#
+        );
+        let body = r#"{"messages":[],"max_tokens":9}"#;
+        assert_eq!(
+            disabled(body, "kimi-k2"),
+            r#"{"messages":[],"max_tokens":9,"thinking":{"type":"disabled"}}"#
+        );
+        assert_eq!(disabled(body, "claude-3-5-sonnet-20241022"), body);
+    }
+
+    #[test]
+    fn ollama_is_told_not_to_think_whatever_the_client_asked() {
+        for (body, told) in [
+            (r#"{"prompt":"a"}"#, r#"{"prompt":"a","think":false}"#),
+            (r#"{"think":"high", "x":1}"#, r#"{"think":false, "x":1}"#),
+            (
+                r#"{"think":true,"think":1}"#,
+                r#"{"think":false,"think":false}"#,
+            ),
+        ] {
+            assert_eq!(edited(body, ollama), told);
+        }
     }
 
     #[test]

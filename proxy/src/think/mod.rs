@@ -8,26 +8,37 @@
 //! - [`choices`]: a streamed chunk's choices, each with its stripper.
 //! - [`stream`]: OpenAI chat completions and completions, streamed.
 //! - [`reply`]: the same, not streamed.
+//! - [`messages`]: Anthropic's messages, streamed or not.
+//! - [`ollama`]: Ollama's chat and generate, streamed or not.
+//! - [`wire`]: whichever of these a reply is.
 //! - [`disable`]: requests that ask the model not to think at all.
 
 mod choices;
 pub mod disable;
 pub mod lines;
+mod messages;
+mod ollama;
 mod parts;
 pub mod reply;
 pub mod rules;
 mod shape;
 pub mod stream;
 pub mod stripper;
+pub mod wire;
 
 #[cfg(test)]
 mod properties;
+#[cfg(test)]
+mod split;
 #[cfg(test)]
 mod streams;
 #[cfg(test)]
 mod texts;
 
+pub use messages::{MessagesStream, wants_thinking};
+pub use ollama::OllamaStream;
 pub use reply::reply;
 pub use rules::{Rules, Tag, Text};
 pub use stream::{OpenAiStream, Unreadable};
 pub use stripper::{Pieces, Stripper};
+pub use wire::{ReplyStream, whole};

@@ -113,6 +113,12 @@ impl Rules {
         self.text == Text::Keep
     }
 
+    /// Whether thinking moves out of the text to a place of its own.
+    #[must_use]
+    pub fn extracts(&self) -> bool {
+        self.text == Text::Extract
+    }
+
     /// Whether the fields that upstreams put their thinking into are removed from replies.
     #[must_use]
     pub fn drops_fields(&self) -> bool {

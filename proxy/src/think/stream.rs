@@ -30,6 +30,12 @@ pub enum Unreadable {
     /// One event is too long.
     #[error(transparent)]
     TooLong(#[from] TooLong),
+    /// One line is too long.
+    #[error(transparent)]
+    TooLongLine(#[from] crate::ndjson::TooLong),
+    /// More blocks open at once than anyone reads.
+    #[error("the upstream opened more blocks at once than are taken")]
+    Blocks,
     /// More than [`CHOICES`] choices.
     #[error("the upstream sent more than {CHOICES} choices")]
     Choices,

@@ -100,6 +100,15 @@ impl Stripper {
         }
     }
 
+    /// A stripper of a later text of the same reply, which starts outside of a block however the first one does.
+    #[must_use]
+    pub fn later(rules: Arc<Rules>) -> Self {
+        Self {
+            state: State::Outside,
+            ..Self::new(rules)
+        }
+    }
+
     /// Takes the next piece of text. Up to a tag's length of it may be held back until the next call.
     pub fn push<'a>(&mut self, text: &'a str) -> Pieces<'a> {
         if self.rules.text == Text::Keep {

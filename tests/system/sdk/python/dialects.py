@@ -56,7 +56,7 @@ def with_openai(client: openai.OpenAI, upstream: str) -> None:
     except openai.RateLimitError:
         pass
     try:
-        for _ in client.chat.completions.create(model=f"{upstream}/cut-3", messages=QUESTIONS, stream=True):
+        for _ in client.chat.completions.create(model=f"{upstream}/tokens-64+cut-3", messages=QUESTIONS, stream=True):
             pass
         raise AssertionError("a stream that broke raised nothing")
     except openai.APIError:
@@ -99,7 +99,7 @@ def with_anthropic(client: anthropic.Anthropic, upstream: str) -> None:
     except anthropic.NotFoundError as error:
         assert error.body["error"]["type"] == "not_found_error", error.body
     try:
-        with client.messages.stream(model=f"{upstream}/cut-3", max_tokens=9, messages=QUESTIONS) as stream:
+        with client.messages.stream(model=f"{upstream}/tokens-64+cut-3", max_tokens=9, messages=QUESTIONS) as stream:
             stream.get_final_message()
         raise AssertionError("a stream that broke raised nothing")
     except anthropic.APIError:
@@ -136,7 +136,7 @@ def with_ollama(client: ollama.Client, upstream: str) -> None:
     except ollama.ResponseError as error:
         assert error.status_code == 429 and error.error, error
     try:
-        for _ in client.chat(model=f"{upstream}/cut-3", messages=QUESTIONS, stream=True):
+        for _ in client.chat(model=f"{upstream}/tokens-64+cut-3", messages=QUESTIONS, stream=True):
             pass
         raise AssertionError("a stream that broke raised nothing")
     except ollama.ResponseError:

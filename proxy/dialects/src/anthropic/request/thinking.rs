@@ -169,7 +169,8 @@ fn takes(model: &str) -> Takes {
 }
 
 /// Whether a model can think at all: older ones, which cannot, need not be told not to.
-fn can_think(model: &str) -> bool {
+#[must_use]
+pub fn can_think(model: &str) -> bool {
     let model = model.to_ascii_lowercase();
     let old = ["claude-2", "claude-3-", "claude-instant", "claude-v2"];
     model.contains("claude-3-7") || !old.iter().any(|name| model.contains(name))
