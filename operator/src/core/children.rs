@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use dragoman_config::{Key, Kind, ObjectKey};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
+use super::faults::Fault;
 use super::{Core, Job};
 use crate::children::apply::{Settled, Unapplied};
 use crate::children::{labels, proxy, route};
@@ -168,15 +169,16 @@ impl Core {
     }
 
     fn route_service(&mut self, route: ObjectKey, state: RouteService, now: Instant) {
-        if self.route_services.get(&route) != Some(&state) {
-            self.route_services.insert(route.clone(), state);
-            self.want_status(
-                Key {
-                    kind: Kind::Route,
-                    object: route,
-                },
-                now,
-            );
+        let key = Key {
+            kind: Kind::Route,
+            object: route,
+        };
+        if !matches!(state, RouteService::Failed(_)) {
+            self.children_told.over(&key);
+        }
+        if self.route_services.get(&key.object) != Some(&state) {
+            self.route_services.insert(key.object.clone(), state);
+            self.want_status(key, now);
         }
     }
 
@@ -198,35 +200,35 @@ impl Core {
             _ => true,
         });
         self.proxy_work.done(&proxy, fault.is_none(), now);
-        let before = self.proxy_faults.remove(&proxy);
-        if let Some((object, fault)) = fault {
-            // Once a fault, not once an attempt.
-            if before
-                .as_ref()
-                .is_some_and(|said| said.starts_with(&object))
-            {
-                tracing::debug!(%proxy, %object, %fault, "an object of an LLMProxy still cannot be applied");
-            } else {
-                tracing::warn!(%proxy, %object, %fault, "an object of an LLMProxy could not be applied; it is tried again");
+        let key = Key {
+            kind: Kind::Proxy,
+            object: proxy.clone(),
+        };
+        let before = self.proxy_faults.get(&proxy).cloned();
+        match fault {
+            None => {
+                self.children_told.over(&key);
+                self.proxy_faults.remove(&proxy);
             }
-            // What may pass by itself is not told: the condition would flap.
-            let refusal = match &fault {
-                Unapplied::Taken => Some(fault.to_string()),
-                Unapplied::Refused(fault) => refusal(fault),
-            };
-            if let Some(refusal) = refusal {
-                self.proxy_faults
-                    .insert(proxy.clone(), format!("{object}: {refusal}"));
+            Some((object, fault)) => {
+                let kind = match &fault {
+                    Unapplied::Taken => Fault::Refusal(fault.to_string()),
+                    Unapplied::Refused(fault) => Fault::of(fault),
+                };
+                let kind = kind.of_object(&object);
+                if self.children_told.is_news(&key, &kind) {
+                    tracing::warn!(%proxy, %object, %fault, "an object of an LLMProxy could not be applied; it is tried again");
+                } else {
+                    tracing::debug!(%proxy, %object, %fault, "an object of an LLMProxy still cannot be applied");
+                }
+                // What may pass by itself says nothing of what was refused before: the condition would flap.
+                if let Fault::Refusal(refusal) = kind {
+                    self.proxy_faults.insert(proxy.clone(), refusal);
+                }
             }
         }
         if self.proxy_faults.get(&proxy) != before.as_ref() {
-            self.want_status(
-                Key {
-                    kind: Kind::Proxy,
-                    object: proxy,
-                },
-                now,
-            );
+            self.want_status(key, now);
         }
     }
 
@@ -255,20 +257,18 @@ impl Core {
                 self.route_service(route, RouteService::Conflict(cure), now);
             }
             Err(fault) => {
-                if matches!(
-                    self.route_services.get(&route),
-                    Some(RouteService::Failed(_))
-                ) {
-                    tracing::debug!(%route, %fault, "a route's Service still cannot be written");
-                } else {
+                let key = Key {
+                    kind: Kind::Route,
+                    object: route.clone(),
+                };
+                let kind = Fault::of(&fault).of_object("its Service");
+                if self.children_told.is_news(&key, &kind) {
                     tracing::warn!(%route, %fault, "a route's Service could not be written; it is tried again");
+                } else {
+                    tracing::debug!(%route, %fault, "a route's Service still cannot be written");
                 }
-                if let Some(refusal) = refusal(&fault) {
-                    self.route_service(
-                        route,
-                        RouteService::Failed(format!("its Service: {refusal}")),
-                        now,
-                    );
+                if let Fault::Refusal(refusal) = kind {
+                    self.route_service(route, RouteService::Failed(refusal), now);
                 }
             }
         }
@@ -282,16 +282,4 @@ fn is_too_late(fault: &kube::Error) -> bool {
     };
     let mut causes = status.details.iter().flat_map(|details| &details.causes);
     causes.any(|cause| cause.reason == "NamespaceTerminating")
-}
-
-/// What the API server refused and will refuse again, in its own words.
-fn refusal(fault: &kube::Error) -> Option<String> {
-    match fault {
-        kube::Error::Api(status)
-            if (400..500).contains(&status.code) && !matches!(status.code, 408 | 409 | 429) =>
-        {
-            Some(status.message.clone())
-        }
-        _ => None,
-    }
 }

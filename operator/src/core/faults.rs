@@ -23,6 +23,14 @@ impl Fault {
             _ => Self::Passing,
         }
     }
+
+    /// The same of one object of several: another's refusal is another fault.
+    pub(super) fn of_object(self, object: &str) -> Self {
+        match self {
+            Self::Passing => Self::Passing,
+            Self::Refusal(words) => Self::Refusal(format!("{object}: {words}")),
+        }
+    }
 }
 
 /// The fault of each key that lasts and was told.

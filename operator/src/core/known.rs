@@ -248,6 +248,7 @@ impl Core {
         self.statuses.remove(key);
         self.status_work.forget(key);
         self.news.forget(key);
+        self.children_told.over(key);
         match key.kind {
             Kind::Proxy => {
                 self.proxy_work.forget(&key.object);

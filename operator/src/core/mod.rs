@@ -74,6 +74,8 @@ pub struct Core {
     proxy_faults: BTreeMap<ObjectKey, String>,
     route_work: Schedule<ObjectKey>,
     route_services: BTreeMap<ObjectKey, RouteService>,
+    /// Of LLMProxies and routes: what was wrong with what they own.
+    children_told: Told<Key>,
 
     shelves: BTreeMap<ObjectKey, Arc<Shelf>>,
     /// Items that are on a shelf without being members, because proxies have and must keep them.
@@ -129,6 +131,7 @@ impl Core {
             proxy_faults: BTreeMap::new(),
             route_work: Schedule::new(8),
             route_services: BTreeMap::new(),
+            children_told: Told::default(),
             shelves: BTreeMap::new(),
             adopted: BTreeMap::new(),
             streams: HashMap::new(),

@@ -2,6 +2,7 @@
 
 mod cold;
 mod logged;
+mod outages;
 mod secrets;
 mod serving;
 mod stage;

@@ -46,6 +46,8 @@ pub(super) struct Stage {
     pub(super) refuses: Option<fn() -> kube::Error>,
     /// What happens while the next status of a route is written.
     pub(super) meanwhile: Option<fn(&mut Stage)>,
+    /// What keeps objects that resources own from being written: which object, and why.
+    pub(super) unapplied: Option<(&'static str, fn() -> kube::Error)>,
     /// Whether Services are refused because their namespace goes.
     pub(super) too_late: bool,
     /// Whether Services of routes are in somebody's way.
@@ -78,6 +80,7 @@ impl Stage {
             unanswered: false,
             refuses: None,
             meanwhile: None,
+            unapplied: None,
             too_late: false,
             conflict: false,
             services: 0,
@@ -270,12 +273,17 @@ impl Stage {
             Job::ApplyProxy { proxy, .. } => Done::ApplyProxy {
                 proxy,
                 written: Vec::new(),
-                fault: None,
+                fault: self
+                    .unapplied
+                    .map(|(object, why)| (object.to_owned(), why().into())),
             },
             Job::SettleService { route, .. } => {
                 self.services += 1;
                 if self.too_late {
                     return Done::SettleService(route, Err(too_late()));
+                }
+                if let Some((_, why)) = self.unapplied {
+                    return Done::SettleService(route, Err(why()));
                 }
                 let settled = if self.conflict {
                     Settled::Conflict("rename the route".into())
