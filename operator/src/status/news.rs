@@ -25,7 +25,7 @@ impl News {
     /// nothing yet.
     #[must_use]
     pub fn new((ready, reason, message): (&str, &str, &str), told: &str) -> Option<Self> {
-        // An edit that is still on its way to the proxies is no news.
+        // An edit that is still on its way to the proxies is no news, nor are proxies that are still on their way themselves.
         let on_its_way = ready == "False" && matches!(reason, "Pending" | "NoProxies");
         (ready != told && !on_its_way).then(|| Self {
             ready: ready.to_owned(),
@@ -82,5 +82,6 @@ mod tests {
         assert!(!news("False", "RefNotFound", "True").unwrap().is_ready());
         assert!(news("True", "Ready", "Unknown").unwrap().is_ready());
         assert_eq!(news("False", "Pending", "True"), None);
+        assert_eq!(news("False", "NoProxies", ""), None);
     }
 }
