@@ -1,21 +1,20 @@
 //! Sends a request to one backend after another until one answers: retries, failover, and what each backend's health learns.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use dragoman_crds::RetryOn;
 use http::StatusCode;
 
 use super::error::Refusal;
+use super::models;
 use super::request_id::RequestId;
 use super::worker::Worker;
 use crate::state::backend::Backend;
 use crate::state::health::Severity;
-use crate::state::key_verdict::Purpose;
+use crate::state::key_verdict::{self, Purpose, Refused};
 use crate::state::route::Route;
 use crate::upstream::{Fault, Phase, Reply, Request};
-
-/// What is told of a backend that refuses our key.
-const KEY_REFUSED: &str = "the upstream refuses the key that is configured for it (401); correct the Secret that the LLMBackend's credential or headers name";
 
 /// What came of a backend, its retries included.
 pub(crate) type Outcome = Result<Reply, Fault>;
@@ -33,15 +32,15 @@ fn is_unavailable(status: StatusCode) -> bool {
     matches!(status.as_u16(), 429 | 502..=504)
 }
 
-/// Whether an upstream refuses the key that is configured for it, and was told no other. 401 alone says so: with 403 it knows the
-/// key, and forbids what was asked, such as one model.
+/// Whether an upstream answered 401 to the key that is configured for it, and was told no other. With 403 it knows the key, and forbids
+/// what was asked, such as one model.
 fn refuses_our_key(backend: &Backend, reply: &Reply) -> bool {
     reply.status == StatusCode::UNAUTHORIZED && backend.sends_own_key_only() && !reply.elsewhere
 }
 
 /// Who sends, for whom: what is noted of a fault.
 pub(crate) struct Sender<'a> {
-    pub(crate) worker: &'a Worker,
+    pub(crate) worker: &'a Rc<Worker>,
     pub(crate) route: &'a Route,
     pub(crate) id: RequestId,
 }
@@ -80,24 +79,33 @@ impl Sender<'_> {
         }
     }
 
-    fn note(&self, backend: &Backend, outcome: &Outcome) {
-        match outcome {
-            Ok(reply) if refuses_our_key(backend, reply) => tracing::warn!(
+    fn note(&self, backend: &Arc<Backend>, outcome: &Outcome) {
+        if let Err(fault) = outcome {
+            self.route
+                .metrics
+                .upstream_failed(self.worker.thread, fault.kind());
+            tracing::warn!(
                 request_id = %self.id, route = %self.route.key, backend = %backend.name,
-                kind = "key_refused", "{KEY_REFUSED}"
-            ),
-            Ok(_) => {}
-            Err(fault) => {
-                self.route
-                    .metrics
-                    .upstream_failed(self.worker.thread, fault.kind());
-                tracing::warn!(
-                    request_id = %self.id, route = %self.route.key, backend = %backend.name,
-                    kind = fault.kind(), "{fault}"
-                );
-            }
+                kind = fault.kind(), "{fault}"
+            );
         }
-        learn(backend, outcome, Purpose::Call);
+        match learn(backend, outcome, Purpose::Call) {
+            Some(Refused::Turned) => tracing::warn!(
+                request_id = %self.id, route = %self.route.key, backend = %backend.name,
+                kind = "key_refused", "{}", key_verdict::words(&backend.name)
+            ),
+            Some(refused) => {
+                tracing::debug!(
+                    request_id = %self.id, route = %self.route.key, backend = %backend.name,
+                    kind = "key_refused", "401 to the key that is configured: {refused:?}"
+                );
+                let key = backend.lasting.health.key();
+                if refused == Refused::Unclear && key.is_to_be_looked_into() {
+                    models::look_into(self.worker, backend);
+                }
+            }
+            None => {}
+        }
     }
 }
 
@@ -116,21 +124,23 @@ fn retries(on: &[RetryOn], outcome: &Outcome) -> bool {
     on.contains(&kind)
 }
 
-/// What a backend's health learns of an exchange.
-pub(crate) fn learn(backend: &Backend, outcome: &Outcome, purpose: Purpose) {
+/// What a backend's health learns of an exchange. Returned is what it makes of a key of ours that was refused.
+pub(crate) fn learn(backend: &Backend, outcome: &Outcome, purpose: Purpose) -> Option<Refused> {
     let health = &backend.lasting.health;
     match outcome {
-        Ok(reply) if reply.status.is_success() => health.succeeded(purpose),
+        Ok(reply) if reply.status.is_success() => health.succeeded(backend.id, purpose),
         // A 429 says that the caller is too fast, not that the backend is ill.
         Ok(reply) if matches!(reply.status.as_u16(), 502..=504) => {
             health.failed(Severity::Failing, &format!("it answered {}", reply.status));
         }
         Ok(reply) if refuses_our_key(backend, reply) => {
-            health.key_refused(backend.id, purpose, KEY_REFUSED);
+            let why = key_verdict::words(&backend.name);
+            return Some(health.key_refused(backend.id, purpose, &why));
         }
         Ok(_) => health.answered(),
         Err(Fault::RequestBody(_) | Fault::Saturated { .. }) => {}
         Err(fault) if fault.before_sending() => health.failed(Severity::Down, &fault.to_string()),
         Err(fault) => health.failed(Severity::Failing, &fault.to_string()),
     }
+    None
 }

@@ -18,7 +18,7 @@ use super::worker::Worker;
 use super::{attempt, call, candidates, headers, upstream_list};
 use crate::state::backend::{Backend, CREDENTIAL_HEADERS, Credential};
 use crate::state::dialect;
-use crate::state::key_verdict::Purpose;
+use crate::state::key_verdict::{self, Purpose, Refused};
 use crate::state::listing::{Failure, Listing, Outcome, Turn, Whose};
 use crate::upstream::{Fault, Request, RequestBody};
 
@@ -155,6 +155,16 @@ pub(crate) fn look_after(
     });
 }
 
+/// Asks a backend in the background for its list, although it may be known: whether that is refused as a call was tells a key that no
+/// longer counts from one that does not open what was called.
+pub(crate) fn look_into(worker: &Rc<Worker>, backend: &Arc<Backend>) {
+    let (worker, backend) = (Rc::clone(worker), Arc::clone(backend));
+    tokio::task::spawn_local(async move {
+        // What is learnt of it is all that is wanted.
+        let _ = ask(&worker, &backend, &HeaderMap::new()).await;
+    });
+}
+
 fn credentials(client: &HeaderMap, backend: &Backend) -> HeaderMap {
     let mut headers = HeaderMap::new();
     if matches!(backend.credential, Credential::Passthrough) {
@@ -258,7 +268,10 @@ async fn page(
     let sent = cluster
         .send_following(&mut request, &backend.secrets, Some(end))
         .await;
-    attempt::learn(backend, &sent, Purpose::List);
+    if attempt::learn(backend, &sent, Purpose::List) == Some(Refused::Turned) {
+        let why = key_verdict::words(&backend.name);
+        tracing::warn!(backend = %backend.name, kind = "key_refused", "{why}");
+    }
     let reply = sent.map_err(|fault| unreachable(backend, &fault))?;
     match reply.status.as_u16() {
         200..=299 => {}

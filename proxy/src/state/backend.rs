@@ -53,7 +53,7 @@ pub struct BackendName {
 impl std::fmt::Display for BackendName {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match &self.inline {
-            Some(name) => write!(f, "backend {name:?} of {}", self.item),
+            Some(name) => write!(f, "{} backends[{name}]", self.item),
             None => self.item.fmt(f),
         }
     }

@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use dragoman_config::HealthItem;
 use http::uri::PathAndQuery;
-use http::{HeaderMap, Method};
+use http::{HeaderMap, Method, StatusCode};
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::backend::{Backend, Credential};
+use super::key_verdict::{self, Purpose, Refused};
 use crate::upstream::{Cluster, Request, RequestBody};
 
 /// The longest that one check may take, whatever its interval.
@@ -92,7 +93,8 @@ async fn check_again_and_again(backend: Arc<Backend>, checks: HealthItem) {
     let cluster = match Cluster::new(settings) {
         Ok(cluster) => cluster,
         Err(fault) => {
-            return backend.lasting.health.checked(Err(fault.to_string()), 1);
+            let health = &backend.lasting.health;
+            return health.checked(backend.id, Err(fault.to_string()), 1);
         }
     };
     let mut ticks = interval(every);
@@ -103,7 +105,7 @@ async fn check_again_and_again(backend: Arc<Backend>, checks: HealthItem) {
         backend
             .lasting
             .health
-            .checked(outcome, checks.unhealthy_after);
+            .checked(backend.id, outcome, checks.unhealthy_after);
     }
 }
 
@@ -129,6 +131,14 @@ async fn check(
     };
     let reply = cluster.send(request, Some(Instant::now() + patience)).await;
     let reply = reply.map_err(|fault| fault.to_string())?;
+    if reply.status == StatusCode::UNAUTHORIZED && backend.sends_own_key_only() {
+        let why = key_verdict::words(&backend.name);
+        let health = &backend.lasting.health;
+        let refused = health.key_refused(backend.id, Purpose::Check, &why);
+        if refused == Refused::Turned {
+            tracing::warn!(backend = %backend.name, kind = "key_refused", "{why}");
+        }
+    }
     if !reply.status.is_success() {
         return Err(format!("the health check got {}", reply.status));
     }

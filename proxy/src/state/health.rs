@@ -3,7 +3,8 @@
 //! A backend that fails again and again is left out for a while whenever another can answer. Trying it is what
 //! brings it back: after the while a single request goes there, and its success ends the matter. A healthy backend's requests read this and write nothing.
 //!
-//! One that refuses the key that is configured for it is left out at once; only a request that it accepts, or another key, ends that.
+//! One that refuses the key that is configured for it, as [`KeyVerdict`] tells, is left out at once; only a request that it accepts, or
+//! another key, ends that.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -13,7 +14,7 @@ use dragoman_crds::BackendHealth;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-use super::key_verdict::{KeyVerdict, Purpose};
+use super::key_verdict::{KeyVerdict, Purpose, Refused};
 
 /// Failures in a row after which a backend is left out.
 const TOLERATED: u32 = 3;
@@ -129,10 +130,10 @@ impl Health {
             .is_ok()
     }
 
-    /// A request succeeded.
-    pub fn succeeded(&self, purpose: Purpose) {
+    /// A request of this version of the backend succeeded.
+    pub fn succeeded(&self, version: u64, purpose: Purpose) {
         let was_refused = self.key.refuses();
-        if !self.key.accepted(purpose) {
+        if !self.key.accepted(version, purpose) {
             if was_refused {
                 self.until.store(0, Ordering::Relaxed);
             }
@@ -155,13 +156,25 @@ impl Health {
         }
     }
 
-    /// The upstream refused the key that is configured for it to this version of the backend.
-    pub fn key_refused(&self, version: u64, purpose: Purpose, message: &str) {
-        if self.key.refused(version, purpose) {
-            self.failures.store(0, Ordering::Relaxed);
-            self.leave_out();
-            self.tell_of(BackendHealth::Unhealthy, true, Some(message));
+    /// The upstream answered 401 to the key that is configured for it, of this version of the backend; what that means. A verdict makes
+    /// it unhealthy.
+    pub fn key_refused(&self, version: u64, purpose: Purpose, message: &str) -> Refused {
+        let refused = self.key.refused(version, purpose);
+        match refused {
+            Refused::Turned | Refused::Known => {
+                self.failures.store(0, Ordering::Relaxed);
+                self.leave_out();
+                self.tell_of(BackendHealth::Unhealthy, true, Some(message));
+            }
+            Refused::Unclear if purpose == Purpose::Call => self.answered(),
+            Refused::Unclear | Refused::Stale => {}
         }
+        refused
+    }
+
+    /// What is known of the key that is configured for it.
+    pub fn key(&self) -> &KeyVerdict {
+        &self.key
     }
 
     /// There is another key as of this version of the backend.
@@ -203,14 +216,14 @@ impl Health {
         }
     }
 
-    /// A check succeeded or failed; after `unhealthy_after` failures in a row it is unhealthy.
-    pub fn checked(&self, outcome: Result<(), String>, unhealthy_after: u32) {
+    /// A check of this version of the backend succeeded or failed; after `unhealthy_after` failures in a row it is unhealthy.
+    pub fn checked(&self, version: u64, outcome: Result<(), String>, unhealthy_after: u32) {
         self.unhealthy_after
             .store(unhealthy_after, Ordering::Relaxed);
         match outcome {
             Ok(()) => {
                 self.checks.store(0, Ordering::Relaxed);
-                if self.key.refuses() {
+                if self.key.accepted(version, Purpose::Check) {
                     // What is checked seldom asks for a key.
                     return;
                 }
@@ -223,7 +236,8 @@ impl Health {
                     .checks
                     .fetch_add(1, Ordering::Relaxed)
                     .saturating_add(1);
-                if failures >= unhealthy_after {
+                // That the key is refused says more.
+                if failures >= unhealthy_after && !self.key.refuses() {
                     self.tell(BackendHealth::Unhealthy, Some(&message));
                 }
             }
@@ -304,7 +318,7 @@ mod tests {
         health.failed(Severity::Failing, "502");
         health.failed(Severity::Failing, "502");
         assert!(!health.left_out());
-        health.succeeded(Purpose::Call);
+        health.succeeded(1, Purpose::Call);
         health.failed(Severity::Failing, "502");
         health.failed(Severity::Failing, "502");
         assert!(!health.left_out());
@@ -321,7 +335,7 @@ mod tests {
         let (health, _) = health();
         health.failed(Severity::Down, "refused");
         assert!(health.left_out());
-        health.succeeded(Purpose::Call);
+        health.succeeded(1, Purpose::Call);
         assert!(!health.left_out());
         assert_eq!(health.seen().health, BackendHealth::Healthy);
     }
@@ -329,14 +343,14 @@ mod tests {
     #[test]
     fn checks_decide_by_their_own_count_and_requests_cannot_overrule_them() {
         let (health, _) = health();
-        health.checked(Err("503".into()), 2);
+        health.checked(1, Err("503".into()), 2);
         assert!(!health.left_out());
-        health.checked(Err("503".into()), 2);
+        health.checked(1, Err("503".into()), 2);
         assert!(health.left_out());
-        health.succeeded(Purpose::Call);
+        health.succeeded(1, Purpose::Call);
         assert!(health.left_out());
         assert_eq!(health.seen().health, BackendHealth::Unhealthy);
-        health.checked(Ok(()), 2);
+        health.checked(1, Ok(()), 2);
         assert!(!health.left_out());
     }
 
@@ -361,14 +375,14 @@ mod tests {
         }
         assert_eq!(health.doublings.load(Ordering::Relaxed), 1);
         assert!(!health.admits());
-        health.succeeded(Purpose::Call);
+        health.succeeded(1, Purpose::Call);
         assert!(health.admits() && health.admits());
     }
 
     #[test]
     fn a_refused_key_is_told_at_once_and_ends_with_the_next_success() {
         let (health, changes) = health();
-        health.succeeded(Purpose::Call);
+        health.succeeded(1, Purpose::List);
         for _ in 0..3 {
             health.key_refused(1, Purpose::Call, "it refuses the key");
         }
@@ -377,15 +391,36 @@ mod tests {
         assert_eq!(seen.health, BackendHealth::Unhealthy);
         assert_eq!(seen.message.as_deref(), Some("it refuses the key"));
         // Neither what asks for no key nor what is answered with another error speaks for it.
-        health.checked(Ok(()), 2);
-        health.succeeded(Purpose::List);
+        health.checked(1, Ok(()), 2);
+        health.succeeded(1, Purpose::List);
         health.answered();
         assert!(health.left_out());
         assert_eq!(health.seen(), seen);
-        health.succeeded(Purpose::Call);
+        health.succeeded(1, Purpose::Call);
         assert!(!health.left_out());
         assert_eq!(health.seen().health, BackendHealth::Healthy);
         assert_eq!(*changes.borrow(), 3);
+    }
+
+    #[test]
+    fn a_401_to_a_key_that_works_leaves_nobody_out_until_the_list_is_refused_too() {
+        let (health, _) = health();
+        health.succeeded(1, Purpose::Call);
+        for _ in 0..5 {
+            health.key_refused(1, Purpose::Call, "it refuses the key");
+        }
+        assert!(!health.left_out());
+        assert_eq!(health.seen().health, BackendHealth::Healthy);
+        health.key_refused(1, Purpose::List, "it refuses the key");
+        assert!(health.left_out());
+        assert_eq!(health.seen().message.as_deref(), Some("it refuses the key"));
+        // What is known is not told anew because checks fail of it, too.
+        health.checked(1, Err("401".into()), 1);
+        assert_eq!(health.seen().message.as_deref(), Some("it refuses the key"));
+        health.checked(1, Ok(()), 1);
+        health.succeeded(1, Purpose::Call);
+        assert!(!health.left_out());
+        assert_eq!(health.seen().health, BackendHealth::Healthy);
     }
 
     #[test]
@@ -407,7 +442,7 @@ mod tests {
     fn a_steady_state_is_told_once() {
         let (health, changes) = health();
         for _ in 0..5 {
-            health.succeeded(Purpose::Call);
+            health.succeeded(1, Purpose::Call);
         }
         assert_eq!(*changes.borrow(), 1);
     }

@@ -158,3 +158,44 @@ async fn a_word_that_is_a_configured_headers_value_too_stays_in_streams() {
     assert!(text.contains("team") && text.contains("own"), "{text}");
     assert!(!text.contains("[masked]"), "{text}");
 }
+
+#[tokio::test]
+async fn one_clients_401_takes_a_backend_whose_key_works_from_nobody() {
+    let (first, second) = (simulator().await, simulator().await);
+    let mut standby = entry("standby", backend_at(&second));
+    standby.priority = 1;
+    let ours = entry("first", with_key(backend_at(&first), "ours"));
+    let proxy = Proxy::start(items().put_route("chat", route(vec![ours, standby])));
+    for _ in 0..5 {
+        assert_eq!(proxy.chat("echo", "x").await.status, 200);
+        // The other is asked for this one, and refuses it as well.
+        assert_eq!(proxy.chat("status-401", "x").await.status, 401);
+        assert_eq!(health(&proxy).0, BackendHealth::Healthy);
+    }
+    let calls = |simulator: &dragoman_simulator::Simulator| {
+        let all = simulator.requests().into_iter();
+        all.filter(|seen| seen.method == "POST").count()
+    };
+    assert_eq!((calls(&first), calls(&second)), (10, 5));
+}
+
+#[tokio::test]
+async fn a_key_that_worked_and_is_withdrawn_is_found_out_by_the_list() {
+    let simulator = simulator().await;
+    simulator.set_api_keys(["ours"]);
+    let proxy = Proxy::start(referred(with_key(backend_at(&simulator), "ours")));
+    assert_eq!(proxy.chat("echo", "x").await.status, 200);
+    simulator.set_api_keys(["another"]);
+    let mut changed = proxy.shared.health_changed();
+    assert_eq!(proxy.chat("echo", "x").await.status, 401);
+    let unhealthy = async {
+        while health(&proxy).0 != BackendHealth::Unhealthy {
+            changed.changed().await.unwrap();
+        }
+    };
+    soon("a verdict", unhealthy).await;
+    assert!(health(&proxy).1.contains("refuses the key"));
+    simulator.set_api_keys(["ours"]);
+    assert_eq!(proxy.chat("echo", "x").await.status, 200);
+    assert_eq!(health(&proxy).0, BackendHealth::Healthy);
+}

@@ -220,6 +220,8 @@ async fn an_upstream_that_repeats_the_key_in_its_error_is_masked() {
             );
         }
         proxy.logged("refuses the key").await;
+        let warned = proxy.log().matches("refuses the key").count();
+        assert_eq!(warned, 1, "what is known is no news: {}", proxy.log());
         assert!(!proxy.log().contains(KEY), "{}", proxy.log());
     }
 }
