@@ -132,8 +132,8 @@ pub struct HeaderItem {
     pub name: String,
     /// Its value.
     pub value: Secret,
-    /// Whether it is a credential of ours: it came from a Secret, or its name is one that credentials travel in. Such a
-    /// header goes to no other origin and is quoted to nobody.
+    /// Whether it counts as a credential of ours: it came from a Secret, or its name is not known to be harmless. Such a
+    /// header goes to no other origin and is quoted in no error.
     pub secret: bool,
 }
 

@@ -74,12 +74,14 @@ pub struct LLMBackendSpec {
     pub catalog: Vec<CatalogEntry>,
     /// Paths that may go upstream with the backend's own credential besides the APIs that name a model (chat, completions, embeddings,
     /// responses, images, audio, moderations, rerank and their kin): files, batches and the like. Stored responses (`previous_response_id`,
-    /// `conversation`) need `/responses` here. Without a credential of ours every path may; headers from `headers` count as one where their
-    /// value comes from a Secret or their name is one that credentials travel in.
+    /// `conversation`) need `/responses` here. Without a credential of ours every path may; `headers` says which of its headers count as one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32))]
     pub relay: Vec<Relay>,
-    /// Headers that every request upstream carries, replacing the client's.
+    /// Headers that every request upstream carries, replacing the client's. Each counts as a credential of ours, which goes to no other
+    /// origin, is masked in errors and closes the paths that `relay` does not list, but for these with a `value`: `accept`,
+    /// `accept-language`, `anthropic-beta`, `anthropic-version`, `openai-beta`, `openai-organization`, `openai-project`, `user-agent`,
+    /// `x-request-source`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub headers: Vec<UpstreamHeader>,

@@ -15,15 +15,18 @@ use crate::{
 /// The longest wait that a manifest may ask for.
 const LONGEST: Std = Std::from_hours(24);
 
-/// Headers that are credentials even where a manifest spells their value out.
-const CREDENTIAL_HEADERS: [&str; 7] = [
-    "authorization",
-    "proxy-authorization",
-    "cookie",
-    "x-api-key",
-    "api-key",
-    "x-goog-api-key",
-    "x-amz-security-token",
+/// Headers that authenticate nobody where a manifest spells their value out. Any other may hold a key, whatever it is called: there are
+/// more names for that than a list could know. `LLMBackend.spec.headers` names them to users.
+const HARMLESS: [&str; 9] = [
+    "accept",
+    "accept-language",
+    "anthropic-beta",
+    "anthropic-version",
+    "openai-beta",
+    "openai-organization",
+    "openai-project",
+    "user-agent",
+    "x-request-source",
 ];
 
 pub(crate) fn backend(resource: &LLMBackend, world: &Lookup<'_>) -> Outcome {
@@ -229,7 +232,7 @@ impl Compiling<'_, '_> {
                 );
             }
             headers.push(HeaderItem {
-                secret: header.value_from.is_some() || CREDENTIAL_HEADERS.contains(&name.as_str()),
+                secret: header.value_from.is_some() || !HARMLESS.contains(&name.as_str()),
                 name,
                 value: Secret::new(value),
             });

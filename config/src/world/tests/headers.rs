@@ -6,13 +6,18 @@ use super::objects::*;
 use crate::Item;
 
 #[test]
-fn a_header_from_a_secret_or_with_a_credentials_name_is_marked_as_one() {
+fn a_header_is_a_credential_but_where_its_name_is_harmless_and_its_value_no_secret() {
     let mut world = cluster();
     let from_secret = json!({"secretRef": {"name": "key", "key": "token"}});
     let headers = json!([
-        {"name": "X-Team", "value": "a"},
+        {"name": "User-Agent", "value": "team-a"},
+        {"name": "Anthropic-Version", "value": "2023-06-01"},
+        {"name": "OpenAI-Project", "valueFrom": from_secret},
         {"name": "X-Signature", "valueFrom": from_secret},
         {"name": "Authorization", "value": "Bearer written-out"},
+        {"name": "Ocp-Apim-Subscription-Key", "value": "written-out"},
+        {"name": "CF-Access-Client-Secret", "value": "written-out"},
+        {"name": "X-Team", "value": "a"},
     ]);
     fill(
         &mut world,
@@ -38,9 +43,14 @@ fn a_header_from_a_secret_or_with_a_credentials_name_is_marked_as_one() {
     assert_eq!(
         marks,
         [
-            ("x-team", false),
+            ("user-agent", false),
+            ("anthropic-version", false),
+            ("openai-project", true),
             ("x-signature", true),
-            ("authorization", true)
+            ("authorization", true),
+            ("ocp-apim-subscription-key", true),
+            ("cf-access-client-secret", true),
+            ("x-team", true),
         ]
     );
 }
