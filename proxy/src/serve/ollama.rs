@@ -9,7 +9,7 @@ use hyper::body::Incoming;
 use super::body::Body;
 use super::content::refuse_encoded;
 use super::dispatch::Asked;
-use super::error::Refusal;
+use super::error::{Refusal, bounded};
 use super::{call, intake, listings, models, relay};
 use crate::state::listing::LATEST;
 
@@ -36,23 +36,22 @@ pub(crate) async fn show(asked: &Asked, body: Incoming) -> Result<Response<Body>
 /// Answers what changes which models an Ollama server has: its owner's to do, unless a backend of the route takes it.
 ///
 /// # Errors
-/// 403 where none does.
+/// 403 where none does; 404 for a model that the route's clients may not name.
 pub(crate) async fn manage(asked: &Asked, body: Incoming) -> Result<Response<Body>, Refusal> {
-    let route = asked.route();
-    let mut usable = route
-        .backends
-        .iter()
-        .filter_map(|entry| entry.backend.as_ref().ok());
-    if usable.any(|backend| backend.relays(&asked.method, &asked.path)) {
-        return relay::answer(asked, body).await;
-    }
-    call::names(route)?;
+    let relayed = relay::answer(asked, body).await;
+    relayed.map_err(|refusal| match refusal.code {
+        relay::NOT_RELAYED => forbidden(asked),
+        _ => refusal,
+    })
+}
+
+fn forbidden(asked: &Asked) -> Refusal {
     let message = format!(
-        "{method} {} changes which models a server has, which clients of LLMRoute {} may not. Do it at the server itself, with its own `ollama` command; or have the path listed in spec.relay of its LLMBackend.",
+        "{method} {} changes which models a server has, which clients of LLMRoute {} may not. Do it at the server itself, with its own `ollama` command; or have spec.relay of its LLMBackend list {method} {}.",
         asked.shown_path(),
-        route.key,
+        asked.route().key,
+        bounded(&asked.path, 256),
         method = asked.method,
     );
-    let status = StatusCode::FORBIDDEN;
-    Err(Refusal::client(status, "path_not_relayed", message))
+    Refusal::client(StatusCode::FORBIDDEN, relay::NOT_RELAYED, message)
 }

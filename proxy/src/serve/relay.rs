@@ -26,6 +26,8 @@ use super::{headers, intake, methods, mirror, reply};
 use crate::json::{self, Members};
 use crate::upstream::{BoxError, Request, RequestBody};
 
+/// The code of a refusal of what no backend takes.
+pub(crate) const NOT_RELAYED: &str = "path_not_relayed";
 /// How much of a form is read ahead to find its model.
 const AHEAD: u64 = 64 << 10;
 /// Paths whose forms name a model wherever they like, and are read whole.
@@ -75,7 +77,7 @@ pub(crate) async fn answer(asked: &Asked, body: Incoming) -> Result<Response<Bod
     if body.is_end_stream() {
         return pass(asked, RequestBody::Empty).await;
     }
-    if asked.method != Method::POST {
+    if asked.method != Method::POST && !names_model(asked) {
         return pass(asked, stream(None, body)).await;
     }
     if asked.headers().get_all(header::CONTENT_TYPE).iter().count() > 1 {
@@ -92,6 +94,11 @@ pub(crate) async fn answer(asked: &Asked, body: Incoming) -> Result<Response<Bod
         }
         None => pass(asked, stream(None, body)).await,
     }
+}
+
+/// Whether a body names a model though it is no POST's: Ollama's deletion of one, which must not reach a namesake.
+fn names_model(asked: &Asked) -> bool {
+    asked.method == Method::DELETE && asked.path.trim_end_matches('/') == "/api/delete"
 }
 
 /// Whether a body may be read as JSON: curl sends it as a form unless told otherwise, others without any type.
@@ -224,7 +231,7 @@ pub(crate) fn not_relayed(asked: &Asked) -> Refusal {
         bounded(&asked.path, 256),
         method = asked.method,
     );
-    Refusal::client(StatusCode::NOT_FOUND, "path_not_relayed", message)
+    Refusal::client(StatusCode::NOT_FOUND, NOT_RELAYED, message)
 }
 
 /// Relays a request that names no model to the first backend by priority, if that takes it.

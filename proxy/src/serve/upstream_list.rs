@@ -89,6 +89,10 @@ fn ollama(body: &[u8]) -> Option<Page> {
         for name in ["modified_at", "remote_host", "remote_model"] {
             given.shift_remove(name);
         }
+        if let Some(Value::Object(details)) = given.get_mut("details") {
+            // It may be a path on the server.
+            details.shift_remove("parent_model");
+        }
         // As Ollama's own list in OpenAI's shape says it.
         let owner = id.split_once('/').map_or("library", |(owner, _)| owner);
         let owner = owner.to_owned();
@@ -189,7 +193,7 @@ mod tests {
 
     #[test]
     fn ollamas_entries_do_not_tell_where_a_model_runs() {
-        let body = r#"{"models":[{"name":"llama3:latest","model":"llama3:latest","modified_at":"1970-01-01T02:01:00.5+02:00","size":7,"digest":"d","details":{"family":"llama"},"remote_host":"https://ollama.com:443","remote_model":"x"},{"name":"me/own"}]}"#;
+        let body = r#"{"models":[{"name":"llama3:latest","model":"llama3:latest","modified_at":"1970-01-01T02:01:00.5+02:00","size":7,"digest":"d","details":{"parent_model":"/root/x","family":"llama"},"remote_host":"https://ollama.com:443","remote_model":"x"},{"name":"me/own"}]}"#;
         assert_eq!(
             entries(Dialect::Ollama, body),
             r#"[{"id":"llama3:latest","object":"model","created":60,"owned_by":"library","size":7,"digest":"d","details":{"family":"llama"}},{"id":"me/own","object":"model","created":0,"owned_by":"me"}]"#

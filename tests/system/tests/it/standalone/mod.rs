@@ -11,6 +11,7 @@ mod errors;
 mod failover;
 mod lifecycle;
 mod listing;
+mod listings_of_dialects;
 mod maps;
 mod names;
 mod other_paths;

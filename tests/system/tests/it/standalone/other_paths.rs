@@ -189,7 +189,6 @@ async fn nothing_else_goes_upstream_with_our_key_and_the_refusal_names_the_field
         (Method::POST, "/v1/files"),
         (Method::DELETE, "/v1/files/file-1"),
         (Method::GET, "/v1/batches"),
-        (Method::GET, "/"),
         (Method::PUT, "/v1/anything/at/all"),
         (Method::GET, "/v1/chat/completions/some-id"),
     ] {
