@@ -6,7 +6,7 @@ use dragoman_config::{Key, Kind};
 use serde_json::json;
 
 use super::logged::warnings;
-use super::stage::{Stage, refusal};
+use super::stage::{Stage, Unwritten, refusal};
 
 fn away() -> kube::Error {
     kube::Error::LinesCodecMaxLineLengthExceeded
@@ -25,7 +25,7 @@ fn policy() -> kube::Error {
 }
 
 /// What is warned of the LLMProxy and of the route, while their objects cannot be written for these reasons, one after the other.
-fn warned(stage: &mut Stage, faults: &[(&'static str, fn() -> kube::Error)]) -> (usize, usize) {
+fn warned(stage: &mut Stage, faults: &[Unwritten]) -> (usize, usize) {
     let said = warnings(|| {
         for fault in faults {
             stage.unapplied = Some(*fault);
@@ -46,7 +46,7 @@ fn wanting() -> Stage {
 #[test]
 fn an_outage_is_one_warning_however_it_shows() {
     let mut stage = wanting();
-    let outage: [(&str, fn() -> kube::Error); 3] = [
+    let outage: [Unwritten; 3] = [
         ("Deployment dragoman-default", away),
         ("ConfigMap dragoman-default", overloaded),
         ("Deployment dragoman-default", away),

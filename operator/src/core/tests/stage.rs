@@ -21,6 +21,9 @@ use crate::push::{Admitted, Claims, FromStream, Refused};
 use crate::status::Written;
 use crate::watch::{Change, Seen, Source, Thing, read};
 
+/// An object that cannot be written, and why.
+pub(super) type Unwritten = (&'static str, fn() -> kube::Error);
+
 pub(super) struct Stage {
     pub(super) core: Core,
     pub(super) now: Instant,
@@ -47,7 +50,7 @@ pub(super) struct Stage {
     /// What happens while the next status of a route is written.
     pub(super) meanwhile: Option<fn(&mut Stage)>,
     /// What keeps objects that resources own from being written: which object, and why.
-    pub(super) unapplied: Option<(&'static str, fn() -> kube::Error)>,
+    pub(super) unapplied: Option<Unwritten>,
     /// Whether Services are refused because their namespace goes.
     pub(super) too_late: bool,
     /// Whether Services of routes are in somebody's way.
