@@ -7,9 +7,11 @@ use std::{env, fs};
 use dragoman_dialects::extra::{ENGINE, HARMLESS};
 use dragoman_dialects::form::Effort;
 
+use crate::answers::{FACTS, answers};
 use crate::requests::{Outcome, Refusal, outcome};
 use crate::rules::RULES;
 use crate::wires::{FEATURES, SIDES, Side};
+use crate::{replies, streams, vectors};
 
 #[test]
 fn the_documentation_of_the_dialects_is_what_they_do() {
@@ -36,6 +38,8 @@ fn document() -> String {
     for client in &SIDES {
         requests(client, &mut refusals, &mut out);
     }
+    vectors_asked_for(&mut refusals, &mut out);
+    answers_given(&mut out);
     refusals.write(&mut out);
     out
 }
@@ -149,5 +153,64 @@ fn requests(client: &Side, refusals: &mut Refusals, out: &mut String) {
     let unsaid: Vec<_> = unsaid.copied().collect();
     if !unsaid.is_empty() {
         writeln!(out, "\nNot said in this dialect: {}.", unsaid.join(", ")).unwrap();
+    }
+}
+
+/// The tables of requests for vectors.
+fn vectors_asked_for(refusals: &mut Refusals, out: &mut String) {
+    out.push_str("\n## Vectors\n\n`v1` is the first of these rules:\n\n");
+    for (place, (says, _)) in vectors::RULES.iter().enumerate() {
+        writeln!(out, "{}. {says}", place + 1).unwrap();
+    }
+    let heads: Vec<_> = vectors::KINDS.iter().map(|kind| kind.title).collect();
+    for client in &vectors::KINDS {
+        writeln!(
+            out,
+            "\n| clients of {} | {} |",
+            client.title,
+            heads.join(" | ")
+        )
+        .unwrap();
+        writeln!(out, "|---|{}", "---|".repeat(heads.len())).unwrap();
+        for (feature, body) in vectors::requests(client) {
+            let cell = |upstream: &vectors::Kind| match vectors::outcome(client, upstream, &body) {
+                _ if upstream.name == client.name => "=".to_owned(),
+                Ok(rules) => {
+                    let rules: Vec<_> = rules.iter().map(|number| format!(" v{number}")).collect();
+                    format!("✓{}", rules.concat())
+                }
+                Err(refusal) => format!("✗ {}", refusals.number(refusal)),
+            };
+            let cells: Vec<_> = vectors::KINDS.iter().map(cell).collect();
+            writeln!(out, "| {feature} | {} |", cells.join(" | ")).unwrap();
+        }
+    }
+}
+
+/// What each dialect can say of an answer.
+fn answers_given(out: &mut String) {
+    out.push_str("\n## Replies and streams\n\n");
+    out.push_str(include_str!("replies.md"));
+    let heads: Vec<_> = SIDES.iter().map(|side| side.column).collect();
+    writeln!(out, "\n| | {} |", heads.join(" | ")).unwrap();
+    writeln!(out, "|---|{}", "---|".repeat(heads.len())).unwrap();
+    let answers = answers();
+    for fact in FACTS {
+        let cell = |side: &Side| {
+            let whole = answers
+                .iter()
+                .any(|(_, reply)| replies::said(side, reply).contains_key(fact));
+            let streamed = answers
+                .iter()
+                .any(|(_, reply)| streams::said(side, reply).contains_key(fact));
+            match (whole, streamed) {
+                (true, true) => "✓",
+                (true, false) => "whole",
+                (false, true) => "streamed",
+                (false, false) => "–",
+            }
+        };
+        let cells: Vec<_> = SIDES.iter().map(cell).collect();
+        writeln!(out, "| {fact} | {} |", cells.join(" | ")).unwrap();
     }
 }

@@ -5,6 +5,8 @@
 //! - `form`: when two requests mean the same.
 //! - `rules`: what a translation may change, each with the sentence that the documentation has for it.
 //! - `requests`: each request written for each upstream, and read again as the upstream reads it.
+//! - `answers`, `frames`, `replies`, `streams`, `errors`: the way back.
+//! - `vectors`: embeddings.
 //! - `document`: `docs/dialects.md`.
 #![allow(
     clippy::expect_used,
@@ -13,8 +15,14 @@
     reason = "tests may fail loudly, their fixtures too"
 )]
 
+mod answers;
 mod document;
+mod errors;
 mod form;
+mod frames;
+mod replies;
 mod requests;
 mod rules;
+mod streams;
+mod vectors;
 mod wires;
