@@ -1,11 +1,12 @@
-//! Models, vectors and counts between dialects: lists that are read and shown in every shape, and what else clients ask before they call (features A19, B8).
+//! Lists of models between dialects: read from each, shown in every shape, and what else clients ask before they call (features A19, B8).
 
 use dragoman_simulator::Simulator;
+use dragoman_system::{node_walk, python_walk};
 use http::Method;
 use serde_json::{Value, json};
 
 use super::manifests::{
-    MAPPED, backend, names, nobody, posts, route, route_to, secret, simulator, started,
+    MAPPED, backend, names, nobody, route, route_to, secret, simulator, started,
 };
 use super::proxy::{Answer, Proxy, answer};
 
@@ -23,7 +24,7 @@ fn speaking(name: &str, dialect: &str, upstream: &Simulator, more: &str) -> Stri
 }
 
 /// The route `chat` to one simulator by all dialects, told apart by `openai/`, `anthropic/` and `ollama/`.
-fn by_prefix(upstream: &Simulator, more: &str) -> String {
+pub(super) fn by_prefix(upstream: &Simulator, more: &str) -> String {
     let entry = |name: &str| {
         format!("- {{name: {name}, modelPrefix: {name}/, backendRef: {{name: {name}}}}}\n")
     };
@@ -34,12 +35,12 @@ fn by_prefix(upstream: &Simulator, more: &str) -> String {
 }
 
 /// The route `chat` to one backend that speaks `dialect`.
-fn one(dialect: &str, upstream: &Simulator, more: &str) -> String {
+pub(super) fn one(dialect: &str, upstream: &Simulator, more: &str) -> String {
     speaking("main", dialect, upstream, more) + &route("")
 }
 
 /// The same with a key of ours.
-fn keyed(dialect: &str, upstream: &Simulator, more: &str) -> String {
+pub(super) fn keyed(dialect: &str, upstream: &Simulator, more: &str) -> String {
     secret("ours", "sk-ours") + &one(dialect, upstream, &format!("{KEYED}\n{more}"))
 }
 
@@ -57,14 +58,14 @@ fn each<'a>(list: &'a Value, entries: &str, field: &str) -> Vec<&'a str> {
 }
 
 /// The message of an error in Ollama's shape, which says nothing else.
-fn ollamas_error(answer: &Answer) -> String {
+pub(super) fn ollamas_error(answer: &Answer) -> String {
     let said = answer.json();
     assert_eq!(said.as_object().unwrap().len(), 1, "{said}");
     said["error"].as_str().unwrap().to_owned()
 }
 
 /// The type of an error in Anthropic's shape.
-fn anthropics_error(answer: &Answer) -> String {
+pub(super) fn anthropics_error(answer: &Answer) -> String {
     let said = answer.json();
     assert_eq!(said["type"], "error", "{said}");
     said["error"]["type"].as_str().unwrap().to_owned()
@@ -370,159 +371,6 @@ async fn what_changes_an_open_or_listed_ollamas_models_reaches_it_under_its_own_
 }
 
 #[tokio::test]
-async fn vectors_come_from_openai_and_ollama_to_each_others_clients() {
-    let upstream = simulator().await;
-    let proxy = Proxy::start(&by_prefix(&upstream, "")).await;
-    for (prefix, path) in [("openai", "/v1/embeddings"), ("ollama", "/api/embed")] {
-        upstream.clear();
-        let model = format!("{prefix}/echo");
-        let input = json!({"model": model, "input": ["one", "two words"]});
-        let openais = proxy.post("/v1/embeddings", &input).await;
-        assert_eq!(openais.status, 200, "{}", openais.text());
-        let openais = openais.json();
-        assert_eq!(
-            openais["usage"],
-            json!({"prompt_tokens": 3, "total_tokens": 3})
-        );
-        let ollamas = proxy.post("/api/embed", &input).await;
-        assert_eq!(ollamas.status, 200, "{}", ollamas.text());
-        let ollamas = ollamas.json();
-        assert_eq!(ollamas["prompt_eval_count"], 3);
-        for at in 0..2 {
-            let vector = &openais["data"][at]["embedding"];
-            assert!(
-                vector.as_array().is_some_and(|it| !it.is_empty()),
-                "{vector}"
-            );
-            assert_eq!(vector, &ollamas["embeddings"][at], "{prefix}");
-        }
-        let base64 = json!({"model": model, "input": "one", "encoding_format": "base64"});
-        let base64 = proxy.post("/v1/embeddings", &base64).await.json();
-        assert!(base64["data"][0]["embedding"].is_string(), "{base64}");
-        let prompt = json!({"model": model, "prompt": "one"});
-        let older = proxy.post("/api/embeddings", &prompt).await.json();
-        assert!(older["embedding"][0].is_number(), "{older}");
-        for seen in posts(&upstream) {
-            let own = seen.path == path || (prefix == "ollama" && seen.path == "/api/embeddings");
-            assert!(own, "{}", seen.path);
-            assert_eq!(seen.json()["model"], "echo");
-        }
-    }
-    let tokens = json!({"model": "ollama/echo", "input": [[1, 2]]});
-    let refused = proxy.post("/v1/embeddings", &tokens).await;
-    assert_eq!(refused.status, 400);
-    assert_eq!(refused.json()["error"]["param"], "input[0]");
-    for (path, body) in [
-        (
-            "/v1/embeddings",
-            json!({"model": "openai/status-429", "input": "a"}),
-        ),
-        (
-            "/v1/embeddings",
-            json!({"model": "ollama/status-429", "input": "a"}),
-        ),
-    ] {
-        let reply = proxy.post(path, &body).await;
-        assert_eq!(reply.status, 429);
-        assert!(
-            reply.message().contains("Simulated status 429"),
-            "{}",
-            reply.text()
-        );
-    }
-    let body = json!({"model": "openai/status-429", "input": "a"});
-    let reply = proxy.post("/api/embed", &body).await;
-    assert_eq!(reply.status, 429);
-    assert!(ollamas_error(&reply).contains("Simulated status 429"));
-}
-
-#[tokio::test]
-async fn vectors_of_the_same_dialect_pass_as_bytes() {
-    let upstream = simulator().await;
-    for (dialect, path, body) in [
-        (
-            "OpenAI",
-            "/v1/embeddings",
-            r#"{ "input":"a", "x":1.50,"model":"echo"}"#,
-        ),
-        (
-            "Ollama",
-            "/api/embed",
-            r#"{ "input":"a", "truncate":true,"model":"echo" }"#,
-        ),
-        (
-            "Ollama",
-            "/api/embeddings",
-            r#"{ "prompt":"a","x" :[1.0],"model":"echo"}"#,
-        ),
-    ] {
-        upstream.clear();
-        let proxy = Proxy::start(&one(dialect, &upstream, "")).await;
-        let request = proxy.request(Method::POST, path);
-        let request = request
-            .header("content-type", "application/json")
-            .body(body);
-        let reply = answer(request).await;
-        assert_eq!(reply.status, 200, "{}", reply.text());
-        let seen = &posts(&upstream)[0];
-        assert_eq!((seen.path.as_str(), seen.body.as_str()), (path, body));
-    }
-}
-
-#[tokio::test]
-async fn an_anthropic_backend_has_no_vectors_and_says_so_in_the_clients_shape() {
-    let upstream = simulator().await;
-    let proxy = Proxy::start(&by_prefix(&upstream, "")).await;
-    let body = json!({"model": "anthropic/echo", "input": "a", "prompt": "a"});
-    let refused = proxy.post("/v1/embeddings", &body).await;
-    assert_eq!(
-        (refused.status, refused.code().as_str()),
-        (400, "unsupported_by_upstream")
-    );
-    assert!(refused.message().contains("has no embeddings"));
-    for path in ["/api/embed", "/api/embeddings"] {
-        let refused = proxy.post(path, &body).await;
-        assert_eq!(refused.status, 400, "{path}");
-        assert!(ollamas_error(&refused).contains("has no embeddings"));
-    }
-    assert!(posts(&upstream).is_empty());
-}
-
-#[tokio::test]
-async fn tokens_are_counted_by_who_can_and_never_guessed() {
-    let upstream = simulator().await;
-    let proxy = Proxy::start(&by_prefix(&upstream, "")).await;
-    let body = |model: &str| json!({"model": model, "messages": [{"role": "user", "content": "three words here"}], "thinking": {"type": "disabled"}});
-    let path = "/v1/messages/count_tokens";
-    let counted = proxy.post(path, &body("anthropic/echo")).await;
-    assert_eq!(counted.status, 200, "{}", counted.text());
-    assert!(counted.json()["input_tokens"].is_u64());
-    let seen = &posts(&upstream)[0];
-    assert_eq!((seen.path.as_str(), seen.json()), (path, body("echo")));
-    for model in ["openai/echo", "ollama/echo"] {
-        let refused = proxy.post(path, &body(model)).await;
-        assert_eq!(refused.status, 400, "{model}");
-        assert_eq!(anthropics_error(&refused), "invalid_request_error");
-        let message = refused.message();
-        assert!(
-            message.contains("an estimate would not be a count"),
-            "{message}"
-        );
-    }
-    let unknown = proxy.post(path, &body("nope")).await;
-    assert_eq!(
-        (unknown.status, anthropics_error(&unknown).as_str()),
-        (404, "not_found_error")
-    );
-    assert_eq!(posts(&upstream).len(), 1);
-    // A server of OpenAI's dialect that counts, as its `relay` says.
-    let listed = "relay: [{methods: [POST], path: /messages/count_tokens}]";
-    let proxy = Proxy::start(&keyed("OpenAI", &upstream, listed)).await;
-    proxy.post(path, &body("echo")).await;
-    assert_eq!(posts(&upstream)[1].path, path);
-}
-
-#[tokio::test]
 async fn a_method_that_a_path_does_not_take_is_refused_in_its_dialect_with_those_it_takes() {
     let upstream = simulator().await;
     let proxy = Proxy::start(&one("Ollama", &upstream, "")).await;
@@ -558,4 +406,24 @@ async fn a_method_that_a_path_does_not_take_is_refused_in_its_dialect_with_those
         );
     }
     assert!(upstream.requests().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_python_sdks_of_three_vendors_ask_before_they_call() {
+    let upstream = simulator().await;
+    let proxy = Proxy::start(&by_prefix(&upstream, "")).await;
+    let url = format!("http://{}/routes/default/chat", proxy.address);
+    tokio::task::spawn_blocking(move || python_walk("listings", &url))
+        .await
+        .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_node_sdks_of_three_vendors_ask_before_they_call() {
+    let upstream = simulator().await;
+    let proxy = Proxy::start(&by_prefix(&upstream, "")).await;
+    let url = format!("http://{}/routes/default/chat", proxy.address);
+    tokio::task::spawn_blocking(move || node_walk("listings", &url))
+        .await
+        .unwrap();
 }

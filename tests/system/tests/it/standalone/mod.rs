@@ -22,3 +22,4 @@ mod smuggling;
 mod thinking;
 mod translation;
 mod upstreams;
+mod vectors_and_counts;
