@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use dragoman_dialects::Wire;
 use proptest::prelude::*;
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use super::split::Start;
 use super::{OpenAiStream, Pieces, Rules, Stripper, Tag, Text};
 use crate::sse::Framer;
 
@@ -153,7 +155,137 @@ fn places() -> impl Strategy<Value = Vec<prop::sample::Index>> {
     prop::collection::vec(any::<prop::sample::Index>(), 0..12)
 }
 
+/// A message whose blocks say `texts`, cut into deltas.
+fn message(texts: &[Vec<String>], ending: &str) -> Vec<u8> {
+    let mut out = String::new();
+    let mut say = |data: Value| out.push_str(&format!("data: {data}{ending}{ending}"));
+    for (index, deltas) in texts.iter().enumerate() {
+        let block = json!({"type": "text", "text": ""});
+        say(json!({"type": "content_block_start", "index": index, "content_block": block}));
+        for delta in deltas {
+            let delta = json!({"type": "text_delta", "text": delta});
+            say(json!({"type": "content_block_delta", "index": index, "delta": delta}));
+        }
+        say(json!({"type": "content_block_stop", "index": index}));
+    }
+    say(json!({"type": "message_stop"}));
+    out.into_bytes()
+}
+
+/// The visible text and the thinking of a message, whose blocks must come one after another without a gap.
+fn read_message(stream: &str) -> (String, String) {
+    let (mut text, mut thinking, mut open, mut next) = (String::new(), String::new(), false, 0);
+    for line in stream
+        .lines()
+        .filter_map(|line| line.strip_prefix("data: "))
+    {
+        let event: Value = serde_json::from_str(line).unwrap();
+        match event["type"].as_str().unwrap() {
+            "content_block_start" => {
+                assert!(!open && event["index"] == next, "{stream}");
+                open = true;
+            }
+            "content_block_stop" => {
+                assert!(open && event["index"] == next, "{stream}");
+                (open, next) = (false, next + 1);
+            }
+            "content_block_delta" => {
+                assert!(open && event["index"] == next, "{stream}");
+                text += event["delta"]["text"].as_str().unwrap_or_default();
+                thinking += event["delta"]["thinking"].as_str().unwrap_or_default();
+            }
+            _ => assert!(!open),
+        }
+    }
+    (text, thinking)
+}
+
+/// Lines that say a text, cut.
+fn lines(deltas: &[String], chat: bool, ending: &str) -> Vec<u8> {
+    let (last, count) = ([String::new()], deltas.len());
+    let deltas = deltas.iter().chain(&last).enumerate();
+    let line = |(at, text): (usize, &String)| {
+        let line = if chat {
+            json!({"message": {"role": "assistant", "content": text}, "done": at == count})
+        } else {
+            json!({"response": text, "done": at == count})
+        };
+        format!("{line}{ending}")
+    };
+    deltas.map(line).collect::<String>().into_bytes()
+}
+
+/// The visible text and the thinking of lines.
+fn read_lines(stream: &str) -> (String, String) {
+    let (mut text, mut thinking) = (String::new(), String::new());
+    for line in stream.lines() {
+        let line: Value = serde_json::from_str(line).unwrap();
+        let holder = if line["message"].is_object() {
+            &line["message"]
+        } else {
+            &line
+        };
+        let said = holder["content"].as_str().or(holder["response"].as_str());
+        text += said.unwrap_or_default();
+        thinking += holder["thinking"].as_str().unwrap_or_default();
+    }
+    (text, thinking)
+}
+
+/// Chunks of a stream that end at `places`.
+fn split<'a>(stream: &'a [u8], places: &[usize]) -> Vec<&'a [u8]> {
+    let mut ends: Vec<_> = places
+        .iter()
+        .map(|place| place % (stream.len() + 1))
+        .collect();
+    ends.extend([0, stream.len()]);
+    ends.sort_unstable();
+    ends.windows(2)
+        .map(|pair| &stream[pair[0]..pair[1]])
+        .collect()
+}
+
 proptest! {
+    #[test]
+    fn an_anthropic_client_sees_every_block_stripped(
+        rules in rules(), texts in prop::collection::vec((text(), places()), 1..4),
+        shown: bool, crlf: bool, splits in prop::collection::vec(any::<usize>(), 0..20),
+    ) {
+        let deltas: Vec<_> = texts.iter().map(|(text, places)| cut(text, places)).collect();
+        let stream = message(&deltas, if crlf { "\r\n" } else { "\n" });
+        let mut expected = (String::new(), String::new());
+        for (at, (text, _)) in texts.iter().enumerate() {
+            let mut stripper = match at {
+                0 => Stripper::new(Arc::clone(&rules)),
+                _ => Stripper::later(Arc::clone(&rules)),
+            };
+            let mut pieces = stripper.push(text);
+            pieces.append(stripper.finish());
+            expected.0 += &pieces.visible;
+            if shown {
+                expected.1 += &pieces.reasoning;
+            }
+        }
+        let start = Start { wire: Wire::Messages, rules, shown };
+        let whole = start.relay([&stream[..]]);
+        prop_assert_eq!(read_message(&whole), expected);
+        prop_assert_eq!(start.relay(split(&stream, &splits)), whole);
+    }
+
+    #[test]
+    fn an_ollama_client_sees_its_text_stripped(
+        rules in rules(), text in text(), places in places(), chat: bool, crlf: bool,
+        splits in prop::collection::vec(any::<usize>(), 0..20),
+    ) {
+        let stream = lines(&cut(&text, &places), chat, if crlf { "\r\n" } else { "\n" });
+        let expected = strip(&rules, [&text]);
+        let start = Start { wire: Wire::OllamaChat, rules, shown: true };
+        let whole = start.relay([&stream[..]]);
+        let seen = read_lines(&whole);
+        prop_assert_eq!(seen, (expected.visible.into_owned(), expected.reasoning.into_owned()));
+        prop_assert_eq!(start.relay(split(&stream, &splits)), whole);
+    }
+
     #[test]
     fn a_text_split_anywhere_is_stripped_alike(rules in rules(), text in text(), places in places()) {
         prop_assert_eq!(strip(&rules, &cut(&text, &places)), strip(&rules, [&text]));
