@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::{
     reply::Reply,
     shared::Shared,
-    wire::{self, Content, Event, Form, Frame},
+    wire::{self, Content, Event, Form},
     words::{Behaviour, Gzip},
 };
 
@@ -68,7 +68,7 @@ impl<'a> Call<'a> {
         let frame = form.frame;
         let steps = wire::stream(events, form, self.behaviour.wire.clone(), self.gzip);
         let mut reply = Reply::new(StatusCode::OK, frame.kind(), Content::steps(steps));
-        if frame != Frame::Lines {
+        if frame.is_sse() {
             reply.set(header::CACHE_CONTROL, "no-cache");
         }
         reply.encoded(self.gzip)

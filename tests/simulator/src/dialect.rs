@@ -3,7 +3,7 @@
 use http::{HeaderName, StatusCode, header, request::Parts};
 use serde_json::Value;
 
-use crate::{anthropic, azure, ollama, openai, words::Fault};
+use crate::{anthropic, azure, ollama, openai, tgi, words::Fault};
 
 /// An API that the simulator speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +16,8 @@ pub(crate) enum Dialect {
     Ollama,
     /// Below `/openai/`.
     Azure,
+    /// Text Generation Inference: below `/tgi/`, a server for each model.
+    Tgi,
 }
 
 impl Dialect {
@@ -34,6 +36,8 @@ impl Dialect {
             Self::Ollama
         } else if below("/openai") {
             Self::Azure
+        } else if below("/tgi") {
+            Self::Tgi
         } else {
             Self::OpenAi
         }
@@ -53,6 +57,7 @@ impl Dialect {
             Self::Anthropic => anthropic::error(status, message, Some(id)),
             Self::Ollama => ollama::error(message),
             Self::Azure => azure::error(status, message, param, code),
+            Self::Tgi => tgi::error(status, message),
         }
     }
 
@@ -72,7 +77,9 @@ impl Dialect {
     pub(crate) fn id_header(self) -> HeaderName {
         match self {
             Self::Anthropic => HeaderName::from_static("request-id"),
-            Self::OpenAi | Self::Ollama | Self::Azure => HeaderName::from_static("x-request-id"),
+            Self::OpenAi | Self::Ollama | Self::Azure | Self::Tgi => {
+                HeaderName::from_static("x-request-id")
+            }
         }
     }
 
@@ -85,6 +92,7 @@ impl Dialect {
             Self::OpenAi => &openai::LIMITS,
             Self::Anthropic => &anthropic::LIMITS,
             Self::Ollama => &[],
+            Self::Tgi => &tgi::LIMITS,
             Self::Azure => &azure::LIMITS,
         };
         let cookies = ["first=1; path=/", "second=2; path=/"];

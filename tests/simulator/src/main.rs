@@ -8,7 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 /// A deterministic LLM for tests. It speaks the APIs of OpenAI and Anthropic below /v1, that of
-/// Ollama below /api and that of Azure OpenAI below /openai, over HTTP/1.1 and HTTP/2, and the name of the model that is called says how it behaves.
+/// Ollama below /api, that of Azure OpenAI below /openai and that of TGI below /tgi/MODEL, over HTTP/1.1 and HTTP/2, and the name of the model that is called says how it behaves.
 ///
 /// Words join by `+` (`think+token-20ms+cut-5`); a name that is not made of these words alone
 /// answers as `echo` does.

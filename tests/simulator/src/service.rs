@@ -15,6 +15,7 @@ use crate::{
     refusal::Refusal,
     reply::Reply,
     shared::Shared,
+    tgi,
     wire::{Cut, ReplyBody},
 };
 
@@ -112,6 +113,7 @@ async fn route(shared: &Shared, head: &Parts, body: Bytes, id: u64) -> Result<Re
         Dialect::Anthropic => return anthropic::answer(shared, head, &body, id).await,
         Dialect::Ollama => return ollama::answer(shared, head, &body, id).await,
         Dialect::Azure => return azure::answer(shared, head, &body, id).await,
+        Dialect::Tgi => return tgi::answer(shared, head, &body, id).await,
         Dialect::OpenAi => {}
     }
     let Some(path) = path.strip_prefix("/v1/") else {

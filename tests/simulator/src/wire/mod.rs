@@ -1,11 +1,13 @@
 //! How a reply is written: which bytes in which write, after which pause, and where it breaks.
 
 mod body;
+mod frame;
 mod gzip;
 mod steps;
 
 pub(crate) use body::{Content, ReplyBody};
-pub(crate) use steps::{Event, Form, Frame, escaped, plain, stream};
+pub(crate) use frame::Frame;
+pub(crate) use steps::{Event, Form, escaped, plain, stream};
 
 /// The connection breaks here, as a behaviour asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -4,7 +4,7 @@ use std::{collections::VecDeque, fmt::Write as _, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 
-use super::gzip::Encoder;
+use super::{frame::Frame, gzip::Encoder};
 use crate::words::Wire;
 
 /// One step of writing a reply.
@@ -24,27 +24,6 @@ pub(crate) struct Form {
     /// What stands for an error in the middle of it.
     pub(crate) fault: Event,
     pub(crate) frame: Frame,
-}
-
-/// What stands around an event's data, and before each as a sign of life.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Frame {
-    /// Server-sent events, with comments between them.
-    Events,
-    /// The same, with Anthropic's pings.
-    Pinged,
-    /// A line each, and nothing between them.
-    Lines,
-}
-
-impl Frame {
-    /// The media type.
-    pub(crate) fn kind(self) -> &'static str {
-        match self {
-            Self::Events | Self::Pinged => "text/event-stream; charset=utf-8",
-            Self::Lines => "application/x-ndjson",
-        }
-    }
 }
 
 /// One event of a stream.
@@ -157,37 +136,7 @@ impl<I: Iterator<Item = Event>> Events<I> {
     }
 
     fn framed(&self, name: Option<&str>, data: &str) -> Bytes {
-        let line = if self.wire.crlf { "\r\n" } else { "\n" };
-        let mut text = String::with_capacity(data.len() + 64);
-        match self.form.frame {
-            Frame::Events if self.wire.comments => text.extend([": keep-alive", line, line]),
-            Frame::Pinged if self.wire.comments => {
-                text.extend([
-                    "event: ping",
-                    line,
-                    "data: {\"type\": \"ping\"}",
-                    line,
-                    line,
-                ]);
-            }
-            _ => {}
-        }
-        if let Some(name) = name {
-            text.extend(["event: ", name, line]);
-        }
-        if self.form.frame != Frame::Lines {
-            text.push_str("data: ");
-        }
-        if self.wire.escaped {
-            text.push_str(&escaped(data));
-        } else {
-            text.push_str(data);
-        }
-        text.push_str(line);
-        if self.form.frame != Frame::Lines {
-            text.push_str(line);
-        }
-        text.into()
+        self.form.frame.around(name, data, &self.wire)
     }
 }
 

@@ -7,3 +7,4 @@ mod ollama;
 mod records;
 mod replies;
 mod serving;
+mod tgi;

@@ -1,0 +1,76 @@
+//! What stands around each event of a stream, by dialect.
+
+use bytes::Bytes;
+
+use super::steps::escaped;
+use crate::words::Wire;
+
+/// What stands around an event's data, and before each as a sign of life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Frame {
+    /// Server-sent events, with comments between them.
+    Events,
+    /// The same, with Anthropic's pings.
+    Pinged,
+    /// The same without a space after the colon, and comments that say nothing, as axum writes them.
+    Tight,
+    /// A line each, and nothing between them.
+    Lines,
+}
+
+impl Frame {
+    /// The media type.
+    pub(crate) fn kind(self) -> &'static str {
+        match self {
+            Self::Events | Self::Pinged => "text/event-stream; charset=utf-8",
+            Self::Tight => "text/event-stream",
+            Self::Lines => "application/x-ndjson",
+        }
+    }
+
+    /// Whether it is one of server-sent events.
+    pub(crate) fn is_sse(self) -> bool {
+        match self {
+            Self::Events | Self::Pinged | Self::Tight => true,
+            Self::Lines => false,
+        }
+    }
+
+    /// An event as it is written.
+    pub(super) fn around(self, name: Option<&str>, data: &str, wire: &Wire) -> Bytes {
+        let line = if wire.crlf { "\r\n" } else { "\n" };
+        let mut text = String::with_capacity(data.len() + 64);
+        if wire.comments {
+            match self {
+                Self::Events => text.extend([": keep-alive", line, line]),
+                Self::Tight => text.extend([":", line, line]),
+                Self::Pinged => text.extend([
+                    "event: ping",
+                    line,
+                    "data: {\"type\": \"ping\"}",
+                    line,
+                    line,
+                ]),
+                Self::Lines => {}
+            }
+        }
+        if let Some(name) = name {
+            text.extend(["event: ", name, line]);
+        }
+        match self {
+            Self::Events | Self::Pinged => text.push_str("data: "),
+            Self::Tight => text.push_str("data:"),
+            Self::Lines => {}
+        }
+        if wire.escaped {
+            text.push_str(&escaped(data));
+        } else {
+            text.push_str(data);
+        }
+        text.push_str(line);
+        if self.is_sse() {
+            text.push_str(line);
+        }
+        text.into()
+    }
+}
