@@ -34,7 +34,7 @@ fn is_unavailable(status: StatusCode) -> bool {
 
 /// Whether an upstream answered 401 to the key that is configured for it, and was told no other. With 403 it knows the key, and forbids
 /// what was asked, such as one model.
-fn refuses_our_key(backend: &Backend, reply: &Reply) -> bool {
+pub(crate) fn refuses_our_key(backend: &Backend, reply: &Reply) -> bool {
     reply.status == StatusCode::UNAUTHORIZED && backend.sends_own_key_only() && !reply.elsewhere
 }
 

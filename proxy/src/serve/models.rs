@@ -60,12 +60,13 @@ pub(crate) async fn find(asked: &Asked, names: &[&str]) -> Result<Entry, Refusal
 
 fn told(failure: &Failure) -> Refusal {
     let message = format!("No list of models could be had: {}.", failure.message);
-    let blame = if failure.status.is_server_error() {
-        Blame::Upstream
-    } else {
-        Blame::Client
+    let failed = failure.status.is_server_error();
+    let blame = match failure.of_our_key {
+        true => Blame::Proxy,
+        false if failed => Blame::Upstream,
+        false => Blame::Client,
     };
-    let retry = failure.status.is_server_error();
+    let retry = failed && !failure.of_our_key;
     Refusal {
         blame,
         retry,
@@ -200,7 +201,13 @@ async fn fetch(
                         .lists(u32::try_from(listing.entries.len()).unwrap_or(u32::MAX));
                 }
                 if let Err(failure) = &outcome {
-                    tracing::warn!(backend = %backend.name, "no list of models: {}", failure.message);
+                    let why = &failure.message;
+                    // What was told as a verdict on the key is no news with each list.
+                    if failure.of_our_key && backend.lasting.health.key().refuses() {
+                        tracing::debug!(backend = %backend.name, "no list of models: {why}");
+                    } else {
+                        tracing::warn!(backend = %backend.name, "no list of models: {why}");
+                    }
                 }
                 backend
                     .listings
@@ -277,7 +284,13 @@ async fn page(
         200..=299 => {}
         404 | 405 | 501 => return Ok(None),
         status => {
-            let said = format!("{} answered {}", backend.name, reply.status);
+            // As with calls: a 403 is about what the configured key may, too.
+            let of_our_key = matches!(status, 401 | 403) && backend.sends_own_key_only();
+            let said = if attempt::refuses_our_key(backend, &reply) {
+                key_verdict::words(&backend.name)
+            } else {
+                format!("{} answered {}", backend.name, reply.status)
+            };
             // A client's own key that the upstream refuses is the client's to know of.
             let theirs = matches!(backend.credential, Credential::Passthrough);
             let status = if theirs && status < 500 {
@@ -285,7 +298,10 @@ async fn page(
             } else {
                 StatusCode::BAD_GATEWAY
             };
-            return Err(Failure::new(status, said));
+            return Err(Failure {
+                of_our_key,
+                ..Failure::new(status, said)
+            });
         }
     }
     let body = reply

@@ -80,6 +80,8 @@ pub struct Failure {
     pub message: Arc<str>,
     /// What a client is told, should no list be left.
     pub status: StatusCode,
+    /// Whether the upstream refuses the key that is configured for it: neither its fault nor the client's, and no retry helps.
+    pub of_our_key: bool,
 }
 
 impl Failure {
@@ -88,6 +90,7 @@ impl Failure {
         Self {
             message: message.into(),
             status,
+            of_our_key: false,
         }
     }
 

@@ -199,3 +199,25 @@ async fn a_key_that_worked_and_is_withdrawn_is_found_out_by_the_list() {
     assert_eq!(proxy.chat("echo", "x").await.status, 200);
     assert_eq!(health(&proxy).0, BackendHealth::Healthy);
 }
+
+#[tokio::test]
+async fn a_list_blames_whom_a_call_blames_for_a_key_that_is_refused() {
+    let simulator = simulator().await;
+    simulator.set_api_keys(["another"]);
+    let proxy = Proxy::start(referred(with_key(backend_at(&simulator), "sk-wrong")));
+    for path in ["/v1/models", "/v1/models/echo"] {
+        let got = proxy.get(path).await;
+        assert_eq!(got.header("x-dragoman-fault"), Some("proxy"), "{path}");
+        assert_eq!(got.header("x-should-retry"), Some("false"), "{path}");
+        assert_eq!(got.error_code(), "models_unavailable");
+        let text = got.text();
+        assert!(
+            text.contains("refuses the key that is configured"),
+            "{text}"
+        );
+        assert!(!text.contains("sk-wrong"), "{text}");
+    }
+    let call = proxy.chat("echo", "x").await;
+    assert_eq!(call.header("x-dragoman-fault"), Some("proxy"));
+    assert_eq!(call.header("x-should-retry"), Some("false"));
+}
