@@ -135,7 +135,7 @@ async fn a_header_from_a_secret_replaces_the_clients() {
 }
 
 #[tokio::test]
-async fn a_key_shows_in_no_reply_log_line_or_metric() {
+async fn a_key_shows_in_no_error_log_line_or_metric() {
     let upstream = simulator().await;
     upstream.set_api_keys(["another"]);
     let proxy = Proxy::start_with(&with_key(&upstream.url()), &["--log-level", "trace"]).await;
