@@ -17,6 +17,7 @@ mod names;
 mod other_paths;
 mod reload;
 mod routing;
+mod same_dialect;
 mod sdk;
 mod smuggling;
 mod thinking;
