@@ -6,6 +6,7 @@ use std::io::{self, Read, Write};
 use std::time::Duration;
 use std::{fs, process, thread};
 
+use rustix::process::{Resource, Rlimit, setrlimit};
 use serde::{Deserialize, Serialize};
 
 use super::compile::{Failure, LONGEST, Refusal};
@@ -16,6 +17,8 @@ use crate::control::cli;
 pub const COMMAND: &str = "compile";
 /// How much longer than its parent waits it may run: where there is a parent, that one ends it.
 const GRACE: Duration = Duration::from_secs(5);
+/// Memory that it may have, as address space in bytes. Ten thousand objects take a fraction of it.
+const MEMORY: u64 = 1 << 30;
 
 /// What came of the files.
 #[derive(Debug, Serialize, Deserialize)]
@@ -52,14 +55,27 @@ pub fn compile(mut input: impl Read, mut output: impl Write) -> Result<(), Failu
     Ok(output.flush()?)
 }
 
-/// Keeps this process from outliving its use: it ends by itself, and it is the first to go where memory is short.
-pub fn limit() {
+/// Keeps this process from outliving its use and from taking the machine: it ends by itself, fails where it wants more memory
+/// than manifests need, leaves no core file with Secrets in it, and is the first to go where memory is short.
+///
+/// # Errors
+/// When the system refuses a limit.
+pub fn limit() -> io::Result<()> {
+    for (resource, most) in [(Resource::As, MEMORY), (Resource::Core, 0)] {
+        let most = Some(most);
+        let limit = Rlimit {
+            current: most,
+            maximum: most,
+        };
+        setrlimit(resource, limit)?;
+    }
     // To be preferred as a victim is everybody's right; without /proc the kernel chooses for itself.
     let _preferred = fs::write("/proc/self/oom_score_adj", "1000");
     thread::spawn(|| {
         thread::sleep(LONGEST + GRACE);
         process::exit(cli::FAULT.into());
     });
+    Ok(())
 }
 
 /// [`limit`] and [`compile`] on the process's own pipes.
@@ -67,6 +83,6 @@ pub fn limit() {
 /// # Errors
 /// As [`compile`].
 pub fn run() -> Result<(), Failure> {
-    limit();
+    limit()?;
     compile(io::stdin().lock(), io::BufWriter::new(io::stdout().lock()))
 }

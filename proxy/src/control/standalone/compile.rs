@@ -1,7 +1,7 @@
 //! Compiles files in a process of its own, so that the one that serves never runs the readers and validators of manifests.
 //!
 //! They are most of the program, and what has run stays resident. Besides, a manifest that drives them to a crash, into an
-//! endless loop or out of memory then costs an edit and not everybody's requests.
+//! endless loop or to the bound of their memory then costs an edit and not everybody's requests.
 //! Decision: `docs/decisions/0008-compile-files-in-a-child.md`.
 
 use std::io;
