@@ -9,9 +9,9 @@ use std::time::Duration;
 use dragoman_config::{Item, Key};
 use tokio::sync::Notify;
 use tokio::task::spawn_blocking;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
-use super::compile::{Compiler, Failure, Refusal};
+use super::compile::{Compiler, Failure, LONGEST, Refusal};
 use super::watch::Watch;
 use super::{Fault, Files, Loaded, files};
 use crate::control::publish::Publisher;
@@ -20,6 +20,9 @@ use crate::control::publish::Publisher;
 const FIRST_PAUSE: Duration = Duration::from_secs(2);
 /// The longest such pause.
 const LONGEST_PAUSE: Duration = Duration::from_mins(5);
+/// How long a compilation runs before an edit ends it; twice as long for each that an edit ended, else files that are edited
+/// all the time would never be served.
+const UNDISTURBED: Duration = Duration::from_secs(1);
 
 /// Why nothing can be served.
 #[derive(Debug, thiserror::Error)]
@@ -110,33 +113,45 @@ impl Standalone {
     /// Loads again whenever the files change or `asked` is notified, for ever.
     pub async fn run(mut self, asked: Arc<Notify>) {
         loop {
-            tokio::select! {
-                () = self.watch.edited() => {}
-                () = asked.notified() => {}
-            }
-            self.reload().await;
+            self.edited(&asked).await;
+            self.reload(&asked).await;
         }
     }
 
-    async fn reload(&mut self) {
+    /// Waits until there may be something new to read.
+    async fn edited(&mut self, asked: &Notify) {
+        tokio::select! {
+            () = self.watch.edited() => {}
+            () = asked.notified() => {}
+        }
+    }
+
+    /// The files and their hash.
+    async fn read(&self) -> Option<([u8; 32], Files)> {
         let source = self.source.clone();
         let read = spawn_blocking(move || {
             let files = Files::read(&source);
             (files.hash(), files)
         });
-        let Ok((hash, files)) = read.await else {
+        read.await.ok()
+    }
+
+    async fn reload(&mut self, asked: &Notify) {
+        let Some((hash, files)) = self.read().await else {
             return;
         };
         let due = self.again.is_some_and(|(when, _)| when <= Instant::now());
         if hash == self.hash && !due {
             return;
         }
-        let pause = match self.again.take() {
-            Some((_, pause)) if hash == self.hash => pause,
+        let before = self.again.take().map(|(_, pause)| (self.hash, pause));
+        self.hash = hash;
+        let compiled = self.compile(files, asked).await;
+        let pause = match before {
+            Some((failed, pause)) if failed == self.hash => pause,
             _ => FIRST_PAUSE,
         };
-        self.hash = hash;
-        match self.compiler.compile(files).await {
+        match compiled {
             Ok(loaded) => {
                 self.told.clear();
                 self.publish(loaded);
@@ -148,6 +163,38 @@ impl Standalone {
             Err(Refusal::Failed(failure)) => {
                 self.again = Some((Instant::now() + pause, (pause * 2).min(LONGEST_PAUSE)));
                 tracing::error!(again_in = ?pause, "{failure}; the previous config stays");
+            }
+        }
+    }
+
+    /// What comes of `files`, or of those that took their place before it was known: a compilation that hangs must not keep the
+    /// edit that corrects it waiting.
+    async fn compile(&mut self, mut files: Files, asked: &Notify) -> Result<Loaded, Refusal> {
+        let compiler = self.compiler.clone();
+        let mut undisturbed = UNDISTURBED;
+        loop {
+            // An edit that is heard of and then forgotten, because the compilation ends first, is found by the next look.
+            files = tokio::select! {
+                compiled = compiler.compile(files) => return compiled,
+                files = self.superseding(undisturbed, asked) => files,
+            };
+            undisturbed = (undisturbed * 2).min(LONGEST);
+            tracing::warn!(
+                "the files were edited while they were compiled; compiling the new ones"
+            );
+        }
+    }
+
+    /// Waits for files other than those of `hash`, but no less than `undisturbed`.
+    async fn superseding(&mut self, undisturbed: Duration, asked: &Notify) -> Files {
+        sleep(undisturbed).await;
+        loop {
+            match self.read().await {
+                Some((hash, files)) if hash != self.hash => {
+                    self.hash = hash;
+                    return files;
+                }
+                _ => self.edited(asked).await,
             }
         }
     }
@@ -204,72 +251,5 @@ impl Standalone {
 }
 
 #[cfg(test)]
-mod tests {
-    use dragoman_config::Kind;
-
-    use super::*;
-    use crate::state::Shared;
-
-    const ROUTE: &str = "{apiVersion: dragoman.dev/v1alpha1, kind: LLMRoute, metadata: {name: chat}, spec: {backends: [{name: a, inline: {url: 'http://127.0.0.1:1/v1'}}]}}";
-
-    /// A process that serves one route, and its publisher's state.
-    async fn serving(file: &std::path::Path) -> (Standalone, Arc<Shared>) {
-        std::fs::write(file, ROUTE).unwrap();
-        let shared = Shared::new(1);
-        let publisher = Publisher::new(Arc::clone(&shared), None);
-        let started = Standalone::start(file.to_owned(), Compiler::Here, publisher).await;
-        (started.unwrap(), shared)
-    }
-
-    fn refused(name: &str) -> Loaded {
-        let route = Key::new(Kind::Route, "default", name);
-        Loaded {
-            items: BTreeMap::new(),
-            invalid: [(route, "why".to_owned())].into(),
-            objects: 1,
-            files: 1,
-        }
-    }
-
-    #[tokio::test]
-    async fn what_does_not_compile_keeps_its_version_or_is_closed() {
-        let folder = tempfile::tempdir().unwrap();
-        let (mut standalone, shared) = serving(&folder.path().join("a.yaml")).await;
-        standalone.publish(refused("chat"));
-        let runs = |name: &str| {
-            let state = shared.state();
-            state.routes.iter().any(|route| route.key.name == name)
-        };
-        assert!(runs("chat") && shared.state().closed(1).is_none());
-        standalone.publish(refused("other"));
-        let state = shared.state();
-        let closed = state.closed(0).unwrap();
-        assert_eq!(
-            (closed.key.name.as_str(), closed.why.as_str()),
-            ("other", "why")
-        );
-        assert!(!runs("chat") && !runs("other"));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn files_that_were_not_compiled_are_tried_again_with_growing_pauses() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("a.yaml");
-        let (mut standalone, shared) = serving(&file).await;
-        // It reads nothing and says nothing.
-        standalone.compiler = Compiler::Child("/bin/false".into());
-        std::fs::write(&file, ROUTE.replace("chat", "other")).unwrap();
-        for pause in [4, 8, 16] {
-            standalone.reload().await;
-            let (when, next) = standalone.again.unwrap();
-            assert_eq!(next.as_secs(), pause);
-            standalone.reload().await;
-            assert_eq!(standalone.again, Some((when, next)), "it is not due");
-            tokio::time::sleep_until(when).await;
-        }
-        let version = shared.version();
-        standalone.compiler = Compiler::Here;
-        standalone.reload().await;
-        assert!(standalone.again.is_none() && shared.version() > version);
-    }
-}
+#[path = "reload_tests.rs"]
+mod tests;

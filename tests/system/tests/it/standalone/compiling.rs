@@ -32,6 +32,22 @@ async fn serves(proxy: &Proxy, model: &str) {
     .await;
 }
 
+/// Enough routes to take a while.
+fn many() -> String {
+    let spec = "backends:\n- {name: main, backendRef: {name: main}}";
+    (0..400)
+        .map(|n| object("LLMRoute", &format!("{{name: more-{n}}}"), spec))
+        .collect()
+}
+
+/// Sends a signal to a process, which may be gone already.
+fn send(signal: &str, process: u32) {
+    let mut kill = Command::new("kill");
+    kill.args([signal, &process.to_string()])
+        .stderr(Stdio::null());
+    let _gone_already = kill.status();
+}
+
 #[tokio::test]
 async fn edits_are_served_after_the_program_was_replaced_on_disk() {
     let upstream = simulator().await;
@@ -97,25 +113,15 @@ async fn nothing_is_left_of_a_process_that_compiled() {
 async fn a_compilation_that_is_killed_costs_no_request_and_is_tried_again() {
     let upstream = simulator().await;
     let proxy = Proxy::start(&meaning(&upstream, "one")).await;
-    // Enough to take a while.
-    let more: String = (0..400)
-        .map(|n| {
-            let spec = "backends:\n- {name: main, backendRef: {name: main}}";
-            object("LLMRoute", &format!("{{name: more-{n}}}"), spec)
-        })
-        .collect();
     let mut edits = 0;
     eventually("a process is killed while it compiles", || {
         edits += 1;
         let loaded = || proxy.log().matches("config loaded").count();
         let before = loaded();
-        proxy.edit(&(meaning(&upstream, &format!("edit-{edits}")) + &more));
+        proxy.edit(&(meaning(&upstream, &format!("edit-{edits}")) + &many()));
         while loaded() == before && !proxy.log().contains(KILLED) {
             for child in proxy.children() {
-                let mut kill = Command::new("kill");
-                kill.args(["-KILL", &child.to_string()])
-                    .stderr(Stdio::null());
-                let _gone_already = kill.status();
+                send("-KILL", child);
             }
         }
         let killed = proxy.log().contains(KILLED);
@@ -125,4 +131,52 @@ async fn a_compilation_that_is_killed_costs_no_request_and_is_tried_again() {
     assert_eq!(proxy.chat("gpt").await.status, 200);
     serves(&proxy, &format!("edit-{edits}")).await;
     assert!(proxy.children().is_empty());
+}
+
+#[tokio::test]
+async fn an_edit_does_not_wait_for_a_compilation_that_hangs() {
+    let upstream = simulator().await;
+    let proxy = Proxy::start(&meaning(&upstream, "one")).await;
+    let stopped = |child: &u32| {
+        fs::read_to_string(format!("/proc/{child}/stat")).is_ok_and(|stat| stat.contains(") T "))
+    };
+    let mut edits = 0;
+    eventually("a process is stopped while it compiles", || {
+        edits += 1;
+        let loaded = || proxy.log().matches("config loaded").count();
+        let before = loaded();
+        proxy.edit(&(meaning(&upstream, &format!("edit-{edits}")) + &many()));
+        while loaded() == before && !proxy.children().iter().any(stopped) {
+            for child in proxy.children() {
+                send("-STOP", child);
+            }
+        }
+        let hangs = proxy.children().iter().any(stopped);
+        async move { if hangs { Ok(()) } else { Err("it was faster") } }
+    })
+    .await;
+    proxy.edit(&meaning(&upstream, "corrected"));
+    serves(&proxy, "corrected").await;
+    eventually("the process is gone", || async {
+        match proxy.children() {
+            left if left.is_empty() => Ok(()),
+            left => Err(left),
+        }
+    })
+    .await;
+}
+
+#[test]
+fn a_compilation_that_wants_all_memory_is_refused_it() {
+    let mut compile = Command::new(programs().join("dragoman-proxy"));
+    compile
+        .arg("compile")
+        .stdin(fs::File::open("/dev/zero").unwrap());
+    let output = compile.output().unwrap();
+    // Where nothing bounds it, it is killed for its time, or kills others.
+    assert!(!output.status.success());
+    assert!(
+        String::from_utf8_lossy(&output.stderr).contains("memory"),
+        "{output:?}"
+    );
 }
