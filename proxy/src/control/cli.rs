@@ -10,7 +10,7 @@ use dragoman_config::ObjectKey;
 
 use super::logging::{LogFormat, LogOptions, StartLevel};
 use super::push::{OperatorUrl, Source as OperatorSource};
-use super::standalone::{Compiler, child};
+use super::standalone::child;
 
 /// Exit code of a command that worked.
 pub const OK: u8 = 0;
@@ -107,9 +107,6 @@ pub struct RunArgs {
     /// How long running requests may take to finish after that.
     #[arg(long, value_name = "DURATION", env = "DRAGOMAN_DRAIN_TIMEOUT", default_value = "45s", value_parser = duration)]
     pub drain_timeout: Duration,
-    /// Program that compiles manifests in place of this very one: for a profiler, under which /proc/self/exe is the profiler.
-    #[arg(long, value_name = "FILE", env = "DRAGOMAN_COMPILER", hide = true)]
-    pub compiler: Option<PathBuf>,
     /// What the process writes about itself.
     #[command(flatten)]
     pub log: LogArgs,
@@ -195,15 +192,6 @@ impl RunArgs {
             ca_file: self.ca_file.clone()?,
             snapshot: self.snapshot.clone(),
         })))
-    }
-
-    /// Where files are compiled.
-    #[must_use]
-    pub fn compiler(&self) -> Compiler {
-        match &self.compiler {
-            Some(program) => Compiler::Child(program.clone()),
-            None => Compiler::child(),
-        }
     }
 
     /// Where the admin server listens. A cluster's kubelet and Prometheus come from outside the pod.

@@ -12,7 +12,7 @@ use super::logging::{self, LogFault};
 use super::publish::Publisher;
 use super::push::Client;
 use super::readiness::Readiness;
-use super::standalone::{Standalone, StartFault};
+use super::standalone::{Compiler, Standalone, StartFault};
 use super::stop::{Patience, Signals, drain};
 use crate::serve;
 use crate::state::Shared;
@@ -86,7 +86,7 @@ async fn process(
     match source {
         ConfigSource::Files(source) => {
             let standalone = tokio::select! {
-                standalone = Standalone::start(source, args.compiler(), publisher) => standalone?,
+                standalone = Standalone::start(source, Compiler::child(), publisher) => standalone?,
                 () = signals.stop(&reload) => return Ok(()),
             };
             tokio::spawn(standalone.run(Arc::clone(&reload)));

@@ -88,6 +88,11 @@ impl Compiler {
     /// Another run of this program.
     #[must_use]
     pub fn child() -> Self {
+        // Under a profiler, /proc/self/exe is the profiler.
+        #[cfg(feature = "profiling")]
+        if let Some(program) = std::env::var_os("DRAGOMAN_COMPILER") {
+            return Self::Child(program.into());
+        }
         Self::Child(OURSELVES.into())
     }
 
