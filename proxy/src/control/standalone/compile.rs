@@ -9,8 +9,8 @@ use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::process::{Child, Command};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::process::{Child, ChildStderr, Command};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
@@ -26,6 +26,11 @@ const LIMITS: Limits = Limits {
     time: LONGEST,
     bytes: 256 << 20,
 };
+
+/// How much of what the process says on standard error is logged, in bytes.
+const MOST_SAID: u64 = 16 << 10;
+/// How long its last words may take once it has ended; they are in the pipe already.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// What a compilation may take.
 #[derive(Clone, Copy)]
@@ -134,6 +139,8 @@ fn start(program: &PathBuf) -> io::Result<Child> {
         .arg(child::COMMAND)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
+        // The log may be a file, and of another form.
+        .stderr(Stdio::piped())
         // A terminal's Ctrl-C is for the process that serves, which says when this one goes.
         .process_group(0)
         .kill_on_drop(true);
@@ -142,6 +149,10 @@ fn start(program: &PathBuf) -> io::Result<Child> {
 
 /// Has `process` compile `files` within `limits`. It has ended, and was waited for, when this returns.
 async fn within(mut process: Child, files: &Files, limits: Limits) -> Result<Loaded, Refusal> {
+    let listening = process
+        .stderr
+        .take()
+        .map(|stderr| tokio::spawn(tell(stderr)));
     let answer = timeout(limits.time, converse(&mut process, files, limits.bytes)).await;
     let answer = answer.unwrap_or(Err(Failure::Late));
     if answer.is_err() {
@@ -149,6 +160,10 @@ async fn within(mut process: Child, files: &Files, limits: Limits) -> Result<Loa
         let _ended = process.start_kill();
     }
     let status = process.wait().await.map_err(Failure::from)?;
+    if let Some(listening) = listening {
+        // What it said stands before what came of it.
+        let _told = timeout(LAST_WORDS, listening).await;
+    }
     match answer {
         // What it says before it fails is no answer.
         Ok(_) | Err(Failure::Io(_)) if !status.success() => Err(Failure::Ended(status).into()),
@@ -174,6 +189,15 @@ async fn converse(process: &mut Child, files: &Files, most: u64) -> Result<Vec<u
         return Err(Failure::Large);
     }
     Ok(answer)
+}
+
+/// Logs what the process says of itself: a panic, or that memory ran out.
+async fn tell(stderr: ChildStderr) {
+    let mut lines = BufReader::new(stderr.take(MOST_SAID)).split(b'\n');
+    while let Ok(Some(line)) = lines.next_segment().await {
+        let said = String::from_utf8_lossy(&line);
+        tracing::warn!("the process that compiles the files says: {said}");
+    }
 }
 
 #[cfg(test)]

@@ -140,6 +140,40 @@ async fn an_answer_without_end_is_not_kept() {
 }
 
 #[tokio::test]
+async fn what_the_process_says_goes_to_the_log_and_not_past_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log");
+    let log = std::fs::File::create(&path).unwrap();
+    let subscriber = tracing_subscriber::fmt()
+        .json()
+        .with_writer(std::sync::Mutex::new(log))
+        .finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let script = "cat >/dev/null; echo 'memory is out' >&2; echo 'and so am I' >&2; exit 7";
+    let failure = failure(script, LIMITS).await;
+    assert!(matches!(failure, Failure::Ended(_)), "{failure}");
+    let log = std::fs::read_to_string(&path).unwrap();
+    let said = |words: &str| {
+        log.lines().any(|line| {
+            let line: serde_json::Value = serde_json::from_str(line).unwrap();
+            let message = line["fields"]["message"].as_str().unwrap();
+            line["level"] == "WARN" && message.ends_with(&format!("says: {words}"))
+        })
+    };
+    assert!(said("memory is out") && said("and so am I"), "{log}");
+}
+
+#[tokio::test]
+async fn a_process_that_says_too_much_is_neither_kept_waiting_nor_kept_in_memory() {
+    let script = r#"cat >/dev/null; head -c 1000000 /dev/zero >&2; echo '{"faults":[]}'"#;
+    let faults = compiled(script, LIMITS).await;
+    assert!(
+        matches!(faults, Err(Refusal::Faults(ref faults)) if faults.is_empty()),
+        "{faults:?}"
+    );
+}
+
+#[tokio::test]
 async fn where_no_process_can_be_started_this_one_compiles() {
     let compiler = Compiler::Child("/no/such/program".into());
     let loaded = compiler.compile(files(&[ROUTE, SECRET])).await.unwrap();
