@@ -3,6 +3,7 @@
 //! Structure (types, bounds, enumerations, unknown fields) is checked against the CRD's schema, cross-field rules with the
 //! CEL that stands in it, and what is left is read as the resource's type.
 
+mod message;
 mod schema;
 mod stored;
 
@@ -41,6 +42,15 @@ pub enum Manifest {
     ConfigMap(ObjectKey),
 }
 
+/// An object as far as it can be read. It may run when it has no fault.
+#[derive(Clone, Debug)]
+pub struct Read {
+    /// What it says; absent where its structure is broken. With faults, it serves to find more of them.
+    pub manifest: Option<Manifest>,
+    /// Every fault that shows without looking at other objects.
+    pub faults: Vec<Fault>,
+}
+
 impl Schemas {
     /// Reads one manifest; a `List` gives its items.
     ///
@@ -62,10 +72,27 @@ impl Schemas {
                 Err(faults)
             };
         }
-        self.one(value).map(|manifest| vec![manifest])
+        let Read { manifest, faults } = self.read(value);
+        if faults.is_empty() {
+            Ok(manifest.into_iter().collect())
+        } else {
+            Err(faults)
+        }
     }
 
-    fn one(&self, value: &Value) -> Result<Manifest, Vec<Fault>> {
+    /// Reads one manifest, in spite of faults where that can be done. A `List` is no manifest.
+    #[must_use]
+    pub fn read(&self, value: &Value) -> Read {
+        let mut faults = Vec::new();
+        let manifest = self
+            .one(value, &mut faults)
+            .map_err(|fatal| faults.extend(fatal))
+            .ok();
+        Read { manifest, faults }
+    }
+
+    /// Faults go to `found` where the manifest can be read in spite of them.
+    fn one(&self, value: &Value, found: &mut Vec<Fault>) -> Result<Manifest, Vec<Fault>> {
         let text = |path: &str| value.pointer(path).and_then(Value::as_str);
         let kind = text("/kind").unwrap_or_default();
         let namespace = text("/metadata/namespace").unwrap_or(DEFAULT_NAMESPACE);
@@ -123,19 +150,17 @@ impl Schemas {
         let mut completed = value.clone();
         completed["metadata"]["namespace"] = namespace.into();
         let faults = self.check(kind, &mut completed);
-        if !faults.is_empty() {
-            return Err(faults
-                .into_iter()
-                .map(|(field, message)| Fault {
-                    object: object.clone(),
-                    field,
-                    message,
-                })
-                .collect());
+        found.extend(faults.into_iter().map(|(field, message)| Fault {
+            object: object.clone(),
+            field,
+            message,
+        }));
+        match typed(kind, completed) {
+            Ok(read) => Ok(Manifest::Object(read)),
+            // The faults that were found say it better.
+            Err(_) if !found.is_empty() => Err(Vec::new()),
+            Err(message) => Err(fault("", message)),
         }
-        typed(kind, completed)
-            .map(Manifest::Object)
-            .map_err(|message| fault("", message))
     }
 }
 

@@ -7,7 +7,7 @@ use jsonschema::error::ValidationErrorKind;
 use jsonschema::{ValidationError, Validator};
 use serde_json::{Map, Value, json};
 
-use super::stored;
+use super::{message, stored};
 use crate::Kind;
 
 /// Why schemas could not be prepared: a fault of ours.
@@ -64,9 +64,12 @@ impl Schemas {
         let mut rules_apply = true;
         let mut faults: Vec<_> = validator
             .iter_errors(object)
+            .filter(|fault| !repeats(fault))
             .map(|fault| {
                 rules_apply &= !blocks_rules(&fault);
-                (field(&fault), message(&fault))
+                let field = field(&fault);
+                let message = message::of(&fault, place(schema, &field));
+                (field, message)
             })
             .collect();
         stored::duplicates(schema, object, "", &mut faults);
@@ -100,24 +103,21 @@ fn blocks_rules(fault: &ValidationError<'_>) -> bool {
     )
 }
 
+/// Whether another fault says it: what is no string is none of an enumeration's strings either.
+fn repeats(fault: &ValidationError<'_>) -> bool {
+    matches!(fault.kind(), ValidationErrorKind::Enum { .. }) && !fault.instance().is_string()
+}
+
 /// What a broken rule says. One that could not be judged, as over a regex that does not parse, says why besides.
 fn rule_message(schema: &Value, fault: &kube_cel::ValidationError) -> String {
     if fault.kind != kube_cel::ErrorKind::EvaluationError {
         return fault.message.clone();
     }
-    let mut place = schema;
-    for part in fault.field_path.split('.').filter(|part| !part.is_empty()) {
-        let (name, index) = part.split_once('[').unwrap_or((part, ""));
-        place = &place["properties"][name];
-        if !index.is_empty() {
-            place = &place["items"];
-        }
-    }
     let cause = fault
         .message
         .rsplit_once("error: ")
         .map_or(fault.message.as_str(), |(_, cause)| cause);
-    place["x-kubernetes-validations"]
+    place(schema, &fault.field_path)["x-kubernetes-validations"]
         .as_array()
         .into_iter()
         .flatten()
@@ -127,6 +127,19 @@ fn rule_message(schema: &Value, fault: &kube_cel::ValidationError) -> String {
             || fault.message.clone(),
             |message| format!("{message}: {cause}"),
         )
+}
+
+/// The schema of the field at `path`, such as `spec.backends[0].url`; null where there is none.
+fn place<'s>(schema: &'s Value, path: &str) -> &'s Value {
+    let mut place = schema;
+    for part in path.split('.').filter(|part| !part.is_empty()) {
+        let (name, index) = part.split_once('[').unwrap_or((part, ""));
+        place = &place["properties"][name];
+        if !index.is_empty() {
+            place = &place["items"];
+        }
+    }
+    place
 }
 
 /// A structural schema as JSON Schema: unknown fields refused, Kubernetes' own keywords left out.
@@ -196,22 +209,5 @@ fn push(field: &mut String, part: &str) {
             field.push('.');
         }
         field.push_str(&part.replace("~1", "/").replace("~0", "~"));
-    }
-}
-
-/// The fault without the value where a value may be anything.
-fn message(fault: &ValidationError<'_>) -> String {
-    match fault.kind() {
-        ValidationErrorKind::AdditionalProperties { unexpected } => {
-            format!(
-                "unknown field {:?}; `kubectl explain` or docs/reference lists what there is",
-                unexpected.join(", ")
-            )
-        }
-        ValidationErrorKind::Required { .. } => "is required".into(),
-        ValidationErrorKind::MinItems { limit: 1 } => {
-            "is empty; leave the field out to set no bound, or list at least one".into()
-        }
-        _ => fault.to_string(),
     }
 }

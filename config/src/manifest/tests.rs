@@ -120,3 +120,62 @@ fn a_field_of_the_wrong_type_is_one_fault_and_not_several() {
     let spec = json!({"backends": [{"name": "a", "backendRef": "b"}]});
     assert_eq!(only_fault(&route(spec)).0, "spec.backends[0].backendRef");
 }
+
+#[test]
+fn a_value_of_the_wrong_type_says_what_to_write() {
+    let spec = |more: Value| {
+        let mut spec = json!({"url": "http://x"});
+        spec.as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        only_fault(&backend(spec))
+    };
+    for (wrong, field, message) in [
+        (
+            json!({"timeouts": {"connect": 5}}),
+            "spec.timeouts.connect",
+            "is a number; write a duration with units, such as 300ms, 5s or 1h30m",
+        ),
+        (
+            json!({"maxConcurrency": "5"}),
+            "spec.maxConcurrency",
+            "is a string; write a whole number without quotes",
+        ),
+        (
+            json!({"maxConcurrency": 0}),
+            "spec.maxConcurrency",
+            "is 0; write 1 or more",
+        ),
+        (
+            json!({"catalog": [{"name": 4}]}),
+            "spec.catalog[0].name",
+            "is a number; put it in quotes",
+        ),
+        (
+            json!({"catalog": {"name": "a"}}),
+            "spec.catalog",
+            "is an object; write a list, such as [a, b]",
+        ),
+        (
+            json!({"timeouts": "5s"}),
+            "spec.timeouts",
+            "is a string; write an object, such as {name: value}",
+        ),
+        (
+            json!({"dialect": 5}),
+            "spec.dialect",
+            "is a number; put it in quotes",
+        ),
+    ] {
+        assert_eq!(spec(wrong), (field.to_owned(), message.to_owned()));
+    }
+}
+
+#[test]
+fn a_manifest_with_faults_is_read_where_its_structure_allows() {
+    let schemas = Schemas::new().unwrap();
+    let read = schemas.read(&backend(json!({"url": "http://x", "credential": {"secretRef": {"name": "s", "key": "k"}, "passthrough": {}}})));
+    assert!(read.manifest.is_some() && read.faults.len() == 1);
+    let read = schemas.read(&backend(json!({"url": 5})));
+    assert!(read.manifest.is_none() && read.faults.len() == 1);
+}

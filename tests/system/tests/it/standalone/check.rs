@@ -255,6 +255,15 @@ fn faults() -> Vec<(&'static str, String, Vec<&'static str>)> {
             vec!["LLMBackend default/main", "spec.timeouts.connect"],
         ),
         (
+            "duration without a unit",
+            main("timeouts: {connect: 5}"),
+            vec![
+                "LLMBackend default/main",
+                "spec.timeouts.connect",
+                "is a number; write a duration with units, such as 300ms",
+            ],
+        ),
+        (
             "out of range",
             main("maxConcurrency: 0"),
             vec!["LLMBackend default/main", "spec.maxConcurrency"],
