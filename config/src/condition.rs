@@ -11,9 +11,9 @@ pub struct Verdict {
     pub reason: &'static str,
     /// Object, field and cure; one short sentence where it holds.
     pub message: String,
-    /// Every fault in full, as in `spec.url: what is wrong; the cure`; the message has room for the first few alone. A condition
-    /// that holds has none, save for a hostname that is an older route's.
-    pub faults: Vec<String>,
+    /// Every fault with its own [`reason`] and in full, as in `spec.url: what is wrong; the cure`; the message has room for the
+    /// first few alone. A condition that holds has none, save for a hostname that is an older route's.
+    pub faults: Vec<(&'static str, String)>,
 }
 
 /// The reasons that conditions carry.

@@ -159,8 +159,7 @@ impl Findings {
             None => (reason::ACCEPTED, "every field makes sense".to_owned()),
         };
         let mut accepted = verdict(condition::ACCEPTED, accepted, self.accepted);
-        let remarks = self.remarks.into_iter().map(|(_, remark)| remark);
-        accepted.faults.extend(remarks);
+        accepted.faults.append(&mut self.remarks);
         let mut verdicts = vec![accepted];
         if self.has_references {
             let resolved = "everything that it refers to exists and may be used".to_owned();
@@ -207,7 +206,7 @@ fn verdict(
         status,
         reason,
         message,
-        faults: faults.into_iter().map(|(_, fault)| fault).collect(),
+        faults,
     }
 }
 

@@ -41,6 +41,8 @@ pub enum Command {
     /// Serve requests, with config from manifests or from the operator of a cluster.
     Run(Box<RunArgs>),
     /// Validate manifests as `run` would, print every fault, and exit 1 if there is one or no manifest at all.
+    ///
+    /// Fields that are unknown, missing or of the wrong type come first: while an object has one, others of the same object may not show.
     Check(CheckArgs),
     /// Compile the files on standard input for a `run` that waits for them. No part of the interface.
     #[command(name = child::COMMAND, hide = true)]

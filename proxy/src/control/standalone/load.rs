@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use dragoman_config::manifest::{DEFAULT_NAMESPACE, Schemas};
-use dragoman_config::{Item, Key, Kind, Object, ObjectKey, SecretData, Settings, World};
+use dragoman_config::{Item, Key, Kind, Object, ObjectKey, SecretData, Settings, World, reason};
 use dragoman_crds::{LLMProxy, LLMProxySpec, RoutesFrom};
 use serde::{Deserialize, Serialize};
 
@@ -17,8 +17,7 @@ const CLUSTER_DOMAIN: &str = "cluster.local";
 const DEFAULT_PROXY: &str = "default";
 /// The label that Kubernetes gives every namespace.
 const NAMESPACE_NAME: &str = "kubernetes.io/metadata.name";
-/// What a route says of something that is at fault itself, and so speaks for itself.
-const CASCADES: [&str; 2] = [" cannot be used: ", " does not parse; correct it"];
+
 /// Files without a fault.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Loaded {
@@ -86,7 +85,7 @@ impl Loader {
             world.apply(Object::Secret(missing.clone(), SecretData::Missing));
             secrets.insert(missing);
         }
-        blame_verdicts(&mut objects, &world);
+        blame_verdicts(&mut objects, &world, &proxy);
         if !objects.faults.is_empty() {
             objects.faults.sort();
             return Err(objects.faults);
@@ -133,35 +132,41 @@ fn default_proxy() -> LLMProxy {
     proxy
 }
 
-fn blame_verdicts(objects: &mut Objects, world: &World) {
-    for key in world
-        .keys()
-        .filter(|key| !objects.malformed.contains(key))
-        .cloned()
-        .collect::<Vec<_>>()
-    {
+fn blame_verdicts(objects: &mut Objects, world: &World, proxy: &ObjectKey) {
+    let proxy = Key {
+        kind: Kind::Proxy,
+        object: proxy.clone(),
+    };
+    let is_cascade = |reason: &str, objects: &Objects| match reason {
+        // What it refers to is at fault, and speaks for itself.
+        reason::REF_INVALID => true,
+        reason::NO_PROXY => objects.malformed.contains(&proxy),
+        _ => false,
+    };
+    let keys = world.keys().filter(|key| !objects.malformed.contains(key));
+    for key in keys.cloned().collect::<Vec<_>>() {
         let verdicts = world
             .outcome(&key)
             .map_or(&[][..], |outcome| &outcome.verdicts);
         let object = format!("{} {}", key.kind.as_str(), key.object);
-        for fault in verdicts.iter().flat_map(|verdict| &verdict.faults) {
-            if let Some((field, told)) = told(fault, key.kind) {
+        for (reason, fault) in verdicts.iter().flat_map(|verdict| &verdict.faults) {
+            let (field, told) = told(fault);
+            // A rule of the schema may have said it.
+            if !is_cascade(reason, objects) && !objects.is_blamed(&object, field) {
                 objects.blame(&object, field, told);
             }
         }
     }
 }
 
-/// A fault as its field and what is wrong there; nothing where something else is at fault and speaks for itself.
-fn told(fault: &str, kind: Kind) -> Option<(&str, &str)> {
-    let (field, told) = match fault.split_once(": ") {
+/// A fault as its field and what is wrong there.
+fn told(fault: &str) -> (&str, &str) {
+    match fault.split_once(": ") {
         Some((field, told)) if field.starts_with("spec.") => {
             (field.split(' ').next().unwrap_or(field), told)
         }
         _ => ("", fault),
-    };
-    let is_cascade = kind == Kind::Route && CASCADES.iter().any(|cascade| told.contains(cascade));
-    (!is_cascade).then_some((field, told))
+    }
 }
 
 #[cfg(test)]

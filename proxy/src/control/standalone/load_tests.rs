@@ -160,18 +160,61 @@ fn every_fault_of_every_file_is_found() {
 }
 
 #[test]
-fn a_fault_is_told_with_its_field_and_what_others_cause_is_left_to_them() {
-    let caused =
-        "spec.backends[0].backendRef: LLMBackend a/b cannot be used: spec.url: bad; spec.tls: bad";
-    assert_eq!(told(caused, Kind::Route), None);
+fn a_broken_rule_hides_neither_another_fault_of_its_object_nor_is_told_twice() {
+    let route = "apiVersion: dragoman.dev/v1alpha1
+kind: LLMRoute
+metadata: {name: chat}
+spec:
+  hostnames: [x.svc]
+  backends:
+  - name: a
+    inline: {url: 'ftp://h', credential: {secretRef: {name: nowhere, key: k}}}
+";
+    let faults = load(&[("a.yaml", route)]).unwrap_err();
+    let places: Vec<_> = faults
+        .iter()
+        .map(|fault| fault.split(": ").nth(2).unwrap())
+        .collect();
+    assert_eq!(
+        places,
+        [
+            "spec.hostnames",
+            "spec.backends[0].inline.credential.secretRef",
+            "spec.backends[0].inline.url",
+        ],
+        "{faults:?}"
+    );
+}
+
+#[test]
+fn what_others_cause_is_left_to_them_whatever_their_fault() {
+    let proxy = "{apiVersion: dragoman.dev/v1alpha1, kind: LLMProxy, metadata: {name: p}, spec: {wrong: 1}}";
+    let proxy_unreadable = proxy.replace("wrong: 1", "logging: 5");
+    for (broken, field) in [
+        (BACKEND.replace("url: '", "url: 'ftp"), "spec.url"),
+        (
+            BACKEND.replace("url: 'http://127.0.0.1:8000/v1'", "url: 5"),
+            "spec.url",
+        ),
+        (format!("{BACKEND}\n---\n{proxy}"), "spec.wrong"),
+        (
+            format!("{BACKEND}\n---\n{proxy_unreadable}"),
+            "spec.logging",
+        ),
+    ] {
+        let faults = load(&[("a.yaml", &broken), ("b.yaml", ROUTE)]).unwrap_err();
+        assert_eq!(faults.len(), 1, "{faults:?}");
+        assert!(faults[0].contains(&format!(": {field}: ")), "{faults:?}");
+    }
+}
+
+#[test]
+fn a_fault_is_told_with_its_field() {
     let own = "spec.hostnames[0]: taken; remove it";
+    assert_eq!(told(own), ("spec.hostnames[0]", "taken; remove it"));
     assert_eq!(
-        told(own, Kind::Route),
-        Some(("spec.hostnames[0]", "taken; remove it"))
+        told("spec.proxyRefs (absent): none"),
+        ("spec.proxyRefs", "none")
     );
-    assert_eq!(
-        told("spec.proxyRefs (absent): none", Kind::Route),
-        Some(("spec.proxyRefs", "none"))
-    );
-    assert_eq!(told("no field", Kind::Map), Some(("", "no field")));
+    assert_eq!(told("no field"), ("", "no field"));
 }

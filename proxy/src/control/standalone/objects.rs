@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use dragoman_config::manifest::{self, DEFAULT_NAMESPACE, Manifest, Schemas};
+use dragoman_config::manifest::{self, DEFAULT_NAMESPACE, Manifest, Read, Schemas};
 use dragoman_config::{Key, Kind, Object, ObjectKey};
 use serde_json::Value;
 
@@ -40,11 +40,13 @@ pub(super) struct Objects {
     pub(super) namespaces: BTreeMap<String, BTreeMap<String, String>>,
     /// The LLMProxies, in the order of the files.
     pub(super) proxies: Vec<ObjectKey>,
-    /// Resources that were not understood: their faults are told already.
+    /// Resources that cannot be read: their faults are told already.
     pub(super) malformed: BTreeSet<Key>,
     /// What is wrong.
     pub(super) faults: Vec<Fault>,
     places: BTreeMap<String, Place>,
+    /// The fields of each object whose faults its manifest alone shows.
+    blamed: BTreeSet<(String, String)>,
 }
 
 impl Objects {
@@ -87,6 +89,18 @@ impl Objects {
         }
     }
 
+    /// Whether the manifest alone shows a fault of that field, or of the list that it is an element of.
+    pub(super) fn is_blamed(&self, object: &str, field: &str) -> bool {
+        let list = field
+            .strip_suffix(']')
+            .and_then(|field| field.rsplit_once('['));
+        let fields = [Some(field), list.map(|(list, _)| list)];
+        fields
+            .into_iter()
+            .flatten()
+            .any(|field| self.blamed.contains(&(object.to_owned(), field.to_owned())))
+    }
+
     fn add(&mut self, file: &Path, document: Document, schemas: &Schemas) {
         self.count += 1;
         let value = &document.value;
@@ -106,14 +120,20 @@ impl Objects {
             Some(_) => format!("{kind} {name}"),
             None => format!("{kind} {namespace}/{name}"),
         };
-        let parsed = match &declared {
-            Some(_) => Ok(Vec::new()),
-            None if kind == "Namespace" => Err(vec![manifest::Fault {
-                object: object.clone(),
-                field: "apiVersion".into(),
-                message: format!("is {:?}; it must be \"v1\"", text("/apiVersion")),
-            }]),
-            None => schemas.parse(value),
+        let Read { manifest, faults } = match &declared {
+            Some(_) => Read {
+                manifest: None,
+                faults: Vec::new(),
+            },
+            None if kind == "Namespace" => Read {
+                manifest: None,
+                faults: vec![manifest::Fault {
+                    object: object.clone(),
+                    field: "apiVersion".into(),
+                    message: format!("is {:?}; it must be \"v1\"", text("/apiVersion")),
+                }],
+            },
+            None => schemas.read(value),
         };
         let place = Place {
             file: file.to_owned(),
@@ -136,27 +156,23 @@ impl Objects {
         {
             self.proxies.push(object.clone());
         }
-        match parsed {
-            Ok(manifests) => self
-                .known
-                .extend(manifests.into_iter().filter_map(|it| match it {
-                    Manifest::Object(object) => Some(object),
-                    Manifest::ConfigMap(_) => None,
-                })),
-            Err(faults) => {
-                let told =
-                    |fault: manifest::Fault| place.fault(&object, &fault.field, fault.message);
-                self.faults.extend(faults.into_iter().map(told));
-                if let Some(key) = key {
-                    let message = "its manifest has faults".to_owned();
-                    self.malformed.insert(key.clone());
-                    self.known.push(Object::Malformed {
-                        key,
-                        generation: 0,
-                        message,
-                    });
-                }
+        match (manifest, key) {
+            (Some(Manifest::Object(read)), _) => self.known.push(read),
+            (Some(Manifest::ConfigMap(_)), _) => {}
+            (None, Some(key)) => {
+                let message = "its manifest has faults".to_owned();
+                self.malformed.insert(key.clone());
+                self.known.push(Object::Malformed {
+                    key,
+                    generation: 0,
+                    message,
+                });
             }
+            (None, None) => {}
+        }
+        for manifest::Fault { field, message, .. } in faults {
+            self.faults.push(place.fault(&object, &field, message));
+            self.blamed.insert((object.clone(), field));
         }
         match declared {
             Some(labels) => self

@@ -331,6 +331,23 @@ fn one_fault_is_told_once_and_does_not_hide_another() {
 }
 
 #[test]
+fn a_broken_rule_does_not_hide_what_the_object_refers_to() {
+    let manifest = secret("s", "k")
+        + &backend(
+            "main",
+            "ftp://x",
+            "credential: {secretRef: {name: s, key: other}}",
+        )
+        + &route("");
+    let (code, out) = check(&manifest, &[]);
+    assert_eq!((code, out.lines().count()), (Some(1), 2), "{out}");
+    assert!(
+        out.contains("spec.url") && out.contains("spec.credential.secretRef"),
+        "{out}"
+    );
+}
+
+#[test]
 fn json_has_the_same_faults_for_programs() {
     for (what, manifest, _) in faults() {
         let (code, lines) = check(&manifest, &[]);
