@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Thinking {
-    /// `<think>…</think>` in the reply's text. `Strip` removes it, `Extract` moves it to `reasoning_content`, `Keep` leaves it.
-    /// Blocks inside fenced code are text and stay.
+    /// `<think>…</think>` in the reply's text. `Strip` removes it, `Extract` moves it to the field of the client's dialect
+    /// (OpenAI's `reasoning_content`, Ollama's `thinking`; an Anthropic thinking block without a signature, if the client asked for thinking),
+    /// `Keep` leaves it. Blocks inside fenced code are text and stay.
     #[serde(default)]
     pub text: ThinkingText,
     /// The tags that enclose thinking. Default: `<think>` and `</think>`.
@@ -18,10 +19,10 @@ pub struct Thinking {
     /// The reply begins inside a thinking block, because the model's chat template already opened it. Default false.
     #[serde(default)]
     pub starts_open: bool,
-    /// `reasoning_content` and kindred fields that the upstream sends. `Keep` passes them on, `Drop` removes them.
+    /// `reasoning_content` and kindred fields that the upstream sends, or Anthropic's thinking blocks. `Keep` passes them on, `Drop` removes them.
     #[serde(default)]
     pub fields: ReasoningFields,
-    /// Asks the model not to think, with `/no_think` and `chat_template_kwargs.enable_thinking: false`. Default false.
+    /// Asks the model not to think: with `/no_think` and `chat_template_kwargs.enable_thinking: false` an OpenAI server, with `think: false` Ollama, with `thinking: {type: disabled}` Anthropic. Default false.
     #[serde(default)]
     pub disable: bool,
 }
@@ -32,7 +33,7 @@ pub enum ThinkingText {
     /// It is removed.
     #[default]
     Strip,
-    /// It is moved to `reasoning_content`.
+    /// It is moved to where the client's dialect has it, such as `reasoning_content`.
     Extract,
     /// It stays.
     Keep,
