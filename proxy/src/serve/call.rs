@@ -22,7 +22,7 @@ use super::error::{Blame, Refusal};
 use super::path::Operation;
 use super::reply::{self, Edits};
 use super::translated::{self, Translation};
-use super::{form, headers, intake, mirror, models, path, relay};
+use super::{form, headers, intake, mirror, models, path, relay, tags};
 use crate::json::{self, Malformed, Members, Merge, ObjectEdit};
 use crate::state::backend::Backend;
 use crate::state::dialect;
@@ -275,7 +275,8 @@ impl<'a> Call<'a> {
     }
 
     fn steps<'m>(&'m self, names: &'m Names) -> Result<Vec<Step<'m>>, Refusal> {
-        let key = &self.asked.route().key;
+        let route = self.asked.route();
+        let key = &route.key;
         let headers = self.asked.headers();
         let header = |name: &str| {
             let value = headers.get(name)?;
@@ -290,22 +291,21 @@ impl<'a> Call<'a> {
             route: (&key.namespace, &key.name),
             now: jiff::Timestamp::now(),
         };
-        names
-            .resolve(self.model, &input)
-            .map_err(|refusal| match refusal {
-                NameRefusal::NotFound => Refusal::no_model(self.model),
-                NameRefusal::When(failed) => {
-                    let map = self.asked.route().map_key();
-                    let map = map.map_or_else(String::new, |map| format!(" {map}"));
-                    let message =
-                        format!("ModelMap{map} cannot say what this request is for: {failed}.");
-                    let status = StatusCode::INTERNAL_SERVER_ERROR;
-                    Refusal {
-                        blame: Blame::Proxy,
-                        ..Refusal::client(status, "map_rule_failed", message)
-                    }
+        let steps = tags::resolve(names, route, self.operation, self.model, &input);
+        steps.map_err(|refusal| match refusal {
+            NameRefusal::NotFound => Refusal::no_model(self.model),
+            NameRefusal::When(failed) => {
+                let map = route.map_key();
+                let map = map.map_or_else(String::new, |map| format!(" {map}"));
+                let message =
+                    format!("ModelMap{map} cannot say what this request is for: {failed}.");
+                let status = StatusCode::INTERNAL_SERVER_ERROR;
+                Refusal {
+                    blame: Blame::Proxy,
+                    ..Refusal::client(status, "map_rule_failed", message)
                 }
-            })
+            }
+        })
     }
 
     fn nobody(&self, nobody: Nobody) -> Refusal {

@@ -2,7 +2,7 @@
 //!
 //! Sources: [OpenAI's models API](https://platform.openai.com/docs/api-reference/models), [Anthropic's](https://docs.claude.com/en/api/models-list),
 //! [Ollama's](https://docs.ollama.com/api), [LM Studio's](https://lmstudio.ai/docs/api/rest-api). Each shows the same models under the
-//! same names, and none says where they run.
+//! same names, which have a tag for Ollama's clients ([`tags`]), and none says where they run.
 
 use dragoman_config::names::Entry;
 use dragoman_dialects::models::{self as shapes, Model};
@@ -15,7 +15,7 @@ use super::dispatch::Asked;
 use super::error::Refusal;
 use super::page::Page;
 use super::path::{self, Shown};
-use super::{call, models};
+use super::{call, models, tags};
 
 /// Answers `GET /v1/models`, in Anthropic's shape for its clients.
 ///
@@ -55,9 +55,9 @@ pub(crate) async fn shown(asked: &Asked, what: Shown<'_>) -> Result<Response<Bod
     // A closed route is closed for every path.
     call::names(asked.route())?;
     let told = match what {
-        Shown::Tags => shapes::ollama::tags(&forms(models::listed(asked).await?)),
+        Shown::Tags => shapes::ollama::tags(&tagged(models::listed(asked).await?)),
         Shown::Loaded => {
-            let listed = forms(models::listed(asked).await?);
+            let listed = tagged(models::listed(asked).await?);
             shapes::ollama::ps(&listed, jiff::Timestamp::now())
         }
         Shown::Version => shapes::ollama::version(),
@@ -83,6 +83,15 @@ pub(crate) async fn shown(asked: &Asked, what: Shown<'_>) -> Result<Response<Bod
 /// Entries in the form that other dialects' are written from.
 fn forms(entries: Vec<Entry>) -> Vec<Model> {
     entries.into_iter().map(form).collect()
+}
+
+/// The same for Ollama's clients.
+fn tagged(entries: Vec<Entry>) -> Vec<Model> {
+    let mut listed = forms(entries);
+    for model in &mut listed {
+        model.id = tags::tagged(&model.id).into_owned();
+    }
+    listed
 }
 
 /// The same of one, under the name that it is called by.

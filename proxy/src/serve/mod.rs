@@ -6,7 +6,7 @@
 //! - [`call`], [`content`]: calls that name a model, and bodies that do
 //! - [`embeddings`]: calls for vectors, between dialects
 //! - [`models`], [`upstream_list`]: which models there are
-//! - [`listings`], [`page`], [`ollama`]: what each dialect's clients are told of them
+//! - [`listings`], [`page`], [`ollama`], [`tags`]: what each dialect's clients are told of them
 //! - [`relay`], [`form`], [`methods`]: all other paths
 //! - [`candidates`], [`attempt`]: which backends, in which order, how often
 //! - [`intake`], [`headers`]: what goes upstream
@@ -41,6 +41,7 @@ mod reply;
 mod reply_model;
 pub mod request_id;
 mod stream;
+mod tags;
 mod tracked;
 mod translated;
 mod upstream_list;

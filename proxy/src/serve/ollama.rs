@@ -10,7 +10,7 @@ use super::body::Body;
 use super::content::refuse_encoded;
 use super::dispatch::Asked;
 use super::error::{Refusal, bounded};
-use super::{call, intake, listings, models, relay};
+use super::{call, intake, listings, models, relay, tags};
 use crate::state::listing::LATEST;
 
 /// Answers `POST /api/show` from the list.
@@ -28,8 +28,9 @@ pub(crate) async fn show(asked: &Asked, body: Incoming) -> Result<Response<Body>
             ..Refusal::client(StatusCode::BAD_REQUEST, "missing_model", message)
         });
     };
-    // Its own command asks for names as people type them, without a tag.
-    let entry = models::find(asked, &[&name, &format!("{name}{LATEST}")]).await?;
+    // Its own command asks for names as people type them, without a tag; others ask for what was listed for them, with one.
+    let untagged = name.strip_suffix(LATEST).unwrap_or(&name);
+    let entry = models::find(asked, &[&name, &tags::tagged(&name), untagged]).await?;
     Ok(listings::json(&ollama::show(&listings::form(entry))))
 }
 

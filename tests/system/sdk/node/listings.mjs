@@ -32,8 +32,9 @@ await assert.rejects(
   (error) => error instanceof Anthropic.BadRequestError,
 );
 
-assert.deepEqual((await ollama.list()).models.map((model) => model.name), listed);
-assert.deepEqual((await ollama.ps()).models.map((model) => model.name), listed);
+const tagged = listed.map((name) => (name.includes(":") ? name : `${name}:latest`));
+assert.deepEqual((await ollama.list()).models.map((model) => model.name), tagged);
+assert.deepEqual((await ollama.ps()).models.map((model) => model.name), tagged);
 assert.match((await ollama.version()).version, /^\d+\.\d+\.\d+$/);
 assert.equal((await ollama.show({ model: "ollama/echo" })).details.family, "simulator");
 for (const upstream of ["openai", "ollama"]) {

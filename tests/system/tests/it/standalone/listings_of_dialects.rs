@@ -6,7 +6,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::manifests::{
-    MAPPED, backend, names, nobody, route, route_to, secret, simulator, started,
+    MAPPED, backend, names, nobody, posts, route, route_to, secret, simulator, started,
 };
 use super::proxy::{Answer, Proxy, answer};
 
@@ -57,6 +57,12 @@ fn each<'a>(list: &'a Value, entries: &str, field: &str) -> Vec<&'a str> {
     entries.iter().map(field).collect()
 }
 
+/// A name as Ollama's clients are shown it.
+fn tagged(name: &str) -> String {
+    let tag = if name.contains(':') { "" } else { ":latest" };
+    format!("{name}{tag}")
+}
+
 /// The message of an error in Ollama's shape, which says nothing else.
 pub(super) fn ollamas_error(answer: &Answer) -> String {
     let said = answer.json();
@@ -97,8 +103,9 @@ async fn a_list_is_read_in_every_dialect_and_shown_in_every_shape() {
     );
     for path in ["/api/tags", "/api/ps"] {
         let ollamas = proxy.get(path).await.json();
-        assert_eq!(each(&ollamas, "models", "name"), all, "{path}");
-        assert_eq!(each(&ollamas, "models", "model"), all, "{path}");
+        let tagged = all.map(tagged);
+        assert_eq!(each(&ollamas, "models", "name"), tagged, "{path}");
+        assert_eq!(each(&ollamas, "models", "model"), tagged, "{path}");
         assert!(
             each(&ollamas, "models", "digest")
                 .iter()
@@ -170,7 +177,8 @@ async fn filters_and_maps_hold_in_every_shape() {
     let anthropics = as_anthropic(&proxy, "/v1/models").await.json();
     assert_eq!(each(&anthropics, "data", "id"), listed);
     let ollamas = proxy.get("/api/tags").await.json();
-    assert_eq!(each(&ollamas, "models", "name"), listed);
+    let all: Vec<_> = listed.iter().map(|name| tagged(name)).collect();
+    assert_eq!(each(&ollamas, "models", "name"), all);
     let lm_studios = proxy.get("/api/v0/models").await.json();
     assert_eq!(each(&lm_studios, "data", "id"), listed);
     let asked = json!({"model": "ollama/secret"});
@@ -406,6 +414,43 @@ async fn a_method_that_a_path_does_not_take_is_refused_in_its_dialect_with_those
         );
     }
     assert!(upstream.requests().is_empty());
+}
+
+#[tokio::test]
+async fn a_tag_that_ollamas_clients_add_is_meant_for_ollama_alone_unless_a_name_has_it() {
+    let upstream = simulator().await;
+    let map = "rules:\n- match: {exact: \"openai/mine:latest\"}\n  target: {model: openai/say}\nlist: {deny: [{exact: openai/secret}]}";
+    let proxy = Proxy::start(&(by_prefix(&upstream, MAPPED) + &names(map))).await;
+    for (called, path, sent) in [
+        ("openai/echo:latest", "/v1/chat/completions", "echo"),
+        ("anthropic/echo:latest", "/v1/messages", "echo"),
+        ("ollama/echo:latest", "/api/chat", "echo"),
+        ("openai/mine:latest", "/v1/chat/completions", "say"),
+        ("openai/echo:7b", "/v1/chat/completions", "echo:7b"),
+        // What is denied is not let in by its tag.
+        (
+            "openai/secret:latest",
+            "/v1/chat/completions",
+            "secret:latest",
+        ),
+    ] {
+        upstream.clear();
+        let body = json!({"model": called, "stream": false, "messages": [{"role": "user", "content": "hi"}]});
+        proxy.post("/api/chat", &body).await;
+        let embedded = json!({"model": called, "input": "a"});
+        proxy.post("/api/embed", &embedded).await;
+        let seen = posts(&upstream);
+        assert_eq!(seen[0].path, path, "{called}");
+        for seen in seen {
+            assert_eq!(seen.json()["model"], sent, "{called}");
+        }
+    }
+    let shown = json!({"model": "openai/echo:latest"});
+    assert_eq!(proxy.post("/api/show", &shown).await.status, 200);
+    // OpenAI's clients know no tags.
+    upstream.clear();
+    proxy.chat("openai/echo:latest").await;
+    assert_eq!(posts(&upstream)[0].json()["model"], "echo:latest");
 }
 
 #[tokio::test(flavor = "multi_thread")]
