@@ -22,6 +22,7 @@ pub mod extra;
 pub mod fields;
 pub mod form;
 pub mod framing;
+pub mod gemini;
 pub mod json;
 pub mod models;
 pub mod ollama;

@@ -1,7 +1,7 @@
 //! The table of dialects. A new one is a folder, a line here and its tests.
 
 use crate::codec::Codec;
-use crate::{anthropic, bedrock, ollama, openai, tgi};
+use crate::{anthropic, bedrock, gemini, ollama, openai, tgi};
 
 /// A wire format: a dialect's form of a conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -20,6 +20,8 @@ pub enum Wire {
     Responses,
     /// OpenAI's text completions.
     Completions,
+    /// Google's `generateContent`.
+    Gemini,
     /// Ollama's chat.
     OllamaChat,
     /// Ollama's generate.
@@ -40,6 +42,7 @@ impl Wire {
             Self::Chat => &openai::Chat,
             Self::Responses => &openai::Responses,
             Self::Completions => &openai::Completions,
+            Self::Gemini => &gemini::Gemini,
             Self::OllamaChat => &ollama::Chat,
             Self::OllamaGenerate => &ollama::Generate,
             Self::Tgi => &tgi::Tgi,

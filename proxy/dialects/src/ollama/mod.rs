@@ -23,7 +23,7 @@ pub mod measure;
 mod options;
 mod reply;
 mod shape;
-mod stream;
+pub(crate) mod stream;
 
 pub use chat::Chat;
 pub use embed::{Embed, Embeddings};

@@ -43,24 +43,24 @@ impl Scan {
 
 /// A call that is whole.
 #[derive(Debug)]
-pub(super) struct Whole {
+pub(crate) struct Whole {
     /// Its id.
-    pub(super) id: String,
+    pub(crate) id: String,
     /// The tool's name.
-    pub(super) name: String,
+    pub(crate) name: String,
     /// The JSON text.
-    pub(super) json: String,
+    pub(crate) json: String,
 }
 
 /// The calls that are still coming.
 #[derive(Debug, Default)]
-pub(super) struct Calls {
+pub(crate) struct Calls {
     open: Vec<Open>,
 }
 
 impl Calls {
     /// A call begins.
-    pub(super) fn start(&mut self, call: u32, id: &str, name: &str) {
+    pub(crate) fn start(&mut self, call: u32, id: &str, name: &str) {
         self.open.push(Open {
             call,
             id: id.to_owned(),
@@ -71,7 +71,7 @@ impl Calls {
     }
 
     /// A piece of a call's arguments; gives the call if they are whole now.
-    pub(super) fn piece(&mut self, call: u32, piece: &str) -> Option<Whole> {
+    pub(crate) fn piece(&mut self, call: u32, piece: &str) -> Option<Whole> {
         let place = self.open.iter().position(|open| open.call == call)?;
         let open = self.open.get_mut(place)?;
         open.json.push_str(piece);
@@ -81,7 +81,7 @@ impl Calls {
     }
 
     /// The answer ends: gives every call that is left, such as those without arguments.
-    pub(super) fn rest(&mut self) -> impl Iterator<Item = Whole> {
+    pub(crate) fn rest(&mut self) -> impl Iterator<Item = Whole> {
         std::mem::take(&mut self.open).into_iter().map(whole)
     }
 }

@@ -6,7 +6,7 @@
 //! - `write`: for a client.
 //! - `calls`: calls of tools, gathered until they are whole.
 
-mod calls;
+pub(crate) mod calls;
 mod read;
 mod write;
 
