@@ -133,14 +133,14 @@ fn default_proxy() -> LLMProxy {
 }
 
 fn blame_verdicts(objects: &mut Objects, world: &World, proxy: &ObjectKey) {
-    let proxy = Key {
-        kind: Kind::Proxy,
-        object: proxy.clone(),
-    };
-    let is_cascade = |reason: &str, objects: &Objects| match reason {
+    // Then it may admit nothing, or what it admits is not known.
+    let proxy_is_faulty = objects.is_faulty(&format!("{} {proxy}", Kind::Proxy.as_str()));
+    let is_cascade = |reason: &str| match reason {
         // What it refers to is at fault, and speaks for itself.
         reason::REF_INVALID => true,
-        reason::NO_PROXY => objects.malformed.contains(&proxy),
+        reason::NO_PROXY | reason::NOT_ALLOWED_BY_PROXY | reason::INLINE_BACKEND_DENIED => {
+            proxy_is_faulty
+        }
         _ => false,
     };
     let keys = world.keys().filter(|key| !objects.malformed.contains(key));
@@ -152,7 +152,7 @@ fn blame_verdicts(objects: &mut Objects, world: &World, proxy: &ObjectKey) {
         for (reason, fault) in verdicts.iter().flat_map(|verdict| &verdict.faults) {
             let (field, told) = told(fault);
             // A rule of the schema may have said it.
-            if !is_cascade(reason, objects) && !objects.is_blamed(&object, field) {
+            if !is_cascade(reason) && !objects.is_blamed(&object, field) {
                 objects.blame(&object, field, told);
             }
         }

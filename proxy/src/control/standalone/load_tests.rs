@@ -169,6 +169,7 @@ spec:
   backends:
   - name: a
     inline: {url: 'ftp://h', credential: {secretRef: {name: nowhere, key: k}}}
+    models: {allow: [{regex: '('}]}
 ";
     let faults = load(&[("a.yaml", route)]).unwrap_err();
     let places: Vec<_> = faults
@@ -181,6 +182,7 @@ spec:
             "spec.hostnames",
             "spec.backends[0].inline.credential.secretRef",
             "spec.backends[0].inline.url",
+            "spec.backends[0].models.allow[0].regex",
         ],
         "{faults:?}"
     );
@@ -189,6 +191,7 @@ spec:
 #[test]
 fn what_others_cause_is_left_to_them_whatever_their_fault() {
     let proxy = "{apiVersion: dragoman.dev/v1alpha1, kind: LLMProxy, metadata: {name: p}, spec: {wrong: 1}}";
+    let proxy_closed = proxy.replace("wrong: 1", "allowedRoutes: {namespaces: {from: Selector}}");
     let proxy_unreadable = proxy.replace("wrong: 1", "logging: 5");
     for (broken, field) in [
         (BACKEND.replace("url: '", "url: 'ftp"), "spec.url"),
@@ -197,6 +200,10 @@ fn what_others_cause_is_left_to_them_whatever_their_fault() {
             "spec.url",
         ),
         (format!("{BACKEND}\n---\n{proxy}"), "spec.wrong"),
+        (
+            format!("{BACKEND}\n---\n{proxy_closed}"),
+            "spec.allowedRoutes.namespaces",
+        ),
         (
             format!("{BACKEND}\n---\n{proxy_unreadable}"),
             "spec.logging",

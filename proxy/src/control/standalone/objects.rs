@@ -89,16 +89,26 @@ impl Objects {
         }
     }
 
-    /// Whether the manifest alone shows a fault of that field, or of the list that it is an element of.
+    /// Whether the manifest alone shows a fault of that field, of the list that it is an element of, or of its regex, where
+    /// compiling blames what the regex stands in.
     pub(super) fn is_blamed(&self, object: &str, field: &str) -> bool {
         let list = field
             .strip_suffix(']')
             .and_then(|field| field.rsplit_once('['));
-        let fields = [Some(field), list.map(|(list, _)| list)];
-        fields
-            .into_iter()
-            .flatten()
-            .any(|field| self.blamed.contains(&(object.to_owned(), field.to_owned())))
+        let fields = [
+            Some(field.to_owned()),
+            Some(format!("{field}.regex")),
+            list.map(|(list, _)| list.to_owned()),
+        ];
+        let mut fields = fields.into_iter().flatten();
+        fields.any(|field| self.blamed.contains(&(object.to_owned(), field)))
+    }
+
+    /// Whether the object's manifest alone shows a fault.
+    pub(super) fn is_faulty(&self, object: &str) -> bool {
+        let first = (object.to_owned(), String::new());
+        let next = self.blamed.range(first..).next();
+        next.is_some_and(|(blamed, _)| blamed == object)
     }
 
     fn add(&mut self, file: &Path, document: Document, schemas: &Schemas) {
