@@ -224,6 +224,14 @@ impl Fields {
             .transpose()
     }
 
+    /// Takes a JSON Schema, of which every dialect takes objects alone.
+    ///
+    /// # Errors
+    /// [`Malformed`] if it is something else.
+    pub fn schema(&mut self, name: &str) -> Result<Option<Value>, Malformed> {
+        Ok(self.object(name)?.map(|schema| schema.rest().into()))
+    }
+
     /// What was not taken, nulls included.
     #[must_use]
     pub fn rest(self) -> Map<String, Value> {

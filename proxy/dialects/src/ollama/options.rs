@@ -230,7 +230,10 @@ fn written_options(request: &Request) -> Result<Map<String, Value>, Refused> {
     put(
         &mut options,
         "num_predict",
-        request.max_tokens.map(Value::from),
+        // Ollama's is a signed number of 64 bits.
+        request
+            .max_tokens
+            .map(|most| Value::from(most.min(i64::MAX.cast_unsigned()))),
     );
     if !request.stop.is_empty() {
         put(&mut options, "stop", Some(json!(request.stop)));

@@ -18,7 +18,7 @@ pub fn read(mut format: Fields) -> Result<Format, Malformed> {
     match format.required_string("type")?.as_str() {
         "json_schema" => {
             let schema = format
-                .value("schema")
+                .schema("schema")?
                 .ok_or_else(|| format.missing("schema"))?;
             Ok(Format::JsonSchema {
                 name: None,

@@ -51,7 +51,7 @@ fn read_one(tool: Fields) -> Result<Tool, Malformed> {
     Ok(Tool::Function {
         name: tool.required_string("name")?,
         description: tool.string("description")?,
-        parameters: tool.value("input_schema"),
+        parameters: tool.schema("input_schema")?,
         strict: tool.bool("strict")?,
         cache: tool.value("cache_control"),
     })

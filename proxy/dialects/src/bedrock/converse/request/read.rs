@@ -145,12 +145,16 @@ fn output(
         .object("jsonSchema")?
         .ok_or_else(|| structure.missing("jsonSchema"))?;
     let text = schema.required_string("schema")?;
-    let parsed = serde_json::from_str(&text)
-        .map_err(|fault| schema.fault("schema", format!("The schema is not JSON: {fault}.")))?;
+    let parsed: Map<String, Value> = serde_json::from_str(&text).map_err(|fault| {
+        schema.fault(
+            "schema",
+            format!("The schema is not a JSON object: {fault}."),
+        )
+    })?;
     Ok(Some(Format::JsonSchema {
         name: schema.string("name")?,
         description: schema.string("description")?,
-        schema: parsed,
+        schema: parsed.into(),
         strict: Some(true),
     }))
 }

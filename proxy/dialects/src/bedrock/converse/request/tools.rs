@@ -67,7 +67,7 @@ fn function(mut spec: Fields) -> Result<Tool, Malformed> {
     Ok(Tool::Function {
         name: spec.required_string("name")?,
         description: spec.string("description")?,
-        parameters: schema.value("json"),
+        parameters: schema.schema("json")?,
         strict: spec.bool("strict")?,
         cache: None,
     })

@@ -120,7 +120,7 @@ fn tool(mut fields: Fields) -> Result<Tool, Malformed> {
     Ok(Tool::Function {
         name: function.required_string("name")?,
         description: function.string("description")?,
-        parameters: function.value("parameters"),
+        parameters: function.schema("parameters")?,
         strict: None,
         cache: None,
     })

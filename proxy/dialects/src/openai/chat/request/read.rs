@@ -114,7 +114,7 @@ pub(crate) fn format(fields: &mut Fields) -> Result<Option<Format>, Malformed> {
     let schema = match kind.as_str() {
         "text" => return Ok(Some(Format::Text)),
         // llama.cpp and Together take a schema beside this type.
-        "json_object" => match format.value("schema") {
+        "json_object" => match format.schema("schema")? {
             None => return Ok(Some(Format::JsonObject)),
             Some(schema) => Format::JsonSchema {
                 name: None,
@@ -126,7 +126,7 @@ pub(crate) fn format(fields: &mut Fields) -> Result<Option<Format>, Malformed> {
         "json_schema" => {
             let inner = format.object("json_schema")?;
             let mut inner = inner.ok_or_else(|| format.missing("json_schema"))?;
-            let schema = inner.value("schema");
+            let schema = inner.schema("schema")?;
             Format::JsonSchema {
                 name: inner.string("name")?,
                 description: inner.string("description")?,

@@ -40,9 +40,7 @@ pub(super) fn function(mut fields: Fields) -> Result<Tool, Malformed> {
     Ok(Tool::Function {
         name: fields.required_string("name")?,
         description: fields.string("description")?,
-        parameters: fields
-            .object("parameters")?
-            .map(|found| found.rest().into()),
+        parameters: fields.schema("parameters")?,
         strict: fields.bool("strict")?,
         // OpenRouter's and LiteLLM's way to mark a place for Anthropic.
         cache: fields.value("cache_control"),

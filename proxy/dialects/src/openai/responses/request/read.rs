@@ -137,7 +137,7 @@ fn text(fields: &mut Fields) -> Result<(Option<Format>, Option<Value>), Malforme
         "text" => Format::Text,
         "json_object" => Format::JsonObject,
         "json_schema" => {
-            let schema = format.value("schema");
+            let schema = format.schema("schema")?;
             Format::JsonSchema {
                 name: format.string("name")?,
                 description: format.string("description")?,

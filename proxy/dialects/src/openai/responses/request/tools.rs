@@ -42,9 +42,7 @@ fn tool(mut fields: Fields) -> Result<Tool, Malformed> {
     Ok(Tool::Function {
         name: fields.required_string("name")?,
         description: fields.string("description")?,
-        parameters: fields
-            .object("parameters")?
-            .map(|found| found.rest().into()),
+        parameters: fields.schema("parameters")?,
         strict: fields.bool("strict")?,
         cache: None,
     })
