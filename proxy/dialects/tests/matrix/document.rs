@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use std::{env, fs};
 
 use dragoman_dialects::extra::{ENGINE, HARMLESS};
-use dragoman_dialects::form::Effort;
+use dragoman_dialects::form::{Effort, Reply};
 
-use crate::answers::{FACTS, answers};
+use crate::answers::answers;
+use crate::facts::{FACTS, Facts};
 use crate::requests::{Outcome, Refusal, outcome};
 use crate::rules::RULES;
 use crate::wires::{FEATURES, SIDES, Side};
@@ -195,14 +196,19 @@ fn answers_given(out: &mut String) {
     writeln!(out, "\n| | {} |", heads.join(" | ")).unwrap();
     writeln!(out, "|---|{}", "---|".repeat(heads.len())).unwrap();
     let answers = answers();
+    let said = SIDES.map(|side| {
+        let each = |said: fn(&Side, &Reply) -> Facts| -> Vec<Facts> {
+            answers
+                .iter()
+                .map(|(_, reply)| said(&side, reply))
+                .collect()
+        };
+        (each(replies::said), each(streams::said))
+    });
     for fact in FACTS {
-        let cell = |side: &Side| {
-            let whole = answers
-                .iter()
-                .any(|(_, reply)| replies::said(side, reply).contains_key(fact));
-            let streamed = answers
-                .iter()
-                .any(|(_, reply)| streams::said(side, reply).contains_key(fact));
+        let cell = |(whole, streamed): &(Vec<Facts>, Vec<Facts>)| {
+            let told = |said: &[Facts]| said.iter().any(|facts| facts.contains_key(fact));
+            let (whole, streamed) = (told(whole), told(streamed));
             match (whole, streamed) {
                 (true, true) => "✓",
                 (true, false) => "whole",
@@ -210,7 +216,7 @@ fn answers_given(out: &mut String) {
                 (false, false) => "–",
             }
         };
-        let cells: Vec<_> = SIDES.iter().map(cell).collect();
+        let cells: Vec<_> = said.iter().map(cell).collect();
         writeln!(out, "| {fact} | {} |", cells.join(" | ")).unwrap();
     }
 }

@@ -129,7 +129,7 @@ impl Cut {
             Wire::BedrockText => self.chunk()["stop_reason"].is_string(),
             Wire::BedrockConverse => named("messageStop"),
             Wire::OllamaChat | Wire::OllamaGenerate => self.json()["done"] == true,
-            Wire::Tgi => self.json()["generated_text"].is_string(),
+            _ => self.json()["generated_text"].is_string(),
         }
     }
 

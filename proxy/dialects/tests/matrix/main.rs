@@ -5,9 +5,11 @@
 //! - `form`: when two requests mean the same.
 //! - `rules`: what a translation may change, each with the sentence that the documentation has for it.
 //! - `requests`: each request written for each upstream, and read again as the upstream reads it.
-//! - `answers`, `frames`, `replies`, `streams`, `errors`: the way back.
+//! - `answers`, `facts`, `events`, `frames`: answers, and what is heard of them.
+//! - `replies`, `streams`, `errors`: the way back.
 //! - `vectors`: embeddings.
 //! - `document`: `docs/dialects.md`.
+//! - `properties`: what holds for any request and any answer.
 #![allow(
     clippy::expect_used,
     clippy::panic,
@@ -18,8 +20,11 @@
 mod answers;
 mod document;
 mod errors;
+mod events;
+mod facts;
 mod form;
 mod frames;
+mod properties;
 mod replies;
 mod requests;
 mod rules;

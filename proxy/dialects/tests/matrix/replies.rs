@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use dragoman_dialects::form::Reply;
 
-use crate::answers::{FACTS, Facts, answers, context, facts};
+use crate::answers::{answers, context};
+use crate::facts::{FACTS, Facts, facts};
 use crate::wires::{SIDES, Side};
 use dragoman_dialects::Wire;
 

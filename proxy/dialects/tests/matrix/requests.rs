@@ -126,3 +126,33 @@ fn a_request_of_an_upstreams_own_dialect_loses_nothing() {
     }
     assert!(faults.is_empty(), "{faults}");
 }
+
+#[test]
+fn a_schema_that_is_no_object_is_told_by_its_place_before_anything_is_sent() {
+    for (client, feature, place) in [
+        ("chat", "tools", "/tools/0/function/parameters"),
+        ("chat", "JSON schema", "/response_format/json_schema/schema"),
+        ("responses", "tools", "/tools/0/parameters"),
+        ("responses", "JSON schema", "/text/format/schema"),
+        ("messages", "tools", "/tools/0/input_schema"),
+        ("messages", "JSON schema", "/output_config/format/schema"),
+        ("ollama-chat", "tools", "/tools/0/function/parameters"),
+        (
+            "converse",
+            "tools",
+            "/toolConfig/tools/0/toolSpec/inputSchema/json",
+        ),
+    ] {
+        let client = SIDES.iter().find(|side| side.file == client).unwrap();
+        let requests = client.requests();
+        let (_, body) = requests.iter().find(|(name, _)| *name == feature).unwrap();
+        let mut body = body.clone();
+        *body.pointer_mut(place).unwrap() = "text".into();
+        let fault = client.read(body.to_string().as_bytes()).unwrap_err();
+        let named = place
+            .trim_start_matches('/')
+            .replace("/0", "[0]")
+            .replace('/', ".");
+        assert_eq!(fault.at, named, "{}", client.file);
+    }
+}

@@ -1,8 +1,9 @@
 //! What a translation may change. Each rule changes the form as a writer and the upstream's reader together do; nothing else may change.
 
 use dragoman_dialects::Wire;
-use dragoman_dialects::form::{Effort, Format, Message, Part, Reasoning, Request, Role, Tool};
-use serde_json::json;
+use dragoman_dialects::form::{
+    Effort, Format, Message, Part, Reasoning, Request, Role, Tool, ToolChoice,
+};
 
 use crate::wires::Side;
 
@@ -54,7 +55,7 @@ pub(crate) fn apply(request: &mut Request, upstream: &Side) -> Vec<&'static Rule
     applied
 }
 
-pub(crate) static RULES: [Rule; 20] = [
+pub(crate) static RULES: [Rule; 22] = [
     Rule {
         name: "prompt",
         says: "A plain prompt is the user's message, around which the model's server puts its own template.",
@@ -96,16 +97,76 @@ pub(crate) static RULES: [Rule; 20] = [
         },
     },
     Rule {
+        name: "thinking under way",
+        says: "Claude is not asked to think in the midst of tool calls that it began without thinking, or whose thinking the client did not bring back, since it refuses to.",
+        change: |request, upstream| {
+            let turn = request
+                .messages
+                .iter()
+                .rev()
+                .skip_while(|message| message.role == Role::Tool);
+            let first = turn
+                .take_while(|message| message.role == Role::Assistant)
+                .last();
+            let under_way = request
+                .messages
+                .last()
+                .is_some_and(|message| message.role == Role::Tool);
+            let brought = |message: &Message| {
+                let thought = |part: &Part| matches!(part, Part::Reasoning { signature, encrypted, .. } if signature.is_some() || encrypted.is_some());
+                message.parts.iter().any(thought)
+            };
+            let lost = under_way && first.is_some_and(|message| !brought(message));
+            if lost && claude(upstream.wire) {
+                request.reasoning = request
+                    .reasoning
+                    .take()
+                    .filter(|reasoning| !reasoning.is_on());
+            }
+        },
+    },
+    Rule {
+        name: "budget",
+        says: "Reasoning that was asked for in a word gets the budget of the table above at Claude's models that count; a wish without an amount gets `medium`'s.",
+        change: |request, upstream| {
+            if !claude(upstream.wire) {
+                return;
+            }
+            let Some(reasoning) = &mut request.reasoning else {
+                return;
+            };
+            let most = request.max_tokens;
+            let effort = reasoning.effort.unwrap_or(Effort::Medium);
+            let budget = reasoning
+                .budget_tokens
+                .unwrap_or_else(|| effort.budget(most));
+            *reasoning = Reasoning {
+                enabled: Some(reasoning.is_on()),
+                budget_tokens: reasoning.is_on().then_some(budget),
+                ..Reasoning::default()
+            };
+        },
+    },
+    Rule {
         name: "limit",
         says: "Where the upstream must be told a limit, a request without one gets 4096 tokens and what thinking is expected to take (Claude), 1024 (text completions) or 20 (TGI).",
         change: |request, upstream| {
+            let thinking = request
+                .reasoning
+                .as_ref()
+                .and_then(|reasoning| reasoning.budget_tokens);
+            let thinking = thinking.filter(|_| claude(upstream.wire));
             let limit = match upstream.wire {
                 Wire::Messages | Wire::BedrockInvoke | Wire::BedrockText => 4096,
+                // Which has a limit of its own, but for thinking.
+                Wire::BedrockConverse if thinking.is_some() => 4096,
                 Wire::Completions => 1024,
                 Wire::Tgi => 20,
                 _ => return,
             };
-            request.max_tokens.get_or_insert(limit);
+            request
+                .max_tokens
+                .get_or_insert(limit + thinking.unwrap_or(0));
         },
     },
     Rule {
@@ -131,6 +192,34 @@ pub(crate) static RULES: [Rule; 20] = [
                         _ => *strict = None,
                     }
                 }
+            }
+        },
+    },
+    Rule {
+        name: "no tool",
+        says: "Tools that may not be called are not sent where there is no word for it.",
+        change: |request, upstream| {
+            let silent =
+                ollama(upstream.wire) || matches!(upstream.wire, Wire::BedrockConverse | Wire::Tgi);
+            if silent && request.tool_choice == Some(ToolChoice::None) {
+                request.tools.clear();
+                request.tool_choice = None;
+                request.parallel_tool_calls = None;
+            }
+        },
+    },
+    Rule {
+        name: "some tools",
+        says: "Where some of the tools are allowed, the others are not sent; OpenAI's dialects are told which.",
+        change: |request, upstream| {
+            if let Some(ToolChoice::Allowed { names, required }) = &request.tool_choice
+                && (claude(upstream.wire) || upstream.wire == Wire::OllamaChat)
+            {
+                let required = *required;
+                request
+                    .tools
+                    .retain(|tool| names.iter().any(|name| name == tool.name()));
+                request.tool_choice = required.then_some(ToolChoice::Required);
             }
         },
     },
@@ -194,28 +283,6 @@ pub(crate) static RULES: [Rule; 20] = [
                     ..Reasoning::default()
                 });
             }
-        },
-    },
-    Rule {
-        name: "budget",
-        says: "Reasoning that was asked for in a word gets the budget of the table above at Claude's models that count; a wish without an amount gets `medium`'s.",
-        change: |request, upstream| {
-            if !claude(upstream.wire) {
-                return;
-            }
-            let Some(reasoning) = &mut request.reasoning else {
-                return;
-            };
-            let most = request.max_tokens;
-            let effort = reasoning.effort.unwrap_or(Effort::Medium);
-            let budget = reasoning
-                .budget_tokens
-                .unwrap_or_else(|| effort.budget(most));
-            *reasoning = Reasoning {
-                enabled: Some(reasoning.is_on()),
-                budget_tokens: reasoning.is_on().then_some(budget),
-                ..Reasoning::default()
-            };
         },
     },
     Rule {
@@ -336,22 +403,6 @@ pub(crate) static RULES: [Rule; 20] = [
                 for part in parts(request) {
                     if let Part::Text { cache, .. } = part {
                         *cache = None;
-                    }
-                }
-            }
-        },
-    },
-    Rule {
-        name: "converse mark",
-        says: "Converse has one kind of mark.",
-        change: |request, upstream| {
-            if upstream.wire == Wire::BedrockConverse {
-                for part in parts(request) {
-                    if let Part::Text {
-                        cache: Some(cache), ..
-                    } = part
-                    {
-                        *cache = json!({"type": "ephemeral"});
                     }
                 }
             }

@@ -5,7 +5,9 @@ use std::fmt::Write as _;
 use dragoman_dialects::Wire;
 use dragoman_dialects::form::{ErrorKind, Event, Failure, Reply};
 
-use crate::answers::{Facts, answers, context, events, facts, gathered};
+use crate::answers::{answers, context};
+use crate::events::{events, gathered, owned};
+use crate::facts::{Facts, facts};
 use crate::frames::{Cut, cut, read};
 use crate::replies::{common, kept, lost};
 use crate::wires::{SIDES, Side};
@@ -141,71 +143,5 @@ fn a_stream_that_breaks_off_is_not_taken_for_a_whole_one() {
             assert_ne!(event, Event::Done, "{}", side.file)
         });
         assert!(!complete.unwrap(), "{}", side.file);
-    }
-}
-
-/// The event with what it borrows.
-fn owned(event: Event<'_>) -> Event<'static> {
-    let own = |text: std::borrow::Cow<'_, str>| text.into_owned().into();
-    match event {
-        Event::Start {
-            id,
-            model,
-            created,
-            usage,
-        } => Event::Start {
-            id: id.map(own),
-            model: model.map(own),
-            created,
-            usage,
-        },
-        Event::Text {
-            choice,
-            text,
-            logprobs,
-        } => Event::Text {
-            choice,
-            text: own(text),
-            logprobs,
-        },
-        Event::Reasoning { choice, text } => Event::Reasoning {
-            choice,
-            text: own(text),
-        },
-        Event::ReasoningSignature { choice, signature } => Event::ReasoningSignature {
-            choice,
-            signature: own(signature),
-        },
-        Event::ReasoningEncrypted { choice, data } => Event::ReasoningEncrypted {
-            choice,
-            data: own(data),
-        },
-        Event::Refusal { choice, text } => Event::Refusal {
-            choice,
-            text: own(text),
-        },
-        Event::ToolStart {
-            choice,
-            call,
-            id,
-            name,
-            signature,
-        } => Event::ToolStart {
-            choice,
-            call,
-            id: own(id),
-            name: own(name),
-            signature: signature.map(own),
-        },
-        Event::ToolArguments { choice, call, json } => Event::ToolArguments {
-            choice,
-            call,
-            json: own(json),
-        },
-        Event::Finish { choice, reason } => Event::Finish { choice, reason },
-        Event::Usage(usage) => Event::Usage(usage),
-        Event::Ping => Event::Ping,
-        Event::Failed(failure) => Event::Failed(failure),
-        Event::Done => Event::Done,
     }
 }

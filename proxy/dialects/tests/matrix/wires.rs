@@ -121,7 +121,7 @@ pub(crate) const SIDES: [Side; 10] = [
 ];
 
 /// What clients ask, in the order of the tables.
-pub(crate) const FEATURES: [&str; 34] = [
+pub(crate) const FEATURES: [&str; 36] = [
     "text",
     "system",
     "developer",
@@ -129,8 +129,10 @@ pub(crate) const FEATURES: [&str; 34] = [
     "no limit",
     "tools",
     "one call at a time",
+    "no tool",
     "any tool",
     "forced tool",
+    "some tools",
     "calls and results",
     "failed result",
     "vendor tool",
@@ -165,22 +167,29 @@ impl Side {
 
     /// Its requests: the plain one first, then each with what its feature adds.
     pub(crate) fn requests(&self) -> Vec<(&'static str, Value)> {
+        let features = self.features();
+        let plain = features[0].1.clone();
+        let each = features.into_iter().map(|(feature, patch)| {
+            let mut request = plain.clone();
+            merge(&mut request, patch);
+            (feature, request)
+        });
+        each.collect()
+    }
+
+    /// The plain request, then what each feature adds to it.
+    pub(crate) fn features(&self) -> Vec<(&'static str, Value)> {
         let mut patches = self.patches();
-        let plain = patches.shift_remove("text").unwrap();
-        let mut requests = vec![("text", plain.clone())];
-        for feature in FEATURES {
-            if let Some(patch) = patches.shift_remove(feature) {
-                let mut request = plain.clone();
-                merge(&mut request, patch);
-                requests.push((feature, request));
-            }
-        }
+        let said = FEATURES
+            .iter()
+            .filter_map(|feature| Some((*feature, patches.shift_remove(*feature)?)));
+        let features = said.collect();
         assert!(
             patches.is_empty(),
             "{}: no such feature: {patches:?}",
             self.file
         );
-        requests
+        features
     }
 
     fn patches(&self) -> Map<String, Value> {
