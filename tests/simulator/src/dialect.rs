@@ -3,7 +3,7 @@
 use http::{HeaderName, StatusCode, header, request::Parts};
 use serde_json::Value;
 
-use crate::{anthropic, azure, ollama, openai, tgi, words::Fault};
+use crate::{anthropic, azure, gemini, ollama, openai, tgi, words::Fault};
 
 /// An API that the simulator speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +18,8 @@ pub(crate) enum Dialect {
     Azure,
     /// Text Generation Inference: below `/tgi/`, a server for each model.
     Tgi,
+    /// Below `/v1beta/`; below `/v1/models` where a verb or the key's header says so.
+    Gemini,
 }
 
 impl Dialect {
@@ -32,6 +34,11 @@ impl Dialect {
             || (below("/v1/models") && head.headers.contains_key(anthropic::VERSION))
         {
             Self::Anthropic
+        } else if below("/v1beta")
+            || (below("/v1/models")
+                && (gemini::claims(path) || head.headers.contains_key(gemini::KEY)))
+        {
+            Self::Gemini
         } else if path == "/" || below("/api") {
             Self::Ollama
         } else if below("/openai") {
@@ -58,6 +65,7 @@ impl Dialect {
             Self::Ollama => ollama::error(message),
             Self::Azure => azure::error(status, message, param, code),
             Self::Tgi => tgi::error(status, message),
+            Self::Gemini => gemini::error(status, message, param, code),
         }
     }
 
@@ -77,7 +85,7 @@ impl Dialect {
     pub(crate) fn id_header(self) -> HeaderName {
         match self {
             Self::Anthropic => HeaderName::from_static("request-id"),
-            Self::OpenAi | Self::Ollama | Self::Azure | Self::Tgi => {
+            Self::OpenAi | Self::Ollama | Self::Azure | Self::Tgi | Self::Gemini => {
                 HeaderName::from_static("x-request-id")
             }
         }
@@ -93,6 +101,7 @@ impl Dialect {
             Self::Anthropic => &anthropic::LIMITS,
             Self::Ollama => &[],
             Self::Tgi => &tgi::LIMITS,
+            Self::Gemini => &gemini::LIMITS,
             Self::Azure => &azure::LIMITS,
         };
         let cookies = ["first=1; path=/", "second=2; path=/"];

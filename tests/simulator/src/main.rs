@@ -8,7 +8,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 /// A deterministic LLM for tests. It speaks the APIs of OpenAI and Anthropic below /v1, that of
-/// Ollama below /api, that of Azure OpenAI below /openai and that of TGI below /tgi/MODEL, over HTTP/1.1 and HTTP/2, and the name of the model that is called says how it behaves.
+/// Ollama below /api, that of Azure OpenAI below /openai, that of TGI below /tgi/MODEL and that of
+/// Gemini below /v1beta, over HTTP/1.1 and HTTP/2, and the name of the model that is called says how it behaves.
 ///
 /// Words join by `+` (`think+token-20ms+cut-5`); a name that is not made of these words alone
 /// answers as `echo` does.
@@ -28,7 +29,7 @@ struct Options {
     /// Refuse models that are not listed with 404.
     #[arg(long)]
     only_listed: bool,
-    /// Key that callers must give as `Authorization: Bearer` (Anthropic: or `x-api-key`; Azure: `api-key`); may be given several times.
+    /// Key that callers must give as `Authorization: Bearer` (Anthropic: or `x-api-key`; Azure: `api-key`; Gemini: `x-goog-api-key`); may be given several times.
     #[arg(long, env = "SIMULATOR_API_KEY", hide_env_values = true)]
     api_key: Vec<String>,
     /// Token of Entra ID that Azure's paths accept as `Authorization: Bearer`; may be given several times.

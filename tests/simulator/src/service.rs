@@ -10,7 +10,7 @@ use hyper::body::Incoming;
 use crate::{
     anthropic, azure, control,
     dialect::Dialect,
-    endpoints, ollama, openai,
+    endpoints, gemini, ollama, openai,
     record::{Connection, Guard, State},
     refusal::Refusal,
     reply::Reply,
@@ -114,6 +114,7 @@ async fn route(shared: &Shared, head: &Parts, body: Bytes, id: u64) -> Result<Re
         Dialect::Ollama => return ollama::answer(shared, head, &body, id).await,
         Dialect::Azure => return azure::answer(shared, head, &body, id).await,
         Dialect::Tgi => return tgi::answer(shared, head, &body, id).await,
+        Dialect::Gemini => return gemini::answer(shared, head, &body, id).await,
         Dialect::OpenAi => {}
     }
     let Some(path) = path.strip_prefix("/v1/") else {

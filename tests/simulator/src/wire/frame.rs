@@ -14,6 +14,10 @@ pub(crate) enum Frame {
     Pinged,
     /// The same without a space after the colon, and comments that say nothing, as axum writes them.
     Tight,
+    /// Server-sent events whose lines end in CR LF, as Google writes them.
+    Google,
+    /// The elements of one JSON array.
+    Array,
     /// A line each, and nothing between them.
     Lines,
 }
@@ -23,7 +27,8 @@ impl Frame {
     pub(crate) fn kind(self) -> &'static str {
         match self {
             Self::Events | Self::Pinged => "text/event-stream; charset=utf-8",
-            Self::Tight => "text/event-stream",
+            Self::Tight | Self::Google => "text/event-stream",
+            Self::Array => "application/json; charset=UTF-8",
             Self::Lines => "application/x-ndjson",
         }
     }
@@ -31,18 +36,27 @@ impl Frame {
     /// Whether it is one of server-sent events.
     pub(crate) fn is_sse(self) -> bool {
         match self {
-            Self::Events | Self::Pinged | Self::Tight => true,
-            Self::Lines => false,
+            Self::Events | Self::Pinged | Self::Tight | Self::Google => true,
+            Self::Array | Self::Lines => false,
         }
     }
 
-    /// An event as it is written.
-    pub(super) fn around(self, name: Option<&str>, data: &str, wire: &Wire) -> Bytes {
-        let line = if wire.crlf { "\r\n" } else { "\n" };
+    /// What ends the whole, if anything.
+    pub(super) fn close(self) -> Option<&'static str> {
+        (self == Self::Array).then_some("]")
+    }
+
+    /// An event as it is written; `first`: none was before it.
+    pub(super) fn around(self, name: Option<&str>, data: &str, wire: &Wire, first: bool) -> Bytes {
+        let line = if wire.crlf || self == Self::Google {
+            "\r\n"
+        } else {
+            "\n"
+        };
         let mut text = String::with_capacity(data.len() + 64);
         if wire.comments {
             match self {
-                Self::Events => text.extend([": keep-alive", line, line]),
+                Self::Events | Self::Google => text.extend([": keep-alive", line, line]),
                 Self::Tight => text.extend([":", line, line]),
                 Self::Pinged => text.extend([
                     "event: ping",
@@ -51,15 +65,16 @@ impl Frame {
                     line,
                     line,
                 ]),
-                Self::Lines => {}
+                Self::Array | Self::Lines => {}
             }
         }
         if let Some(name) = name {
             text.extend(["event: ", name, line]);
         }
         match self {
-            Self::Events | Self::Pinged => text.push_str("data: "),
+            Self::Events | Self::Pinged | Self::Google => text.push_str("data: "),
             Self::Tight => text.push_str("data:"),
+            Self::Array => text.push_str(if first { "[" } else { "," }),
             Self::Lines => {}
         }
         if wire.escaped {

@@ -107,11 +107,11 @@ impl<I: Iterator<Item = Event>> Events<I> {
         }
         if here == self.wire.error {
             let fault = self.framed(self.form.fault.name, &self.form.fault.data);
-            return self.end(Step::Write(fault));
+            self.next.push_back(Step::Write(fault));
+            return self.close();
         }
         let Some(event) = self.events.next() else {
-            self.over = true;
-            return;
+            return self.close();
         };
         if self.sent == 0 && !self.wire.first_token.is_zero() {
             self.next.push_back(Step::Pause(self.wire.first_token));
@@ -130,13 +130,22 @@ impl<I: Iterator<Item = Event>> Events<I> {
         self.sent += 1;
     }
 
+    fn close(&mut self) {
+        self.over = true;
+        if let Some(close) = self.form.frame.close().filter(|_| !self.wire.no_done) {
+            self.next.push_back(Step::Write(close.into()));
+        }
+    }
+
     fn end(&mut self, step: Step) {
         self.next.push_back(step);
         self.over = true;
     }
 
     fn framed(&self, name: Option<&str>, data: &str) -> Bytes {
-        self.form.frame.around(name, data, &self.wire)
+        self.form
+            .frame
+            .around(name, data, &self.wire, self.sent == 0)
     }
 }
 

@@ -3,6 +3,7 @@
 mod anthropic;
 mod azure;
 mod client;
+mod gemini;
 mod ollama;
 mod records;
 mod replies;
