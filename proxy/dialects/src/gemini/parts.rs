@@ -3,7 +3,7 @@
 //! Images, sound and documents are told by their media type. Videos, files in Google's stores, code that the server ran, its own tools' calls, and
 //! parts with fields that the form does not know stay as they stood, for this dialect only. Empty texts, names of parts (`partMetadata`) and of files of images and sound are left out.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::bytes::standard;
 use super::calls::Calls;
@@ -61,20 +61,26 @@ pub fn is_public(uri: &str) -> bool {
     web && !uri.contains("://generativelanguage.googleapis.com/")
 }
 
-/// Whether a kind of part is this dialect's.
+/// Kinds of parts that the form does not know.
+const OWN: [&str; 8] = [
+    "inlineData",
+    "fileData",
+    "executableCode",
+    "codeExecutionResult",
+    "toolCall",
+    "toolResponse",
+    "audioTranscription",
+    "text",
+];
+
+/// Where a part of this dialect's own stands within a [`Part::Other`]: other dialects have parts that are named the same.
+const WITHIN: &str = "part";
+
+/// The part that a [`Part::Other`] holds, if it is this dialect's.
 #[must_use]
-pub fn is_own(kind: &str) -> bool {
-    const KINDS: [&str; 8] = [
-        "inlineData",
-        "fileData",
-        "executableCode",
-        "codeExecutionResult",
-        "toolCall",
-        "toolResponse",
-        "audioTranscription",
-        "text",
-    ];
-    KINDS.contains(&kind)
+pub fn own<'a>(kind: &str, value: &'a Value) -> Option<&'a Value> {
+    let part = value.get(WITHIN).filter(|_| kind != WITHIN)?;
+    part.get(kind).map(|_| part)
 }
 
 /// Reads the `parts` of a content whose fields are respelled.
@@ -260,7 +266,7 @@ fn other(fields: Fields, thought: bool, signature: Option<String>) -> Result<Par
     let mut map = fields.rest();
     let kind = map
         .keys()
-        .find(|name| is_own(name))
+        .find(|name| OWN.contains(&name.as_str()))
         .or_else(|| map.keys().next());
     let Some(kind) = kind.cloned() else {
         let message = "A part must have a field that says what it holds.";
@@ -272,6 +278,6 @@ fn other(fields: Fields, thought: bool, signature: Option<String>) -> Result<Par
     map.extend(signature.map(|signature| ("thoughtSignature".to_owned(), signature.into())));
     Ok(Part::Other {
         kind,
-        value: Value::Object(map),
+        value: json!({ WITHIN: map }),
     })
 }

@@ -1,6 +1,6 @@
 //! `generateContent` and its stream, in their own dialect.
 
-use dragoman_dialects::form::{Event, Failure, Role};
+use dragoman_dialects::form::{Event, Failure, Finish, Role};
 use dragoman_dialects::gemini::Gemini;
 use dragoman_dialects::{Codec, Path, Target};
 use serde_json::{Value, json};
@@ -174,4 +174,38 @@ fn a_stream_that_failed_ends_with_an_error_that_sdks_know_by_its_start() {
         String::from_utf8(out).unwrap(),
         "data: {\"error\":{\"code\":503,\"message\":\"gone\",\"status\":\"UNAVAILABLE\"}}\n\n"
     );
+}
+
+#[test]
+fn arguments_are_sent_on_one_line_and_broken_ones_are_sent_as_a_text() {
+    for (pieces, args) in [
+        (&["{\n  \"at\":", " \"cat\"\n}"][..], r#"{"at":"cat"}"#),
+        (&[], "{}"),
+        (&["{\"at\": }"], r#"{"unparsed_arguments":"{\"at\": }"}"#),
+    ] {
+        let mut out = Vec::new();
+        let mut writer = Gemini.stream_writer(&context());
+        let start = Event::ToolStart {
+            choice: 0,
+            call: 0,
+            id: "call_a".into(),
+            name: "look".into(),
+            signature: None,
+        };
+        let pieces = pieces.iter().map(|piece| Event::ToolArguments {
+            choice: 0,
+            call: 0,
+            json: (*piece).into(),
+        });
+        let finish = Event::Finish {
+            choice: 0,
+            reason: Finish::ToolCalls,
+        };
+        for event in std::iter::once(start).chain(pieces).chain([finish]) {
+            writer.write(event, &|| context().started, &mut out);
+        }
+        let sent = String::from_utf8(out).unwrap();
+        assert!(sent.contains(&format!("\"args\":{args}}}}}]")), "{sent}");
+        assert_eq!(sent.matches("data: ").count(), 1);
+    }
 }

@@ -5,11 +5,11 @@ use dragoman_dialects::form::{
     Sampling, Tool, ToolCall, ToolResult, Usage,
 };
 use dragoman_dialects::gemini::{BatchEmbedContents, EmbedContent, Gemini};
-use dragoman_dialects::{Codec, EmbeddingCodec, Frame, Path, Target};
+use dragoman_dialects::{Codec, EmbeddingCodec, Frame, Path, Target, Wire};
 use proptest::collection::vec;
 use proptest::option::of;
 use proptest::prelude::*;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::golden::{context, read_stream};
 
@@ -212,7 +212,115 @@ fn stream() -> impl Strategy<Value = Vec<Event<'static>>> {
     })
 }
 
+/// JSON with the fields that the dialect has, and anything in them.
+fn wild() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i32>().prop_map(Value::from),
+        text().prop_map(Value::from),
+        prop::sample::select(vec![
+            "user",
+            "model",
+            "STOP",
+            "SAFETY",
+            "image/png",
+            "ANY",
+            "application/json"
+        ])
+        .prop_map(Value::from),
+        Just(json!({})),
+        Just(json!([])),
+    ];
+    let names = prop::sample::select(vec![
+        "candidates",
+        "content",
+        "parts",
+        "text",
+        "thought",
+        "thoughtSignature",
+        "functionCall",
+        "function_response",
+        "name",
+        "args",
+        "response",
+        "inlineData",
+        "fileData",
+        "mimeType",
+        "data",
+        "finishReason",
+        "index",
+        "usageMetadata",
+        "promptTokenCount",
+        "promptFeedback",
+        "blockReason",
+        "logprobsResult",
+        "chosenCandidates",
+        "contents",
+        "role",
+        "tools",
+        "functionDeclarations",
+        "toolConfig",
+        "generationConfig",
+        "responseSchema",
+        "error",
+        "status",
+    ]);
+    leaf.prop_recursive(6, 32, 6, move |inner| {
+        prop_oneof![
+            vec((names.clone(), inner.clone()), 0..6).prop_map(|fields| {
+                let fields = fields.into_iter();
+                fields
+                    .map(|(name, value)| (name.to_owned(), value))
+                    .collect()
+            }),
+            vec(inner, 0..3).prop_map(Value::Array),
+        ]
+    })
+}
+
+/// Reads frames and writes what they say to other dialects; the events come in a sound order.
+fn sound(frames: &[Value]) {
+    let wires = [Wire::Chat, Wire::Messages, Wire::OllamaChat, Wire::Gemini];
+    let mut writers = wires.map(|wire| wire.codec().stream_writer(&context()));
+    let (mut out, mut started, mut ended) = (Vec::new(), false, false);
+    let mut emit = |event: Event<'_>| {
+        assert!(!ended, "{event:?} after the end");
+        let failed = matches!(event, Event::Failed(_));
+        assert!(started || failed || matches!(event, Event::Start { .. }));
+        started = true;
+        ended = failed || event == Event::Done;
+        for writer in &mut writers {
+            writer.write(event.clone(), &|| context().started, &mut out);
+        }
+    };
+    let mut reader = Gemini.stream_reader();
+    for frame in frames {
+        let data = frame.to_string();
+        let frame = Frame {
+            data: data.as_bytes(),
+            ..Frame::default()
+        };
+        if reader.read(frame, &mut emit).is_err() {
+            return;
+        }
+    }
+    let complete = reader.end(&mut emit);
+    assert_eq!(complete, ended);
+}
+
 proptest! {
+    #[test]
+    fn no_json_makes_a_reader_panic_or_break_the_order_of_events(frames in vec(wild(), 1..6)) {
+        for frame in &frames {
+            let body = frame.to_string();
+            let _ = Gemini.read_request(body.as_bytes(), path(true));
+            let _ = Gemini.read_reply(body.as_bytes());
+            let _ = Gemini.read_error(500, body.as_bytes());
+        }
+        sound(&frames);
+    }
+
     #[test]
     fn a_request_that_is_written_is_read_as_it_was(request in request()) {
         let target = Target { model: MODEL, stream: request.stream };

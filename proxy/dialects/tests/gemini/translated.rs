@@ -4,7 +4,7 @@ use dragoman_dialects::anthropic::Messages;
 use dragoman_dialects::form::{Field, Refused, Request};
 use dragoman_dialects::gemini::Gemini;
 use dragoman_dialects::openai::{Chat, Completions};
-use dragoman_dialects::{Codec, Context, Path, Target};
+use dragoman_dialects::{Codec, Context, Path, Target, Wire};
 use serde_json::{Value, json};
 
 use super::generate::PATH;
@@ -310,4 +310,82 @@ fn filters_that_are_off_stop_no_other_vendor_and_strict_ones_do() {
         refused.unwrap_err().field,
         Field::Extra("safetySettings".into())
     );
+}
+
+#[test]
+fn what_only_gemini_has_is_refused_by_every_other_dialect_at_its_place() {
+    let parts = [
+        json!({"fileData": {"fileUri": "https://www.youtube.com/watch?v=1"}}),
+        json!({"fileData": {"fileUri": "https://generativelanguage.googleapis.com/v1beta/files/a", "mimeType": "image/png"}}),
+        json!({"fileData": {"fileUri": "gs://bucket/cat.png"}}),
+        json!({"inlineData": {"mimeType": "video/mp4", "data": "AAAA"}}),
+        json!({"inlineData": {"mimeType": "image/png", "data": "AAAA"}, "mediaResolution": {"level": "MEDIA_RESOLUTION_LOW"}}),
+        json!({"text": "hi", "speechMetadata": {"speaker": "ann"}}),
+        json!({"executableCode": {"language": "PYTHON", "code": "1"}}),
+        json!({"toolUse": {}}),
+        json!({"video": {"format": "mp4"}}),
+    ];
+    let others = [
+        Wire::Chat,
+        Wire::Responses,
+        Wire::Messages,
+        Wire::BedrockConverse,
+        Wire::OllamaChat,
+    ];
+    for part in parts {
+        let body = json!({"contents": [{"parts": [{"text": "What?"}, part]}]});
+        let form = Gemini.read_request(body.to_string().as_bytes(), PATH);
+        let form = form.unwrap();
+        for wire in others {
+            let target = Target {
+                model: "claude-sonnet-4-5",
+                stream: false,
+            };
+            let refused = wire.codec().write_request(&form, target);
+            let place = Field::At("contents[0]".into());
+            assert_eq!(refused.unwrap_err().field, place, "{wire:?} {part}");
+        }
+        let target = Target {
+            model: "gemini-2.5-flash",
+            stream: false,
+        };
+        let own = Gemini.write_request(&form, target).unwrap();
+        let own: Value = serde_json::from_slice(&own).unwrap();
+        assert_eq!(own["contents"][0]["parts"][1], part);
+    }
+}
+
+#[test]
+fn googles_own_tools_are_refused_by_every_other_dialect_by_their_index() {
+    let body = json!({"contents": [{"parts": [{"text": "hi"}]}], "tools": [{"functionDeclarations": [{"name": "look"}]}, {"googleSearch": {}}]});
+    let form = Gemini.read_request(body.to_string().as_bytes(), PATH);
+    let form = form.unwrap();
+    for wire in [
+        Wire::Chat,
+        Wire::Responses,
+        Wire::Messages,
+        Wire::BedrockConverse,
+        Wire::OllamaChat,
+    ] {
+        let target = Target {
+            model: "claude-sonnet-4-5",
+            stream: false,
+        };
+        let refused = wire.codec().write_request(&form, target);
+        let field = Field::Tools(Some(1));
+        assert_eq!(refused.unwrap_err().field, field, "{wire:?}");
+    }
+}
+
+#[test]
+fn parts_of_other_vendors_are_refused() {
+    let body = json!({"messages": [{"role": "user", "content": [{"text": "hi"}, {"video": {"format": "mp4", "source": {"bytes": "AA=="}}}]}]});
+    let converse = Wire::BedrockConverse.codec();
+    let form = converse.read_request(body.to_string().as_bytes(), PATH);
+    let target = Target {
+        model: "gemini-2.5-flash",
+        stream: false,
+    };
+    let refused = Gemini.write_request(&form.unwrap(), target).unwrap_err();
+    assert_eq!(refused.field, Field::At("messages[0]".into()));
 }

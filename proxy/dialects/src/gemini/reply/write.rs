@@ -86,9 +86,7 @@ fn written(part: &Part, reasoning: bool) -> Option<Out<'_>> {
         }
         Part::ToolCall(call) => out::mended_call(call),
         Part::Image { source, .. } | Part::Audio { source } => out::media(source).ok(),
-        Part::Other { kind, value } if parts::is_own(kind) && value.get(kind).is_some() => {
-            Some(Out::Own(value))
-        }
+        Part::Other { kind, value } => parts::own(kind, value).map(Out::Own),
         _ => None,
     }
 }

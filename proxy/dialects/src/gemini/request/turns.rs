@@ -15,7 +15,7 @@ use serde::Serialize;
 use super::PAGE;
 use crate::form::{Field, Message, Part, Refused, Role, ToolCall, ToolResult};
 use crate::gemini::out::{self, Given, Out, Response};
-use crate::gemini::parts::is_own;
+use crate::gemini::parts::own;
 
 /// What stands for a signature that nobody has.
 const UNSIGNED: &str = "skip_thought_signature_validator";
@@ -196,13 +196,15 @@ fn plain<'a>(part: &'a Part, at: &str) -> Result<Option<Out<'a>>, Refused> {
         Part::Image { source, .. } => media("image", source)?,
         Part::Audio { source } => media("sound", source)?,
         Part::Document { source, .. } => media("document", source)?,
-        Part::Other { kind, value } if is_own(kind) && value.get(kind).is_some() => Out::Own(value),
-        Part::Other { kind, .. } => {
-            let message = format!(
-                "Gemini has no part of type {kind:?}; remove it, or call a model whose backend speaks your dialect."
-            );
-            return Err(refused(at, message));
-        }
+        Part::Other { kind, value } => match own(kind, value) {
+            Some(part) => Out::Own(part),
+            None => {
+                let message = format!(
+                    "Gemini has no part of type {kind:?}; remove it, or call a model whose backend speaks your dialect."
+                );
+                return Err(refused(at, message));
+            }
+        },
         Part::ToolCall(_) | Part::ToolResult(_) => {
             let message = format!("Gemini cannot hold {} here; remove it.", part.described());
             return Err(refused(at, message));
