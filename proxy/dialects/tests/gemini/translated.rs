@@ -217,6 +217,7 @@ fn what_gemini_cannot_do_is_refused_by_name() {
         (json!({"repetition_penalty": 1.1}), Field::RepetitionPenalty),
         (json!({"temperature": 2.5}), Field::Temperature),
         (json!({"n": 9}), Field::N),
+        (json!({"stop": [""]}), Field::Stop),
         (json!({"stop": ["1", "2", "3", "4", "5", "6"]}), Field::Stop),
         (
             json!({"tools": tools, "parallel_tool_calls": false}),
@@ -388,4 +389,29 @@ fn parts_of_other_vendors_are_refused() {
     };
     let refused = Gemini.write_request(&form.unwrap(), target).unwrap_err();
     assert_eq!(refused.field, Field::At("messages[0]".into()));
+}
+
+#[test]
+fn a_penalty_at_the_end_of_openais_range_stays_within_geminis() {
+    let is = written(json!({"presence_penalty": 2, "frequency_penalty": -2}));
+    let config = &is["generationConfig"];
+    assert_eq!(config["presencePenalty"], 1.99);
+    assert_eq!(config["frequencyPenalty"], -2.0);
+}
+
+#[test]
+fn an_image_that_a_function_gave_by_its_url_is_refused() {
+    let body = json!({"model": "m", "max_tokens": 9, "messages": [
+        {"role": "user", "content": "Look."},
+        {"role": "assistant", "content": [{"type": "tool_use", "id": "a", "name": "look", "input": {}}]},
+        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "a", "content": [
+            {"type": "image", "source": {"type": "url", "url": "https://example.org/cat.png"}}]}]},
+    ]});
+    let form = Messages.read_request(body.to_string().as_bytes(), Path::default());
+    let target = Target {
+        model: "gemini-2.5-flash",
+        stream: false,
+    };
+    let refused = Gemini.write_request(&form.unwrap(), target).unwrap_err();
+    assert!(refused.message.contains("an image"), "{}", refused.message);
 }

@@ -3,6 +3,7 @@
 //! Source: [generation config](https://ai.google.dev/api/generate-content#v1beta.GenerationConfig). Rules of ours:
 //!
 //! - A seed that does not fit 32 bits is folded into them: it stays the same for the same draw. `top_k` of 0 or less says nothing and is left out.
+//! - A penalty of 2, at which Gemini's range ends without it, is sent as the most that is in it.
 //! - A schema's name and description are left out, and so is the wish for strictness: Gemini always keeps to a schema.
 //! - Left out too: `user`, `keep_alive`, and values that say what happens anyway (no penalty, every token allowed).
 
@@ -35,7 +36,8 @@ pub fn read(body: &mut Fields, request: &mut Request) -> Result<(), Malformed> {
     sampling.seed = config.integer("seed")?;
     sampling.presence_penalty = config.float("presencePenalty")?;
     sampling.frequency_penalty = config.float("frequencyPenalty")?;
-    request.n = config.small("candidateCount")?;
+    // Protocol Buffers have no other word for absent.
+    request.n = config.small("candidateCount")?.filter(|count| *count > 0);
     request.max_tokens = config.count("maxOutputTokens")?;
     request.stop = config.strings("stopSequences")?.unwrap_or_default();
     let top = config.small("logprobs")?;
@@ -106,14 +108,8 @@ pub fn write(request: &Request, target: Target<'_>) -> Result<Map<String, Value>
     let stops = Some(&request.stop).filter(|stops| !stops.is_empty());
     put("stopSequences", stops.map(|stops| stops.as_slice().into()));
     put("seed", sampling.seed.map(|seed| folded(seed).into()));
-    put(
-        "presencePenalty",
-        sampling.presence_penalty.map(Value::from),
-    );
-    put(
-        "frequencyPenalty",
-        sampling.frequency_penalty.map(Value::from),
-    );
+    put("presencePenalty", sampling.presence_penalty.map(penalty));
+    put("frequencyPenalty", sampling.frequency_penalty.map(penalty));
     put("responseLogprobs", request.logprobs.map(|_| true.into()));
     let top = request.logprobs.and_then(|logprobs| logprobs.top);
     put("logprobs", top.filter(|top| *top > 0).map(Value::from));
@@ -133,6 +129,11 @@ pub fn write(request: &Request, target: Target<'_>) -> Result<Map<String, Value>
         }
     }
     Ok(config)
+}
+
+fn penalty(value: f64) -> Value {
+    let most = 1.99;
+    Value::from(if value == 2.0 { most } else { value })
 }
 
 /// The same seed in 32 bits.
@@ -188,6 +189,11 @@ fn check(request: &Request) -> Result<(), Refused> {
             request.stop.len() > STOPS,
             Field::Stop,
             "stops at no more than 5 texts; send fewer.",
+        ),
+        (
+            request.stop.iter().any(String::is_empty),
+            Field::Stop,
+            "does not stop at an empty text; remove it.",
         ),
         (
             sampling

@@ -155,16 +155,27 @@ impl<'a> Turns<'a> {
         let text = texts.fold(first, |all, text| Cow::Owned(format!("{all}\n{text}")));
         let mut parts = Vec::new();
         for part in &result.parts {
-            if !matches!(part, Part::Text { .. } | Part::Refusal(_)) {
-                parts.extend(plain(part, at)?);
+            match part {
+                Part::Text { .. } | Part::Refusal(_) => {}
+                part => parts.extend(plain(part, at)?.map(|out| (part, out))),
             }
+        }
+        if let Some((part, _)) = parts
+            .iter()
+            .find(|(_, out)| matches!(out, Out::File { .. }))
+        {
+            let message = format!(
+                "Gemini takes {} from a function as bytes alone; send them instead of a URL.",
+                part.described()
+            );
+            return Err(refused(at, message));
         }
         Ok(Out::Response {
             function_response: Box::new(Response {
                 id: &result.call,
                 name,
                 response: Given::of(text, result.is_error),
-                parts,
+                parts: parts.into_iter().map(|(_, out)| out).collect(),
             }),
         })
     }
