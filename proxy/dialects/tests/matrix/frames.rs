@@ -129,7 +129,9 @@ impl Cut {
             Wire::BedrockText => self.chunk()["stop_reason"].is_string(),
             Wire::BedrockConverse => named("messageStop"),
             Wire::OllamaChat | Wire::OllamaGenerate => self.json()["done"] == true,
-            _ => self.json()["generated_text"].is_string(),
+            Wire::Tgi => self.json()["generated_text"].is_string(),
+            // It has none but the reason with which its candidates end.
+            Wire::Gemini => self.json().pointer("/candidates/0/finishReason").is_some(),
         }
     }
 

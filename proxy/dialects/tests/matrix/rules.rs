@@ -36,7 +36,8 @@ impl Rule {
         match self.name {
             "limit" | "stored" => true,
             // To another server of the same dialect the client's own bytes go, so that neither a developer's message nor reasoning is touched.
-            "developer" | "earlier reasoning" => wire == Wire::Chat,
+            "developer" => wire == Wire::Chat,
+            "earlier reasoning" => matches!(wire, Wire::Chat | Wire::Gemini),
             _ => false,
         }
     }
@@ -55,7 +56,7 @@ pub(crate) fn apply(request: &mut Request, upstream: &Side) -> Vec<&'static Rule
     applied
 }
 
-pub(crate) static RULES: [Rule; 22] = [
+pub(crate) static RULES: [Rule; 23] = [
     Rule {
         name: "prompt",
         says: "A plain prompt is the user's message, around which the model's server puts its own template.",
@@ -143,6 +144,7 @@ pub(crate) static RULES: [Rule; 22] = [
             *reasoning = Reasoning {
                 enabled: Some(reasoning.is_on()),
                 budget_tokens: reasoning.is_on().then_some(budget),
+                hidden: reasoning.is_on() && reasoning.hidden,
                 ..Reasoning::default()
             };
         },
@@ -201,6 +203,22 @@ pub(crate) static RULES: [Rule; 22] = [
         change: |request, upstream| {
             let silent =
                 ollama(upstream.wire) || matches!(upstream.wire, Wire::BedrockConverse | Wire::Tgi);
+            let function = |tool: &Tool| matches!(tool, Tool::Function { .. });
+            let bare = !request.tools.iter().any(function);
+            let idle = matches!(
+                request.tool_choice,
+                Some(
+                    ToolChoice::None
+                        | ToolChoice::Allowed {
+                            required: false,
+                            ..
+                        }
+                )
+            );
+            // Gemini chooses among functions only.
+            if upstream.wire == Wire::Gemini && bare && idle {
+                request.tool_choice = None;
+            }
             if silent && request.tool_choice == Some(ToolChoice::None) {
                 request.tools.clear();
                 request.tool_choice = None;
@@ -227,7 +245,7 @@ pub(crate) static RULES: [Rule; 22] = [
         name: "failed result",
         says: "That a tool failed is left to the text of its result.",
         change: |request, upstream| {
-            if !claude(upstream.wire) {
+            if !claude(upstream.wire) && upstream.wire != Wire::Gemini {
                 for part in parts(request) {
                     if let Part::ToolResult(result) = part {
                         result.is_error = false;
@@ -251,17 +269,22 @@ pub(crate) static RULES: [Rule; 22] = [
     },
     Rule {
         name: "document name",
-        says: "A document's name keeps letters and digits only, others become `-`, and it has none twice; without a name it is `document`.",
+        says: "A document's name is left out for Gemini, and keeps letters and digits only, others become `-`, in Converse, which has none twice; where a name is needed and there is none, it is `document.pdf`, or `document` in Converse.",
         change: |request, upstream| {
-            if upstream.wire == Wire::BedrockConverse {
-                for part in parts(request) {
-                    if let Part::Document { name, .. } = part {
-                        let plain = name
-                            .as_deref()
-                            .unwrap_or("document")
-                            .replace(|letter: char| !letter.is_ascii_alphanumeric(), "-");
-                        *name = Some(plain);
+            for part in parts(request) {
+                let Part::Document { name, .. } = part else {
+                    continue;
+                };
+                match upstream.wire {
+                    Wire::Gemini => *name = None,
+                    Wire::Chat | Wire::Responses => {
+                        name.get_or_insert_with(|| "document.pdf".into());
                     }
+                    Wire::BedrockConverse => {
+                        let name = name.get_or_insert_with(|| "document".into());
+                        *name = name.replace(|letter: char| !letter.is_ascii_alphanumeric(), "-");
+                    }
+                    _ => {}
                 }
             }
         },
@@ -282,6 +305,27 @@ pub(crate) static RULES: [Rule; 22] = [
                     effort: Some(effort),
                     ..Reasoning::default()
                 });
+            }
+        },
+    },
+    Rule {
+        name: "Gemini's thinking",
+        says: "Gemini is asked for a budget too, or for a level from Gemini 3 on, each model within its range, and to show its thoughts unless the client hides them.",
+        change: |request, upstream| {
+            if upstream.wire != Wire::Gemini {
+                return;
+            }
+            let most = request.max_tokens;
+            if let Some(reasoning) = &mut request.reasoning {
+                let on = reasoning.is_on();
+                let wanted = reasoning.effort.map(|effort| effort.budget(most));
+                let budget = reasoning.budget_tokens.or(wanted).filter(|_| on);
+                *reasoning = Reasoning {
+                    enabled: budget.is_none().then_some(on),
+                    budget_tokens: budget,
+                    hidden: !on || reasoning.hidden,
+                    ..Reasoning::default()
+                };
             }
         },
     },

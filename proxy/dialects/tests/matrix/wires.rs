@@ -27,7 +27,7 @@ pub(crate) struct Side {
 
 const CLAUDE: &str = "anthropic.claude-sonnet-4-5-20250929-v1:0";
 
-pub(crate) const SIDES: [Side; 10] = [
+pub(crate) const SIDES: [Side; 11] = [
     Side {
         wire: Wire::Chat,
         file: "chat",
@@ -81,6 +81,15 @@ pub(crate) const SIDES: [Side; 10] = [
         column: "O. gen.",
         model: "gpt-oss",
         in_path: false,
+    },
+    Side {
+        wire: Wire::Gemini,
+        file: "gemini",
+        title: "Google's Gemini API",
+        call: "POST /v1beta/models/{model}:generateContent",
+        column: "Gemini",
+        model: "gemini-2.5-flash",
+        in_path: true,
     },
     Side {
         wire: Wire::Tgi,
