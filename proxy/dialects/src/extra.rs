@@ -88,7 +88,7 @@ pub fn carry(
             return Err(Refused {
                 field: Field::Extra(name.to_owned()),
                 message: format!(
-                    "{target} has no such field, and leaving it out might change the answer; remove it, or call a model whose backend speaks your dialect."
+                    "There is no such field in {target}, and leaving it out might change the answer; remove it, or call a model whose backend speaks your dialect."
                 ),
                 source: None,
             });

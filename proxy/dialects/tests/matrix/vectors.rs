@@ -4,6 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use dragoman_dialects::form::{EmbeddingReply, EmbeddingRequest, Usage, Vector};
+use dragoman_dialects::gemini::{BatchEmbedContents, EmbedContent};
 use dragoman_dialects::ollama::{Embed, Embeddings};
 use dragoman_dialects::{EmbeddingCodec, Path, Target, openai};
 use serde_json::{Map, Value};
@@ -18,23 +19,50 @@ pub(crate) struct Kind {
     pub(crate) name: &'static str,
     pub(crate) title: &'static str,
     pub(crate) codec: &'static dyn EmbeddingCodec,
+    /// Whether the path names the model.
+    in_path: bool,
 }
 
-pub(crate) static KINDS: [Kind; 3] = [
+impl Kind {
+    fn read(&self, body: &[u8]) -> EmbeddingRequest {
+        let path = Path {
+            model: self.in_path.then_some("m"),
+            stream: None,
+        };
+        self.codec.read_request(body, path).unwrap()
+    }
+}
+
+pub(crate) static KINDS: [Kind; 5] = [
     Kind {
         name: "openai",
         title: "OpenAI `/v1/embeddings`",
         codec: &openai::Embeddings,
+        in_path: false,
     },
     Kind {
         name: "embed",
         title: "Ollama `/api/embed`",
         codec: &Embed,
+        in_path: false,
     },
     Kind {
         name: "embeddings",
         title: "Ollama `/api/embeddings`",
         codec: &Embeddings,
+        in_path: false,
+    },
+    Kind {
+        name: "gemini-one",
+        title: "Gemini `:embedContent`",
+        codec: &EmbedContent,
+        in_path: true,
+    },
+    Kind {
+        name: "gemini",
+        title: "Gemini `:batchEmbedContents`",
+        codec: &BatchEmbedContents,
+        in_path: true,
     },
 ];
 
@@ -43,11 +71,11 @@ type Rule = (&'static str, fn(&mut EmbeddingRequest, &Kind));
 
 pub(crate) static RULES: [Rule; 4] = [
     (
-        "Ollama gives numbers; a client that wants base64 gets it made from them.",
+        "Ollama and Gemini give numbers; a client that wants base64 gets it made from them.",
         |request, upstream| request.base64 &= upstream.name == "openai",
     ),
     (
-        "Whether texts that are too long are cut is said where it can be: OpenAI never cuts, Ollama's older call always does.",
+        "Whether texts that are too long are cut is said to Ollama's newer call alone; its older one always cuts them, and OpenAI never does.",
         |request, upstream| {
             request.truncate = request.truncate.filter(|_| upstream.name == "embed")
         },
@@ -58,7 +86,7 @@ pub(crate) static RULES: [Rule; 4] = [
     (
         "How a local server runs the model is said to Ollama alone.",
         |request, upstream| {
-            if upstream.name == "openai" {
+            if !matches!(upstream.name, "embed" | "embeddings") {
                 request.keep_alive = None;
                 request
                     .extra
@@ -87,10 +115,7 @@ pub(crate) fn requests(client: &Kind) -> Vec<(String, Value)> {
 
 /// The numbers of the rules that changed a request, or why it is refused.
 pub(crate) fn outcome(client: &Kind, upstream: &Kind, body: &Value) -> Result<Vec<usize>, Refusal> {
-    let request = client
-        .codec
-        .read_request(body.to_string().as_bytes(), Path::default())
-        .unwrap();
+    let request = client.read(body.to_string().as_bytes());
     let target = Target {
         model: "theirs",
         stream: false,
@@ -103,10 +128,7 @@ pub(crate) fn outcome(client: &Kind, upstream: &Kind, body: &Value) -> Result<Ve
             message: refused.message,
             page: refused.source,
         })?;
-    let read = upstream
-        .codec
-        .read_request(&written, Path::default())
-        .unwrap();
+    let read = upstream.read(&written);
     let mut expected = request;
     let mut applied = Vec::new();
     for (place, (_, change)) in RULES.iter().enumerate() {
@@ -150,7 +172,7 @@ fn vectors_are_asked_for_by_the_documented_rules_or_refused_by_name() {
                     Err(refusal) => {
                         assert_ne!(feature, "one text", "{what}");
                         assert!(
-                            refusal.page.is_some() || refusal.field == "frobnicate",
+                            refusal.page.is_some() || body.get(&refusal.field).is_some(),
                             "{what}: {refusal:?}"
                         );
                     }
