@@ -50,7 +50,9 @@ fn head() -> String {
         let names: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
         names.join(", ")
     };
-    let engine = ENGINE.map(|name| name.rsplit('.').next().unwrap());
+    let mut engine = ENGINE.map(|name| name.rsplit('.').next().unwrap()).to_vec();
+    engine.sort_unstable();
+    engine.dedup();
     let effort = RULES.iter().find(|rule| rule.name == "effort").unwrap();
     include_str!("head.md")
         .replace("{harmless}", &quoted(&HARMLESS))

@@ -96,17 +96,21 @@ pub(crate) fn read(
 ) -> Result<bool, Garbage> {
     let mut reader = side.codec().stream_reader();
     for frame in frames {
-        let frame = Frame {
-            name: frame.name.as_deref(),
-            exception: frame.exception,
-            data: &frame.data,
-        };
-        reader.read(frame, emit)?;
+        reader.read(frame.frame(), emit)?;
     }
     Ok(reader.end(emit))
 }
 
 impl Cut {
+    /// As readers take it.
+    pub(crate) fn frame(&self) -> Frame<'_> {
+        Frame {
+            name: self.name.as_deref(),
+            exception: self.exception,
+            data: &self.data,
+        }
+    }
+
     fn json(&self) -> Value {
         serde_json::from_slice(&self.data).unwrap_or_default()
     }

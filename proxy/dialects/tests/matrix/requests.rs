@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use dragoman_dialects::form::Request;
 
 use crate::form::meaning;
-use crate::rules::{self, Rule};
+use crate::rules::{self, RULES, Rule};
 use crate::wires::{SIDES, Side};
 
 /// What becomes of a request.
@@ -125,6 +125,24 @@ fn a_request_of_an_upstreams_own_dialect_loses_nothing() {
         }
     }
     assert!(faults.is_empty(), "{faults}");
+}
+
+#[test]
+fn every_documented_rule_is_met_by_a_request() {
+    let mut met = Vec::new();
+    for client in &SIDES {
+        for (_, body) in client.requests() {
+            let request = client.read(body.to_string().as_bytes()).unwrap();
+            for upstream in &SIDES {
+                if let Ok(Outcome::Translated(rules)) = outcome(client, upstream, &request) {
+                    met.extend(rules.iter().map(|rule| rule.name));
+                }
+            }
+        }
+    }
+    for rule in &RULES {
+        assert!(met.contains(&rule.name), "{rule:?}");
+    }
 }
 
 #[test]

@@ -37,6 +37,8 @@ impl Rule {
             "limit" | "stored" => true,
             // To another server of the same dialect the client's own bytes go, so that neither a developer's message nor reasoning is touched.
             "developer" => wire == Wire::Chat,
+            // The vendor refuses it in its own dialect too.
+            "thinking under way" => claude(wire),
             "earlier reasoning" => matches!(wire, Wire::Chat | Wire::Gemini),
             _ => false,
         }

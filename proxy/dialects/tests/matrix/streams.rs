@@ -88,6 +88,43 @@ pub(crate) fn one_end(wire: Wire, sent: &[Cut], pair: &str) {
 }
 
 #[test]
+fn whatever_a_frame_says_leaves_before_the_next_is_read() {
+    for (name, reply) in answers() {
+        for upstream in &SIDES {
+            let frames = cut(upstream, &written(upstream, &events(&reply)));
+            for client in &SIDES {
+                let mut reader = upstream.codec().stream_reader();
+                let mut writer = client.codec().stream_writer(&context());
+                for frame in &frames {
+                    let (mut said, mut out) = (false, Vec::new());
+                    let read = reader.read(frame.frame(), &mut |event| {
+                        said |= match &event {
+                            Event::Text { choice, .. } => *choice == 0,
+                            Event::ToolArguments { .. } => takes_pieces(client.wire),
+                            _ => false,
+                        };
+                        writer.write(event, &|| context().started, &mut out);
+                    });
+                    read.unwrap();
+                    let held = said && out.is_empty();
+                    assert!(
+                        !held,
+                        "{name}, {} to {} holds {frame:?}",
+                        upstream.file, client.file
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// Whether clients take a call's arguments in pieces; others take a call whole, or none.
+fn takes_pieces(wire: Wire) -> bool {
+    let bedrock = matches!(wire, Wire::BedrockInvoke | Wire::BedrockConverse);
+    bedrock || matches!(wire, Wire::Chat | Wire::Responses | Wire::Messages)
+}
+
+#[test]
 fn an_error_within_a_stream_is_the_clients_error_event_and_no_end() {
     let failure = Failure {
         type_: Some("overloaded_error".into()),

@@ -130,12 +130,12 @@ pub(crate) const SIDES: [Side; 11] = [
 ];
 
 /// What clients ask, in the order of the tables.
-pub(crate) const FEATURES: [&str; 36] = [
+pub(crate) const FEATURES: [&str; 37] = [
     "text",
     "system",
     "developer",
-    "turns",
-    "no limit",
+    "several turns",
+    "no max tokens",
     "tools",
     "one call at a time",
     "no tool",
@@ -144,28 +144,29 @@ pub(crate) const FEATURES: [&str; 36] = [
     "some tools",
     "calls and results",
     "failed result",
+    "reasoning amid calls",
     "vendor tool",
     "image inline",
     "image URL",
-    "document",
+    "PDF",
     "audio",
     "reasoning",
     "no reasoning",
     "earlier reasoning",
     "JSON schema",
     "JSON object",
-    "sampling",
-    "hot",
+    "temperature, top_p",
+    "temperature 1.5",
     "top_k",
     "stop",
     "n = 2",
     "seed",
     "logprobs",
-    "penalties",
+    "frequency, presence penalties",
     "suffix",
-    "user",
+    "who asks",
     "cache mark",
-    "engine",
+    "num_ctx, keep_alive",
     "unknown field",
 ];
 
@@ -211,7 +212,7 @@ impl Side {
             fs::read_to_string(&path).unwrap_or_else(|fault| panic!("{}: {fault}", path.display()));
         let mut patches: Map<String, Value> = serde_json::from_str(&text).unwrap();
         if bedrock {
-            patches.shift_remove("user");
+            patches.shift_remove("who asks");
             let plain = patches["text"].as_object_mut().unwrap();
             plain.shift_remove("model");
             plain.insert("anthropic_version".into(), "bedrock-2023-05-31".into());
