@@ -10,7 +10,7 @@ use dragoman_dialects::form::{Effort, Reply};
 use crate::answers::answers;
 use crate::facts::{FACTS, Facts};
 use crate::requests::{Outcome, Refusal, outcome};
-use crate::rules::RULES;
+use crate::rules::rules;
 use crate::wires::{FEATURES, SIDES, Side};
 use crate::{replies, streams, vectors};
 
@@ -31,7 +31,7 @@ fn the_documentation_of_the_dialects_is_what_they_do() {
 fn document() -> String {
     let mut out = head();
     out.push_str("\n## Rules\n\nThe tables name them by their numbers.\n\n");
-    for rule in &RULES {
+    for rule in rules() {
         writeln!(out, "{}. {}", rule.number(), rule.says).unwrap();
     }
     out.push_str("\n## Requests\n\n`✓` is translated, `r3` by rule 3, `✗ 7` is refused with [refusal](#refusals) 7. What the first row says goes for those below it.\n");
@@ -53,7 +53,7 @@ fn head() -> String {
     let mut engine = ENGINE.map(|name| name.rsplit('.').next().unwrap()).to_vec();
     engine.sort_unstable();
     engine.dedup();
-    let effort = RULES.iter().find(|rule| rule.name == "effort").unwrap();
+    let effort = rules().find(|rule| rule.name == "effort").unwrap();
     include_str!("head.md")
         .replace("{harmless}", &quoted(&HARMLESS))
         .replace("{engine}", &quoted(&engine))
