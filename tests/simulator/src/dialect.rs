@@ -3,7 +3,7 @@
 use http::{HeaderName, StatusCode, header, request::Parts};
 use serde_json::Value;
 
-use crate::{anthropic, azure, gemini, ollama, openai, tgi, words::Fault};
+use crate::{anthropic, azure, bedrock, gemini, ollama, openai, reply::Reply, tgi, words::Fault};
 
 /// An API that the simulator speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub(crate) enum Dialect {
     Tgi,
     /// Below `/v1beta/`; below `/v1/models` where a verb or the key's header says so.
     Gemini,
+    /// Amazon Bedrock: below `/model/`.
+    Bedrock,
 }
 
 impl Dialect {
@@ -45,13 +47,15 @@ impl Dialect {
             Self::Azure
         } else if below("/tgi") {
             Self::Tgi
+        } else if below("/model") {
+            Self::Bedrock
         } else {
             Self::OpenAi
         }
     }
 
     /// The body of an error; `id` is that of the request.
-    pub(crate) fn error(
+    fn error(
         self,
         status: StatusCode,
         message: &str,
@@ -66,11 +70,29 @@ impl Dialect {
             Self::Azure => azure::error(status, message, param, code),
             Self::Tgi => tgi::error(status, message),
             Self::Gemini => gemini::error(status, message, param, code),
+            Self::Bedrock => bedrock::error(message),
         }
     }
 
-    /// The body of a simulated error.
-    pub(crate) fn fault(self, status: StatusCode, id: u64) -> Value {
+    /// An error as a reply.
+    pub(crate) fn refuses(
+        self,
+        status: StatusCode,
+        message: &str,
+        param: Option<&str>,
+        code: Option<&str>,
+        id: u64,
+    ) -> Reply {
+        let body = self.error(status, message, param, code, id);
+        let mut reply = Reply::json(status, &body);
+        if self == Self::Bedrock {
+            bedrock::named(&mut reply, code);
+        }
+        reply
+    }
+
+    /// A simulated error.
+    pub(crate) fn fault(self, status: StatusCode, id: u64) -> Reply {
         let code = match status.as_u16() {
             401 => Some("invalid_api_key"),
             404 => Some("model_not_found"),
@@ -78,13 +100,14 @@ impl Dialect {
             _ => None,
         };
         let message = format!("Simulated status {}.", status.as_u16());
-        self.error(status, &message, None, code, id)
+        self.refuses(status, &message, None, code, id)
     }
 
     /// The header that carries a request's id.
     pub(crate) fn id_header(self) -> HeaderName {
         match self {
             Self::Anthropic => HeaderName::from_static("request-id"),
+            Self::Bedrock => HeaderName::from_static("x-amzn-requestid"),
             Self::OpenAi | Self::Ollama | Self::Azure | Self::Tgi | Self::Gemini => {
                 HeaderName::from_static("x-request-id")
             }
@@ -102,6 +125,7 @@ impl Dialect {
             Self::Ollama => &[],
             Self::Tgi => &tgi::LIMITS,
             Self::Gemini => &gemini::LIMITS,
+            Self::Bedrock => &bedrock::LIMITS,
             Self::Azure => &azure::LIMITS,
         };
         let cookies = ["first=1; path=/", "second=2; path=/"];

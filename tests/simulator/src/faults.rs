@@ -76,5 +76,5 @@ fn status(fault: &Fault, dialect: Dialect, id: u64) -> Option<Reply> {
         );
         return Some(Reply::new(status, "text/html", Content::Whole(page.into())));
     }
-    Some(Reply::json(status, &dialect.fault(status, id)))
+    Some(dialect.fault(status, id))
 }

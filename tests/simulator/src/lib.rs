@@ -1,15 +1,18 @@
-//! A deterministic LLM for tests: the APIs of OpenAI, Azure OpenAI, Anthropic, Ollama, Gemini
-//! and Text Generation Inference, and a model name that says how it behaves.
+//! A deterministic LLM for tests: the APIs of OpenAI, Azure OpenAI, Anthropic, Ollama, Gemini,
+//! Amazon Bedrock and Text Generation Inference, and a model name that says how it behaves.
 //!
-//! Under `/v1`, as OpenAI: chat completions, completions, embeddings, models; simple valid replies of images,
-//! speech, transcriptions, moderations, rerank and files. As Anthropic: `/v1/messages` and
-//! its `count_tokens`, and the models where a request carries `anthropic-version`. As
-//! Ollama, below `/api`: chat, generate, embed, embeddings, tags, show, ps, version. As Azure, below
-//! `/openai`: deployments and the v1 API. As Text Generation Inference, below `/tgi/MODEL`: generate,
+//! Under `/v1`, as OpenAI: chat completions, completions, embeddings, models; simple valid replies of
+//! images, speech, transcriptions, moderations, rerank and files. As Anthropic: `/v1/messages` and its
+//! `count_tokens`, and the models where a request carries `anthropic-version`. As Ollama, below `/api`:
+//! chat, generate, embed, embeddings, tags, show, ps, version. As Azure OpenAI, below `/openai`:
+//! deployments and the v1 API. As Text Generation Inference, below `/tgi/MODEL`: generate,
 //! generate_stream, info, health. As Gemini, below `/v1beta`: generateContent, streamGenerateContent,
-//! countTokens, embedContent, batchEmbedContents, models. Bodies that these
-//! servers refuse are refused in their words, shape and status. Ids count up, times stand still, usage counts words: the same requests get the same
-//! replies. What was received is kept ([`KEPT`] requests) for tests to look at.
+//! countTokens, embedContent, batchEmbedContents, models. As Amazon Bedrock, below `/model`: converse
+//! and invoke, and their streams.
+//!
+//! Bodies that these servers refuse are refused in their words, shape and status. Ids count up, times
+//! stand still, usage counts words: the same requests get the same replies. What was received is kept
+//! ([`KEPT`] requests) for tests to look at.
 //!
 //! ```
 //! # async fn example() -> Result<(), dragoman_simulator::StartError> {
@@ -33,6 +36,7 @@
 mod answer;
 mod anthropic;
 mod azure;
+mod bedrock;
 mod call;
 mod check;
 mod control;

@@ -8,8 +8,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 /// A deterministic LLM for tests. It speaks the APIs of OpenAI and Anthropic below /v1, that of
-/// Ollama below /api, that of Azure OpenAI below /openai, that of TGI below /tgi/MODEL and that of
-/// Gemini below /v1beta, over HTTP/1.1 and HTTP/2, and the name of the model that is called says how it behaves.
+/// Ollama below /api, that of Azure OpenAI below /openai, that of TGI below /tgi/MODEL, that of
+/// Gemini below /v1beta and that of Amazon Bedrock below /model, over HTTP/1.1 and HTTP/2, and the
+/// name of the model that is called says how it behaves.
 ///
 /// Words join by `+` (`think+token-20ms+cut-5`); a name that is not made of these words alone
 /// answers as `echo` does.
@@ -29,12 +30,16 @@ struct Options {
     /// Refuse models that are not listed with 404.
     #[arg(long)]
     only_listed: bool,
-    /// Key that callers must give as `Authorization: Bearer` (Anthropic: or `x-api-key`; Azure: `api-key`; Gemini: `x-goog-api-key`); may be given several times.
+    /// Key that callers must give as `Authorization: Bearer` (Anthropic: or `x-api-key`; Azure: `api-key`; Gemini: `x-goog-api-key`; Bedrock: a bearer's); may be given several times.
     #[arg(long, env = "SIMULATOR_API_KEY", hide_env_values = true)]
     api_key: Vec<String>,
     /// Token of Entra ID that Azure's paths accept as `Authorization: Bearer`; may be given several times.
     #[arg(long, env = "SIMULATOR_ENTRA_TOKEN", hide_env_values = true)]
     entra_token: Vec<String>,
+    /// Key of AWS that Bedrock's paths accept signatures by, as ID:SECRET or ID:SECRET:SESSION-TOKEN; may be
+    /// given several times.
+    #[arg(long, env = "SIMULATOR_AWS_KEY", hide_env_values = true, value_parser = aws_key)]
+    aws_key: Vec<AwsKey>,
     /// Name that replies carry in `x-simulator` and `system_fingerprint`.
     #[arg(long, default_value = "simulator")]
     name: String,
@@ -50,6 +55,27 @@ struct Options {
     /// Threads that serve; default one for each CPU.
     #[arg(long)]
     threads: Option<usize>,
+}
+
+/// The parts of a key of AWS.
+#[derive(Debug, Clone)]
+struct AwsKey {
+    id: String,
+    secret: String,
+    session_token: Option<String>,
+}
+
+fn aws_key(text: &str) -> Result<AwsKey, String> {
+    let mut parts = text.splitn(3, ':').map(str::to_owned);
+    let mut part = || parts.next().filter(|part| !part.is_empty());
+    match (part(), part(), part()) {
+        (Some(id), Some(secret), session_token) => Ok(AwsKey {
+            id,
+            secret,
+            session_token,
+        }),
+        _ => Err("expected ID:SECRET or ID:SECRET:SESSION-TOKEN".into()),
+    }
 }
 
 fn main() -> ExitCode {
@@ -88,6 +114,9 @@ async fn serve(options: Options) -> Result<(), Box<dyn std::error::Error>> {
     }
     for token in options.entra_token {
         builder = builder.entra_token(token);
+    }
+    for key in options.aws_key {
+        builder = builder.aws_key(key.id, key.secret, key.session_token);
     }
     if let (Some(chain), Some(key)) = (options.tls_cert, options.tls_key) {
         builder = builder.tls(

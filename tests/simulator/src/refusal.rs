@@ -44,7 +44,6 @@ impl Refusal {
     /// The refusal in the shape of a dialect; `id` is that of the request.
     pub(crate) fn reply(&self, dialect: Dialect, id: u64) -> Reply {
         let (param, code) = (self.param.as_deref(), self.code);
-        let body = dialect.error(self.status, &self.message, param, code, id);
-        Reply::json(self.status, &body)
+        dialect.refuses(self.status, &self.message, param, code, id)
     }
 }

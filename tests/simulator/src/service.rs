@@ -8,7 +8,7 @@ use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 
 use crate::{
-    anthropic, azure, control,
+    anthropic, azure, bedrock, control,
     dialect::Dialect,
     endpoints, gemini, ollama, openai,
     record::{Connection, Guard, State},
@@ -115,6 +115,7 @@ async fn route(shared: &Shared, head: &Parts, body: Bytes, id: u64) -> Result<Re
         Dialect::Azure => return azure::answer(shared, head, &body, id).await,
         Dialect::Tgi => return tgi::answer(shared, head, &body, id).await,
         Dialect::Gemini => return gemini::answer(shared, head, &body, id).await,
+        Dialect::Bedrock => return bedrock::answer(shared, head, &body, id).await,
         Dialect::OpenAi => {}
     }
     let Some(path) = path.strip_prefix("/v1/") else {

@@ -6,7 +6,7 @@ use http::StatusCode;
 use parking_lot::{Mutex, RwLock};
 use serde_json::Value;
 
-use crate::{openai, record::Recorder, refusal::Refusal, words::Behaviour};
+use crate::{bedrock::AwsKey, openai, record::Recorder, refusal::Refusal, words::Behaviour};
 
 /// The state of a simulator.
 pub(crate) struct Shared {
@@ -16,6 +16,8 @@ pub(crate) struct Shared {
     pub(crate) api_keys: RwLock<Vec<String>>,
     /// Tokens of Entra ID, which Azure accepts beside its keys.
     pub(crate) entra_tokens: Vec<String>,
+    /// Keys of AWS that requests to Bedrock may be signed with.
+    pub(crate) aws_keys: Vec<AwsKey>,
     /// Entries of the model list.
     pub(crate) models: RwLock<Vec<Value>>,
     /// Refuses models that are not listed.

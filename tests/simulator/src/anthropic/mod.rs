@@ -15,10 +15,18 @@ use http::{Method, StatusCode, request::Parts};
 use serde_json::{Map, Value, json};
 
 pub(crate) use error::{LIMITS, error};
+pub(crate) use reply::{signature, signed};
 
 use crate::{
-    answer::Choice, call::Call, dialect::Dialect, faults, refusal::Refusal, reply::Reply,
-    service::Failed, shared::Shared,
+    answer::{Choice, Usage},
+    call::Call,
+    dialect::Dialect,
+    faults,
+    refusal::Refusal,
+    reply::Reply,
+    service::Failed,
+    shared::Shared,
+    wire::Event,
 };
 
 /// The header that each request carries.
@@ -78,6 +86,45 @@ pub(crate) async fn answer(
 }
 
 fn message(call: &Call, fields: &Map<String, Value>) -> Reply {
+    if asked::asked(fields).stream {
+        call.stream(events(call, fields).into_iter(), stream::form())
+    } else {
+        call.text(plain(call, fields))
+    }
+}
+
+/// Checks a body that came another way, without its model and without a version.
+pub(crate) fn checked(fields: &Map<String, Value>, beta: bool) -> Result<(), Refusal> {
+    let kind = check::Kind {
+        beta,
+        ..check::Kind::default()
+    };
+    check::body(fields, kind)
+}
+
+/// The body of the answer to a checked request.
+pub(crate) fn plain(call: &Call, fields: &Map<String, Value>) -> String {
+    composed(call, fields, |message| message.plain())
+}
+
+/// The events of the answer to a checked request.
+pub(crate) fn events(call: &Call, fields: &Map<String, Value>) -> Vec<Event> {
+    let done = !call.behaviour.wire.no_done;
+    let chunk = call.behaviour.answer.chunk;
+    composed(call, fields, |message| stream::events(message, chunk, done))
+}
+
+/// What the answer to a checked request consumes.
+pub(crate) fn usage(call: &Call, fields: &Map<String, Value>) -> Usage {
+    let prompt = asked::asked(fields).prompt;
+    composed(call, fields, |message| message.choice.usage(prompt, 1))
+}
+
+fn composed<T>(
+    call: &Call,
+    fields: &Map<String, Value>,
+    write: impl FnOnce(&reply::Message) -> T,
+) -> T {
     let asked = asked::asked(fields);
     let thinking = asked::thinking(fields);
     let mut answer = call.behaviour.answer.clone();
@@ -85,23 +132,14 @@ fn message(call: &Call, fields: &Map<String, Value>) -> Reply {
     answer.reasoning &= thinking != asked::Thinking::Off;
     let choice = Choice::of(&answer, &asked);
     let usage = choice.usage(asked.prompt, 1);
-    let message = reply::Message {
+    write(&reply::Message {
         id: call.id,
         model: call.model,
         choice: &choice,
         usage: (!answer.no_usage).then_some(usage),
         omitted: thinking == asked::Thinking::Omitted,
         extras: answer.extras,
-    };
-    if asked.stream {
-        let done = !call.behaviour.wire.no_done;
-        call.stream(
-            stream::events(&message, answer.chunk, done).into_iter(),
-            stream::form(),
-        )
-    } else {
-        call.text(message.plain())
-    }
+    })
 }
 
 fn object(body: &[u8]) -> Result<Map<String, Value>, Refusal> {

@@ -111,12 +111,12 @@ pub(super) fn figures(usage: Usage) -> Value {
 }
 
 /// What signs a thought, so that one that comes back altered is known.
-pub(super) fn signature(thought: &str) -> String {
+pub(crate) fn signature(thought: &str) -> String {
     BASE64_STANDARD.encode([SIGNED, thought].concat())
 }
 
 /// Whether a thought came from here, as it is or omitted.
-pub(super) fn signed(thought: &str, signature: &str) -> bool {
+pub(crate) fn signed(thought: &str, signature: &str) -> bool {
     let decoded = BASE64_STANDARD.decode(signature).unwrap_or_default();
     decoded
         .strip_prefix(SIGNED.as_bytes())

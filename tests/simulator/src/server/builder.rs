@@ -16,7 +16,7 @@ use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
 use super::{Simulator, listen};
-use crate::{control, record::Recorder, shared::Shared};
+use crate::{bedrock::AwsKey, control, record::Recorder, shared::Shared};
 
 /// Models that are listed unless others are named.
 const MODELS: [&str; 5] = ["echo", "say", "think", "reasoning", "tools"];
@@ -31,6 +31,7 @@ pub struct Builder {
     only_listed: bool,
     api_keys: Vec<String>,
     entra_tokens: Vec<String>,
+    aws_keys: Vec<AwsKey>,
     record: bool,
     tls: Option<(String, String)>,
 }
@@ -58,6 +59,7 @@ impl Default for Builder {
             only_listed: false,
             api_keys: vec![],
             entra_tokens: vec![],
+            aws_keys: vec![],
             record: true,
             tls: None,
         }
@@ -101,6 +103,22 @@ impl Builder {
         self
     }
 
+    /// Accepts signatures by this key of AWS at Bedrock's paths; default: none is asked for. A key
+    /// that was lent has a session token, which each request must carry.
+    pub fn aws_key(
+        mut self,
+        id: impl Into<String>,
+        secret: impl Into<String>,
+        session_token: Option<String>,
+    ) -> Self {
+        self.aws_keys.push(AwsKey {
+            id: id.into(),
+            secret: secret.into(),
+            session_token,
+        });
+        self
+    }
+
     /// Whether requests are kept; default true. Off, they are only counted.
     pub fn record(mut self, record: bool) -> Self {
         self.record = record;
@@ -130,6 +148,7 @@ impl Builder {
             name: self.name,
             api_keys: RwLock::new(self.api_keys),
             entra_tokens: self.entra_tokens,
+            aws_keys: self.aws_keys,
             models: RwLock::new(self.models.iter().map(control::listed).collect()),
             only_listed: self.only_listed,
             health: RwLock::new(StatusCode::OK),

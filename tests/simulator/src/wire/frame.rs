@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::steps::escaped;
+use super::{event_stream, steps::escaped};
 use crate::words::Wire;
 
 /// What stands around an event's data, and before each as a sign of life.
@@ -20,6 +20,8 @@ pub(crate) enum Frame {
     Array,
     /// A line each, and nothing between them.
     Lines,
+    /// AWS's binary frames.
+    EventStream,
 }
 
 impl Frame {
@@ -30,6 +32,7 @@ impl Frame {
             Self::Tight | Self::Google => "text/event-stream",
             Self::Array => "application/json; charset=UTF-8",
             Self::Lines => "application/x-ndjson",
+            Self::EventStream => "application/vnd.amazon.eventstream",
         }
     }
 
@@ -37,7 +40,7 @@ impl Frame {
     pub(crate) fn is_sse(self) -> bool {
         match self {
             Self::Events | Self::Pinged | Self::Tight | Self::Google => true,
-            Self::Array | Self::Lines => false,
+            Self::Array | Self::Lines | Self::EventStream => false,
         }
     }
 
@@ -48,6 +51,14 @@ impl Frame {
 
     /// An event as it is written; `first`: none was before it.
     pub(super) fn around(self, name: Option<&str>, data: &str, wire: &Wire, first: bool) -> Bytes {
+        if self == Self::EventStream {
+            let name = name.unwrap_or_default();
+            return if wire.escaped {
+                event_stream::message(name, escaped(data).as_bytes())
+            } else {
+                event_stream::message(name, data.as_bytes())
+            };
+        }
         let line = if wire.crlf || self == Self::Google {
             "\r\n"
         } else {
@@ -65,7 +76,7 @@ impl Frame {
                     line,
                     line,
                 ]),
-                Self::Array | Self::Lines => {}
+                Self::Array | Self::Lines | Self::EventStream => {}
             }
         }
         if let Some(name) = name {
@@ -75,7 +86,7 @@ impl Frame {
             Self::Events | Self::Pinged | Self::Google => text.push_str("data: "),
             Self::Tight => text.push_str("data:"),
             Self::Array => text.push_str(if first { "[" } else { "," }),
-            Self::Lines => {}
+            Self::Lines | Self::EventStream => {}
         }
         if wire.escaped {
             text.push_str(&escaped(data));

@@ -35,9 +35,7 @@ impl Encoder {
             out.put_u16_le(!length);
             out.extend_from_slice(chunk);
         }
-        for byte in bytes {
-            self.crc = (self.crc >> 8) ^ TABLE[usize::from(self.crc.to_le_bytes()[0] ^ byte)];
-        }
+        self.crc = summed(self.crc, bytes);
         let length = bytes.len() & 0xffff_ffff;
         self.length = self
             .length
@@ -62,6 +60,17 @@ impl Encoder {
         }
         out
     }
+}
+
+/// The CRC-32 of some bytes.
+pub(super) fn crc32(bytes: &[u8]) -> u32 {
+    !summed(!0, bytes)
+}
+
+fn summed(sum: u32, bytes: &[u8]) -> u32 {
+    bytes.iter().fold(sum, |sum, byte| {
+        (sum >> 8) ^ TABLE[usize::from(sum.to_le_bytes()[0] ^ byte)]
+    })
 }
 
 const TABLE: [u32; 256] = {

@@ -1,6 +1,7 @@
 //! How a reply is written: which bytes in which write, after which pause, and where it breaks.
 
 mod body;
+mod event_stream;
 mod frame;
 mod gzip;
 mod steps;
