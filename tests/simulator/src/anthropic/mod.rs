@@ -93,11 +93,16 @@ fn message(call: &Call, fields: &Map<String, Value>) -> Reply {
     }
 }
 
-/// Checks a body that came another way, without its model and without a version.
-pub(crate) fn checked(fields: &Map<String, Value>, beta: bool) -> Result<(), Refusal> {
+/// Checks a body that came another way, and without its model. `newest`: as that of 2026-10-21.
+pub(crate) fn checked(
+    fields: &Map<String, Value>,
+    beta: bool,
+    newest: bool,
+) -> Result<(), Refusal> {
     let kind = check::Kind {
+        count: false,
         beta,
-        ..check::Kind::default()
+        newest,
     };
     check::body(fields, kind)
 }

@@ -37,7 +37,8 @@ pub(crate) async fn answer(
     id: u64,
 ) -> Result<Reply, Failed> {
     let target = target(head)?;
-    key::authorize(shared, head, matches!(target, Target::V1(_)))?;
+    let v1 = head.uri.path().starts_with("/openai/v1/");
+    key::authorize(shared, head, v1)?;
     let wanted = if target == Target::Models {
         Method::GET
     } else {

@@ -1,6 +1,7 @@
 //! Bodies of Anthropic's, as Bedrock takes and gives them.
 //!
-//! Source: [Claude's messages](https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-anthropic-claude-messages.html).
+//! Sources: [Claude's messages](https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-anthropic-claude-messages.html),
+//! `lib/bedrock/_client.py` of [Anthropic's SDK](https://github.com/anthropics/anthropic-sdk-python).
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde_json::{Map, Value, json};
@@ -8,8 +9,9 @@ use serde_json::{Map, Value, json};
 use super::shape::bad;
 use crate::{anthropic, call::Call, refusal::Refusal, wire::Event};
 
-/// The one version that there is.
+/// The version of Bedrock's own, and Anthropic's newest, which its SDK sends here too.
 const VERSION: &str = "bedrock-2023-05-31";
+const NEWEST: &str = "2026-10-21";
 
 /// Checks a body and gives what Anthropic would have been sent.
 pub(super) fn check(mut fields: Map<String, Value>) -> Result<Map<String, Value>, Refusal> {
@@ -23,15 +25,16 @@ pub(super) fn check(mut fields: Map<String, Value>) -> Result<Map<String, Value>
     if !extra.is_empty() {
         return Err(malformed(&extra));
     }
-    match fields.shift_remove("anthropic_version") {
-        Some(version) if version == VERSION => {}
+    let newest = match fields.shift_remove("anthropic_version") {
+        Some(version) if version == VERSION => false,
+        Some(version) if version == NEWEST => true,
         Some(version) => {
             return Err(malformed(&format!(
                 "#/anthropic_version: {version} is not a valid enum value"
             )));
         }
         None => return Err(malformed("#: required key [anthropic_version] not found")),
-    }
+    };
     let beta = fields.shift_remove("anthropic_beta");
     if let Some(names) = &beta {
         let names = names
@@ -39,7 +42,7 @@ pub(super) fn check(mut fields: Map<String, Value>) -> Result<Map<String, Value>
             .filter(|names| names.iter().all(Value::is_string));
         names.ok_or_else(|| malformed("#/anthropic_beta: expected type: JSONArray"))?;
     }
-    anthropic::checked(&fields, beta.is_some())?;
+    anthropic::checked(&fields, beta.is_some(), newest)?;
     Ok(fields)
 }
 

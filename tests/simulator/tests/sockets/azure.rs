@@ -138,6 +138,10 @@ async fn keys_go_in_their_own_header_and_refusals_are_the_gateways() {
         .await
         .unwrap();
     assert_eq!(json(sent).await.unwrap()["data"][0]["id"], "echo");
+    let v1 = format!("{origin}/openai/v1/models");
+    let bearer = [("authorization", "Bearer right")];
+    let sent = caller.send_with(Method::GET, &v1, &bearer, &Value::Null);
+    assert_eq!(sent.await.unwrap().status(), 200);
     simulator.set_health(StatusCode::SERVICE_UNAVAILABLE);
     let sent = caller
         .send_with(Method::GET, &list, &[key], &Value::Null)
