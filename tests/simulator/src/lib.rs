@@ -58,7 +58,7 @@ mod words;
 
 pub use record::{BODY, KEPT, Received, State, Stats};
 pub use server::{Builder, Simulator, StartError};
-pub use words::{Answer, Behaviour, Fault, Gzip, Hops, Redirect, Source, Wire};
+pub use words::{Answer, Behaviour, Fault, Filter, Gzip, Hops, Redirect, Source, Wire};
 
 /// The table of all model words and control paths, as `--help` prints it.
 pub const WORDS: &str = include_str!("words.txt");

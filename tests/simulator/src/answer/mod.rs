@@ -41,7 +41,11 @@ impl Choice {
     /// Composes the choice that a behaviour gives to what was asked.
     pub(crate) fn of(answer: &Answer, asked: &Asked) -> Self {
         // After a tool's result the answer is text, so that an agent's loop ends.
-        let tools = if asked.tool_answered { 0 } else { answer.tools };
+        let tools = if asked.tool_answered || answer.filter.is_some() {
+            0
+        } else {
+            answer.tools
+        };
         let reasoning = answer.reasoning.then_some(THOUGHT);
         if tools > 0 && !answer.text && !answer.think {
             return Self {
@@ -73,7 +77,11 @@ impl Choice {
                 stop: None,
             };
         }
-        let finish = if tools > 0 { "tool_calls" } else { "stop" };
+        let finish = match answer.filter {
+            Some(_) => "content_filter",
+            None if tools > 0 => "tool_calls",
+            None => "stop",
+        };
         let stop = stop.cloned();
         Self {
             reasoning,
@@ -168,6 +176,14 @@ mod tests {
             ..hi()
         };
         assert_eq!(choice("tools", asked).finish, "stop");
+    }
+
+    #[test]
+    fn what_is_filtered_says_so_and_calls_no_tool() {
+        for model in ["filtered", "blocked+tools"] {
+            let answer = choice(model, hi());
+            assert_eq!((answer.finish, answer.calls), ("content_filter", vec![]));
+        }
     }
 
     #[test]

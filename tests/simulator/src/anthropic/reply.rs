@@ -91,6 +91,7 @@ impl Message<'_> {
         let reason = match (self.choice.finish, stop) {
             ("length", _) => "max_tokens",
             ("tool_calls", _) => "tool_use",
+            ("content_filter", _) => "refusal",
             (_, Some(_)) => "stop_sequence",
             _ => "end_turn",
         };

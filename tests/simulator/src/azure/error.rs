@@ -17,6 +17,9 @@ pub(crate) const LIMITS: [(&str, &str); 5] = [
     ("x-ratelimit-remaining-tokens", "59000"),
 ];
 
+/// The code of a prompt that the content filter stops.
+pub(super) const FILTERED: &str = "content_filter";
+
 /// The JSON of an error. Keys, paths and quotas are the gateway's concern, and its codes are those
 /// of HTTP where it has no word of its own.
 pub(crate) fn error(
@@ -32,6 +35,17 @@ pub(crate) fn error(
         (number @ (401 | 403 | 404 | 429), _) => {
             json!({"error": {"code": number.to_string(), "message": message}})
         }
+        (number, Some(FILTERED)) => json!({"error": {
+            "message": message,
+            "type": null,
+            "param": param,
+            "code": FILTERED,
+            "status": number,
+            "innererror": {
+                "code": "ResponsibleAIPolicyViolation",
+                "content_filter_result": openai::filter_results(true),
+            },
+        }}),
         _ => openai::error(status, message, param, code),
     }
 }

@@ -15,7 +15,7 @@ pub(crate) use error::{LIMITS, error};
 
 use crate::{
     call::Call, check, dialect::Dialect, faults, openai, refusal::Refusal, reply::Reply,
-    service::Failed, shared::Shared,
+    service::Failed, shared::Shared, words::Filter,
 };
 
 /// Where a request goes.
@@ -79,6 +79,10 @@ pub(crate) async fn answer(
         "chat/completions" => check::chat(&fields, true)?,
         "completions" => check::completions(&fields, true)?,
         _ => check::embeddings(&fields, true)?,
+    }
+    if behaviour.answer.filter == Some(Filter::Prompt) && path != "embeddings" {
+        let message = "The response was filtered due to the prompt triggering Azure OpenAI's content management policy. Please modify your prompt and retry. To learn more about our content filtering policies please read our documentation: https://go.microsoft.com/fwlink/?linkid=2198766";
+        return Err(Refusal::of("prompt", error::FILTERED, message).into());
     }
     let call = Call::new(shared, head, id, &model, &behaviour).filtered();
     let mut reply = match faults::strike(&behaviour, head, id).await? {

@@ -10,7 +10,7 @@ use crate::{
     anthropic::signature,
     openai::with_extras,
     wire::Event,
-    words::Answer,
+    words::{Answer, Filter},
 };
 
 /// Characters of a streamed piece of a tool's input.
@@ -132,6 +132,10 @@ impl Written<'_> {
         match (self.choice.finish, &self.choice.stop) {
             ("length", _) => "max_tokens",
             ("tool_calls", _) => "tool_use",
+            ("content_filter", _) => match self.answer.filter {
+                Some(Filter::Prompt) => "guardrail_intervened",
+                _ => "content_filtered",
+            },
             (_, Some(_)) => "stop_sequence",
             _ => "end_turn",
         }
@@ -223,6 +227,8 @@ mod tests {
             ("think+say", "stop_sequence"),
             ("reasoning+tokens-3", "end_turn"),
             ("parallel-tools", "tool_use"),
+            ("filtered", "content_filtered"),
+            ("blocked", "guardrail_intervened"),
             ("reasoning+echo+tools+extras", "tool_use"),
         ] {
             let answer = Behaviour::of(model).answer;

@@ -9,7 +9,7 @@ use crate::{
     answer::{Call, Choice, Usage, pieces},
     openai::with_extras,
     wire::Event,
-    words::Answer,
+    words::{Answer, Filter},
 };
 
 /// What a signature says, before what it signs.
@@ -31,6 +31,9 @@ pub(super) struct Written<'a> {
 impl Written<'_> {
     /// The body of a plain reply.
     pub(super) fn plain(&self) -> String {
+        if self.answer.filter == Some(Filter::Prompt) {
+            return self.blocked();
+        }
         let mut parts = vec![];
         if let Some(thought) = self.thought() {
             parts.push(json!({"text": thought, "thought": true}));
@@ -51,6 +54,13 @@ impl Written<'_> {
 
     /// The pieces of a stream, the candidates in turn; without `done` none of them is the last.
     pub(super) fn stream(&self, done: bool) -> Vec<Event> {
+        if self.answer.filter == Some(Filter::Prompt) {
+            return vec![Event {
+                name: None,
+                data: self.blocked(),
+                token: false,
+            }];
+        }
         let mut all = vec![];
         for thought in pieces(self.thought().unwrap_or_default(), None) {
             all.push((json!({"text": thought, "thought": true}), true));
@@ -118,17 +128,35 @@ impl Written<'_> {
         if last {
             let reason = match self.choice.finish {
                 "length" => "MAX_TOKENS",
+                "content_filter" => "SAFETY",
                 _ => "STOP",
             };
             candidate["finishReason"] = reason.into();
+            if reason == "SAFETY" {
+                candidate["safetyRatings"] = ratings();
+            }
         }
         candidate["index"] = index.into();
         candidate
     }
 
     fn reply(&self, candidates: Vec<Value>) -> String {
-        let mut reply = json!({"candidates": candidates});
-        if let Some(usage) = self.usage {
+        self.with_figures(json!({"candidates": candidates}), self.usage)
+    }
+
+    /// The reply to a prompt that is blocked: no candidate at all.
+    fn blocked(&self) -> String {
+        let usage = self.usage.map(|usage| Usage {
+            completion: 0,
+            reasoning: 0,
+            ..usage
+        });
+        let feedback = json!({"blockReason": "SAFETY", "safetyRatings": ratings()});
+        self.with_figures(json!({"promptFeedback": feedback}), usage)
+    }
+
+    fn with_figures(&self, mut reply: Value, usage: Option<Usage>) -> String {
+        if let Some(usage) = usage {
             let said = usage.completion - usage.reasoning;
             let mut figures = json!({
                 "promptTokenCount": usage.prompt,
@@ -150,6 +178,11 @@ impl Written<'_> {
             json
         }
     }
+}
+
+/// What the filter found.
+fn ratings() -> Value {
+    json!([{"category": "HARM_CATEGORY_HARASSMENT", "probability": "HIGH", "blocked": true}])
 }
 
 #[cfg(test)]

@@ -4,15 +4,19 @@
 
 use serde_json::{Value, json};
 
-/// Nothing was found.
-pub(super) fn results() -> Value {
+/// What was found: something, or nothing.
+pub(crate) fn results(found: bool) -> Value {
     let safe = json!({"filtered": false, "severity": "safe"});
-    json!({"hate": safe, "self_harm": safe, "sexual": safe, "violence": safe})
+    let mut results = json!({"hate": safe, "self_harm": safe, "sexual": safe, "violence": safe});
+    if found {
+        results["hate"] = json!({"filtered": true, "severity": "high"});
+    }
+    results
 }
 
 /// The same of the prompt, which is searched for attacks too.
 pub(super) fn prompt() -> Value {
-    let mut results = results();
+    let mut results = results(false);
     results["jailbreak"] = json!({"filtered": false, "detected": false});
     json!([{"prompt_index": 0, "content_filter_results": results}])
 }

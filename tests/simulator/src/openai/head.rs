@@ -48,7 +48,8 @@ impl Head {
         let mut prompt = String::new();
         if self.filtered {
             for choice in choices.as_array_mut().into_iter().flatten() {
-                choice["content_filter_results"] = filter::results();
+                let stopped = choice["finish_reason"] == "content_filter";
+                choice["content_filter_results"] = filter::results(stopped);
             }
             prompt = format!(",\"prompt_filter_results\":{}", filter::prompt());
         }
@@ -75,12 +76,19 @@ impl Head {
         } else {
             "]}"
         };
-        let found = self.filtered.then(|| filter::results().to_string());
+        let found = self.filtered.then(|| filter::results(false).to_string());
+        let stopped = filter::results(true).to_string();
         let chunks = pieces.map(move |Piece { choice, token }| {
             let choice = match &found {
                 // Only what is said is searched.
                 Some(found) => {
-                    let found = if token { found } else { "{}" };
+                    let found = if token {
+                        found.as_str()
+                    } else if choice.contains(r#""finish_reason":"content_filter""#) {
+                        &stopped
+                    } else {
+                        "{}"
+                    };
                     let open = choice.strip_suffix('}').unwrap_or(&choice);
                     format!("{open},\"content_filter_results\":{found}}}")
                 }

@@ -18,6 +18,7 @@ pub(crate) use chat::{plain as chat_plain, stream as chat_stream};
 pub(crate) use completions::{plain as completions_plain, stream as completions_stream};
 pub(crate) use embeddings::{embeddings, vector};
 pub(crate) use error::{LIMITS, error};
+pub(crate) use filter::results as filter_results;
 pub(crate) use head::{Head, Tail, form as stream_form, with_extras};
 pub(crate) use media::{form, images, speech, transcription};
 pub(crate) use models::{decoded, entry, find, list};

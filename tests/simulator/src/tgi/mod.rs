@@ -106,8 +106,9 @@ pub(crate) async fn answer(
 /// Answers a checked request; in a list where the path was `/`.
 fn said(call: &Call, asked: &Generate, streamed: bool, listed: bool) -> Reply {
     let mut answer = call.behaviour.answer.clone();
-    // There is no place for either but the text.
+    // There is no place for them but the text, and nobody filters.
     (answer.tools, answer.reasoning) = (0, false);
+    answer.filter = None;
     let choice = Choice::of(&answer, &asked.asked());
     let written = reply::Written {
         asked,

@@ -38,8 +38,19 @@ pub struct Answer {
     pub no_usage: bool,
     /// `extras`: fields and spellings that no schema knows, to see them survive.
     pub extras: bool,
+    /// `filtered`, `blocked`: what the content filter stops.
+    pub filter: Option<Filter>,
     /// `strict`: unknown fields of the request are refused, as OpenAI itself does.
     pub strict: bool,
+}
+
+/// What the content filter stops.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Filter {
+    /// `filtered`: the answer, at its end.
+    Answer,
+    /// `blocked`: the prompt, where the dialect tells them apart; else the answer.
+    Prompt,
 }
 
 /// Where the text of an answer comes from.

@@ -2,7 +2,7 @@
 
 use std::{str::FromStr, time::Duration};
 
-use super::{Behaviour, Gzip, Hops, Redirect, Source};
+use super::{Behaviour, Filter, Gzip, Hops, Redirect, Source};
 
 /// The longest text that a word may ask for.
 const LARGEST: usize = 64 << 20;
@@ -39,6 +39,8 @@ impl Behaviour {
             "tools" => answer.tools = 1,
             "parallel-tools" => answer.tools = 2,
             "no-usage" => answer.no_usage = true,
+            "filtered" => answer.filter = Some(Filter::Answer),
+            "blocked" => answer.filter = Some(Filter::Prompt),
             "extras" => answer.extras = true,
             "strict" => answer.strict = true,
             "html" => fault.html = true,

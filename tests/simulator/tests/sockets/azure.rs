@@ -151,6 +151,36 @@ async fn keys_go_in_their_own_header_and_refusals_are_the_gateways() {
 }
 
 #[tokio::test]
+async fn the_filter_stops_an_answer_or_the_prompt() {
+    let simulator = Simulator::builder().start().await.unwrap();
+    let caller = Caller::new(false);
+    let ask = async |model: &str, stream: bool| {
+        let mut body = hello();
+        body["stream"] = stream.into();
+        caller
+            .send(Method::POST, &url(&simulator, model), &body)
+            .await
+    };
+    let reply = json(ask("filtered", false).await.unwrap()).await.unwrap();
+    let choice = &reply["choices"][0];
+    assert_eq!(choice["finish_reason"], "content_filter");
+    assert_eq!(choice["content_filter_results"]["hate"]["filtered"], true);
+    let (events, _) = arrived(ask("filtered", true).await.unwrap()).await;
+    let last = events.lines().rfind(|line| line.contains("finish_reason"));
+    assert!(last.unwrap().contains(r#""hate":{"filtered":true"#));
+    let refused = ask("blocked", true).await.unwrap();
+    assert_eq!(refused.status(), 400);
+    let error = &json(refused).await.unwrap()["error"];
+    assert_eq!(
+        (&error["code"], &error["innererror"]["code"]),
+        (
+            &json!("content_filter"),
+            &json!("ResponsibleAIPolicyViolation")
+        )
+    );
+}
+
+#[tokio::test]
 async fn embeddings_and_completions_are_deployments_too() {
     let simulator = Simulator::builder().start().await.unwrap();
     let caller = Caller::new(false);

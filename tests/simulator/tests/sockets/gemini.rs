@@ -181,6 +181,27 @@ async fn a_key_in_the_url_and_what_the_parser_does_not_know_are_refused() {
 }
 
 #[tokio::test]
+async fn a_blocked_prompt_has_no_candidates() {
+    let simulator = Simulator::builder().start().await.unwrap();
+    let caller = Caller::new(false);
+    let ask = async |call: &str| {
+        let url = format!("{}/v1beta/models/{call}", simulator.origin());
+        arrived(caller.send(Method::POST, &url, &hello()).await.unwrap()).await
+    };
+    let (plain, _) = ask("blocked:generateContent").await;
+    let plain: Value = serde_json::from_str(&plain).unwrap();
+    let (stream, _) = ask("blocked:streamGenerateContent?alt=sse").await;
+    for reply in [&plain, &events(&stream)[0]] {
+        assert_eq!(reply["promptFeedback"]["blockReason"], "SAFETY");
+        assert_eq!(reply["usageMetadata"]["totalTokenCount"], 3);
+        assert_eq!(reply.get("candidates"), None);
+    }
+    let (stream, _) = ask("filtered:streamGenerateContent?alt=sse").await;
+    let last = events(&stream).pop().unwrap();
+    assert_eq!(last["candidates"][0]["finishReason"], "SAFETY");
+}
+
+#[tokio::test]
 async fn models_are_listed_in_pages() {
     let simulator = Simulator::builder()
         .models(["a", "b"])
