@@ -21,6 +21,18 @@ pub(super) fn prompt() -> Value {
     json!([{"prompt_index": 0, "content_filter_results": results}])
 }
 
+/// The event in which an asynchronous filter speaks of what was said before: its choice has no delta.
+///
+/// Source: [content streaming](https://learn.microsoft.com/en-us/azure/ai-foundry/openai/concepts/content-streaming).
+pub(super) fn late() -> String {
+    let choice = json!({
+        "content_filter_offsets": {"check_offset": 44, "start_offset": 44, "end_offset": 198},
+        "content_filter_results": results(false), "finish_reason": null, "index": 0,
+    });
+    let event = json!({"choices": [choice], "created": 0, "id": "", "model": "", "object": ""});
+    event.to_string()
+}
+
 /// The first event of a stream: no choice, and no name of anything.
 pub(super) fn first() -> String {
     let event = json!({

@@ -106,7 +106,8 @@ impl Head {
             token: false,
         });
         let done = tail.done.then(|| "[DONE]".to_owned());
-        let tail = last.into_iter().chain(done).map(|data| Event {
+        let late = (self.filtered && self.extras).then(filter::late);
+        let tail = late.into_iter().chain(last).chain(done).map(|data| Event {
             name: None,
             data,
             token: false,

@@ -20,7 +20,7 @@ pub(crate) fn error(status: StatusCode, message: &str) -> Value {
         422 => "validation",
         424 => "generation",
         429 => "overloaded",
-        503 => "unhealthy",
+        503 => "healthcheck",
         _ => "incomplete_generation",
     };
     json!({"error": message, "error_type": kind})

@@ -63,6 +63,14 @@ async fn a_stream_begins_with_an_event_without_choices() {
     assert!(all[2]["choices"][0]["content_filter_results"]["violence"].is_object());
     assert_eq!(all[all.len() - 1]["usage"]["prompt_tokens"], 3);
     assert_eq!(text(&events), "one two three");
+    let extras = url(&simulator, "extras");
+    let sent = caller.send(Method::POST, &extras, &body).await.unwrap();
+    let (events, _) = arrived(sent).await;
+    let late = events
+        .lines()
+        .find(|line| line.contains("content_filter_offsets"));
+    assert!(late.is_some_and(|line| !line.contains("delta")));
+    assert_eq!(text(&events), "one two three");
 }
 
 #[tokio::test]

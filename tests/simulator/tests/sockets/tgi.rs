@@ -38,7 +38,7 @@ async fn each_model_has_its_own_server() {
     simulator.set_health(StatusCode::SERVICE_UNAVAILABLE);
     let ill = get("health").await;
     assert_eq!(ill.status(), StatusCode::SERVICE_UNAVAILABLE);
-    assert_eq!(json(ill).await.unwrap()["error_type"], "unhealthy");
+    assert_eq!(json(ill).await.unwrap()["error_type"], "healthcheck");
 }
 
 #[tokio::test]
