@@ -178,4 +178,10 @@ pub trait StreamReader: Send {
 pub trait StreamWriter: Send {
     /// Appends what a client is sent for an event, which may be nothing. `now` is asked only by dialects that stamp events.
     fn write(&mut self, event: Event<'_>, now: &dyn Fn() -> Timestamp, out: &mut Vec<u8>);
+
+    /// How many bytes of the answer are kept because the dialect wants them later: the whole text at the end (Responses, TGI), or a
+    /// call's arguments in one piece (Ollama, Gemini). Whoever drives the writer ends a stream whose writer keeps too much.
+    fn kept(&self) -> usize {
+        0
+    }
 }

@@ -22,11 +22,9 @@ use super::{headers, mirror};
 use crate::state::backend::Backend;
 use crate::state::dialect;
 use crate::think::disable;
-use crate::translate::{Broken, Sink, Stream, Thinking, reply as whole, shows_reasoning};
+use crate::translate::{Broken, Sink, Stream, Thinking, reply as whole, shows_reasoning, stream};
 use crate::upstream::{Reply, ReplyBody};
 
-/// The longest reply that is read whole.
-const LONGEST: usize = 64 << 20;
 /// How much of a translated chunk is made room for at once.
 const ROOM: usize = 4 << 10;
 
@@ -298,7 +296,7 @@ pub(crate) async fn answer(
         ));
     }
     let said = body
-        .collect(LONGEST)
+        .collect(stream::LONGEST)
         .await
         .map_err(|fault| Refusal::upstream(name, &fault))?;
     let said = said.ok_or_else(|| unreadable(name, "sent a reply that is too long"))?;
@@ -414,7 +412,7 @@ fn broken_off(backend: &str, broken: &Broken) -> Refusal {
     let message = format!("The stream of backend {backend:?} cannot be read on: {broken}.");
     let code = match broken {
         Broken::Cut => "upstream_cut",
-        Broken::Uncut(_) | Broken::Garbage(_) => "upstream_failed",
+        Broken::Uncut(_) | Broken::Garbage(_) | Broken::TooLong => "upstream_failed",
     };
     Refusal {
         blame: Blame::Upstream,

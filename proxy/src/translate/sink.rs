@@ -64,6 +64,12 @@ impl Sink {
         self.ended
     }
 
+    /// How many bytes of the answer the client's dialect wants kept until later.
+    #[must_use]
+    pub fn kept(&self) -> usize {
+        self.writer.kept()
+    }
+
     /// Takes an event, and appends to `out` what the client is sent for it.
     pub fn take(&mut self, event: Event<'_>, out: &mut Vec<u8>) {
         if self.ended {

@@ -1,6 +1,7 @@
 //! A streamed reply, read in the upstream's dialect and written in the client's, chunk by chunk.
 //!
-//! It holds one incomplete frame, and up to a tag's length of text for each choice.
+//! It holds one incomplete frame, and up to a tag's length of text for each choice. Some clients' dialects want more kept: Responses and TGI
+//! repeat the whole text at the end, Ollama and Gemini take a call's arguments in one piece. That is bounded by [`LONGEST`].
 
 use bytes::Bytes;
 use dragoman_dialects::form::{Failure, Garbage};
@@ -8,6 +9,9 @@ use dragoman_dialects::{Codec, StreamReader};
 
 use super::frames::{Frames, Uncut};
 use super::sink::Sink;
+
+/// The most that is kept of one streamed answer, in bytes, where the client's dialect wants it kept.
+pub const LONGEST: usize = 64 << 20;
 
 /// Why a stream cannot go on. The upstream's fault; after bytes have gone to the client no retry helps.
 #[derive(Debug, thiserror::Error)]
@@ -18,6 +22,12 @@ pub enum Broken {
     /// An event is not what the dialect says.
     #[error(transparent)]
     Garbage(#[from] Garbage),
+    /// More would have to be kept than [`LONGEST`].
+    #[error(
+        "the answer is longer than the {} MiB that are kept of one for clients of this dialect, which is told it once more at its end",
+        LONGEST >> 20
+    )]
+    TooLong,
     /// It ended before the answer did.
     #[error("the upstream ended the stream before the answer was complete")]
     Cut,
@@ -28,6 +38,8 @@ pub struct Stream {
     frames: Frames,
     reader: Box<dyn StreamReader>,
     sink: Sink,
+    /// The most that is kept.
+    longest: usize,
 }
 
 impl Stream {
@@ -38,6 +50,7 @@ impl Stream {
             frames: Frames::new(upstream.framing()),
             reader: upstream.stream_reader(),
             sink,
+            longest: LONGEST,
         }
     }
 
@@ -50,9 +63,14 @@ impl Stream {
             frames,
             reader,
             sink,
+            longest,
         } = self;
         frames.push(chunk, |frame| {
-            Ok(reader.read(frame, &mut |event| sink.take(event, out))?)
+            reader.read(frame, &mut |event| sink.take(event, out))?;
+            if sink.kept() > *longest {
+                return Err(Broken::TooLong);
+            }
+            Ok(())
         })
     }
 
@@ -65,6 +83,7 @@ impl Stream {
             frames,
             reader,
             sink,
+            ..
         } = self;
         frames.finish(|frame| reader.read(frame, &mut |event| sink.take(event, out)))?;
         let complete = reader.end(&mut |event| sink.take(event, out));
@@ -93,5 +112,90 @@ impl std::fmt::Debug for Stream {
             .field("frames", &self.frames)
             .field("sink", &self.sink)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use dragoman_dialects::{Context, Wire};
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::think::{Rules, Text};
+    use crate::translate::Thinking;
+
+    /// What these tests keep of a stream.
+    const KEPT: usize = 64 << 10;
+
+    /// A stream of a chat's for a client of another dialect.
+    fn stream(client: Wire) -> Stream {
+        let context = Context {
+            request_id: "r".into(),
+            model: "m".into(),
+            started: Timestamp::UNIX_EPOCH,
+            stream_usage: true,
+            reasoning: true,
+            echo: serde_json::Map::new(),
+        };
+        let rules = Arc::new(Rules::new(Text::Keep, Vec::new(), false, false));
+        let thinking = Thinking { rules, shown: true };
+        let writer = client.codec().stream_writer(&context);
+        let sink = Sink::new(writer, thinking, None);
+        Stream {
+            longest: KEPT,
+            ..Stream::new(Wire::Chat.codec(), sink)
+        }
+    }
+
+    /// Sends as many pieces of 512 bytes as may be kept, and one more; what came of the last.
+    fn flood(client: Wire, before: &str, piece: &str) -> (Result<(), Broken>, usize, Stream) {
+        let mut stream = stream(client);
+        let event = |delta: &str| {
+            let choice = format!("{{\"index\":0,\"delta\":{delta},\"finish_reason\":null}}");
+            Bytes::from(format!("data: {{\"choices\":[{choice}]}}\n\n"))
+        };
+        let mut out = Vec::new();
+        stream.push(event(before), &mut out).unwrap();
+        let filler = "x".repeat(512);
+        let piece = event(&piece.replace('$', &filler));
+        for number in 0..=KEPT / filler.len() {
+            out.clear();
+            let pushed = stream.push(piece.clone(), &mut out);
+            if pushed.is_err() {
+                return (pushed, number, stream);
+            }
+        }
+        (Ok(()), usize::MAX, stream)
+    }
+
+    #[test]
+    fn an_answer_that_must_be_kept_whole_ends_with_an_error_where_it_is_too_long() {
+        let text = ("{}", r#"{"content":"$"}"#);
+        let start =
+            r#"{"index":0,"id":"c","type":"function","function":{"name":"f","arguments":"\""}}"#;
+        let start = format!("{{\"tool_calls\":[{start}]}}");
+        let call = r#"{"tool_calls":[{"index":0,"function":{"arguments":"$"}}]}"#;
+        for (client, before, piece) in [
+            (Wire::Responses, text.0, text.1),
+            (Wire::Tgi, text.0, text.1),
+            (Wire::OllamaChat, &start, call),
+            (Wire::Gemini, &start, call),
+        ] {
+            let (pushed, number, mut stream) = flood(client, before, piece);
+            assert!(matches!(pushed, Err(Broken::TooLong)), "{client:?}");
+            assert!(number > 120, "{client:?}: {number}");
+            let mut out = Vec::new();
+            stream.fail(Failure::new(502, "It is too long."), &mut out);
+            let said = String::from_utf8(out).unwrap();
+            assert!(said.contains("It is too long."), "{client:?}");
+        }
+    }
+
+    #[test]
+    fn an_answer_of_which_nothing_is_kept_may_be_of_any_length() {
+        let (pushed, _, _) = flood(Wire::Messages, "{}", r#"{"content":"$"}"#);
+        assert!(pushed.is_ok());
     }
 }

@@ -235,4 +235,12 @@ impl StreamWriter for Writer {
             _ => {}
         }
     }
+
+    fn kept(&self) -> usize {
+        let state = size_of::<State>();
+        self.choices
+            .iter()
+            .map(|choice| state + choice.calls.kept())
+            .sum()
+    }
 }

@@ -52,15 +52,25 @@ pub(crate) struct Whole {
     pub(crate) json: String,
 }
 
+impl Whole {
+    /// What it took while it was open, in bytes.
+    fn size(&self) -> usize {
+        size_of::<Open>() + self.id.len() + self.name.len() + self.json.len()
+    }
+}
+
 /// The calls that are still coming.
 #[derive(Debug, Default)]
 pub(crate) struct Calls {
     open: Vec<Open>,
+    /// The bytes of those that are open.
+    kept: usize,
 }
 
 impl Calls {
     /// A call begins.
     pub(crate) fn start(&mut self, call: u32, id: &str, name: &str) {
+        self.kept += size_of::<Open>() + id.len() + name.len();
         self.open.push(Open {
             call,
             id: id.to_owned(),
@@ -75,14 +85,24 @@ impl Calls {
         let place = self.open.iter().position(|open| open.call == call)?;
         let open = self.open.get_mut(place)?;
         open.json.push_str(piece);
-        open.scan
-            .ends(piece)
-            .then(|| whole(self.open.remove(place)))
+        self.kept += piece.len();
+        if !open.scan.ends(piece) {
+            return None;
+        }
+        let whole = whole(self.open.remove(place));
+        self.kept = self.kept.saturating_sub(whole.size());
+        Some(whole)
     }
 
     /// The answer ends: gives every call that is left, such as those without arguments.
     pub(crate) fn rest(&mut self) -> impl Iterator<Item = Whole> {
+        self.kept = 0;
         std::mem::take(&mut self.open).into_iter().map(whole)
+    }
+
+    /// How many bytes are kept of calls that are not whole yet.
+    pub(crate) fn kept(&self) -> usize {
+        self.kept
     }
 }
 
@@ -109,12 +129,14 @@ mod tests {
             cuts.sort_unstable();
             let mut calls = Calls::default();
             calls.start(3, "id", "name");
+            prop_assert!(calls.kept() > 6);
             let mut from = 0;
             for cut in cuts {
                 let done = calls.piece(3, &text[from..cut]);
                 prop_assert_eq!(done.is_some(), cut == text.len() && from < cut);
                 from = cut;
                 if let Some(done) = done {
+                    prop_assert_eq!(calls.kept(), 0);
                     prop_assert_eq!(done.json, text);
                 }
             }

@@ -162,4 +162,8 @@ impl StreamWriter for Writer {
             _ => {}
         }
     }
+
+    fn kept(&self) -> usize {
+        self.calls.kept()
+    }
 }

@@ -1,7 +1,8 @@
 //! Writes a stream.
 //!
 //! Rules: those of a whole reply. A piece of text is sent as one token, whose id and probability are not known and so 0; the
-//! last event holds the whole text, as TGI's does, and an unnamed special token. The text is kept until then.
+//! last event holds the whole text, as TGI's does, and an unnamed special token. The text is kept until then
+//! ([`StreamWriter::kept`]).
 
 use jiff::Timestamp;
 use serde_json::json;
@@ -76,5 +77,9 @@ impl StreamWriter for Writer {
             Event::Done => self.done(out),
             _ => {}
         }
+    }
+
+    fn kept(&self) -> usize {
+        self.text.len()
     }
 }

@@ -48,7 +48,7 @@ pub(crate) fn frame(
     output: Vec<Value>,
     usage: Option<&Usage>,
     context: &Context,
-) -> Value {
+) -> Map<String, Value> {
     let (word, incomplete) = match status {
         Status::InProgress => ("in_progress", None),
         Status::Failed(_) => ("failed", None),
@@ -85,7 +85,7 @@ pub(crate) fn frame(
         let said = context.echo.get(name).cloned();
         put(name, said.unwrap_or_else(|| default(name)));
     }
-    out.into()
+    out
 }
 
 /// What OpenAI's responses say of a field that the request left out.
@@ -119,22 +119,27 @@ fn figures(usage: &Usage) -> Value {
 }
 
 /// A message item.
-pub(crate) fn message(id: &str, status: &str, content: Vec<Value>) -> Value {
+fn message(id: &str, status: &str, content: Vec<Value>) -> Value {
     json!({
         "id": id, "type": "message", "status": status, "role": "assistant", "content": content,
     })
 }
 
 /// A text of a message.
-pub(crate) fn text_part(text: &str, annotations: Vec<Value>, logprobs: Vec<Value>) -> Value {
+fn text_part(text: &str, annotations: Vec<Value>, logprobs: Vec<Value>) -> Value {
     json!({
         "type": "output_text", "text": text, "annotations": annotations, "logprobs": logprobs,
     })
 }
 
+/// A summary of reasoning.
+pub(crate) fn summary(text: &str) -> Value {
+    json!({"type": "summary_text", "text": text})
+}
+
 /// A reasoning item.
 pub(crate) fn reasoning(id: &str, text: &str, encrypted: Option<&str>) -> Value {
-    let summary = (!text.is_empty()).then(|| json!({"type": "summary_text", "text": text}));
+    let summary = (!text.is_empty()).then(|| summary(text));
     let mut item = json!({
         "id": id, "type": "reasoning", "summary": summary.into_iter().collect::<Vec<_>>(),
     });
@@ -169,7 +174,7 @@ pub fn write(reply: &Reply, context: &Context) -> Vec<u8> {
     let status = Status::Ended(first.and_then(|choice| choice.finish.clone()));
     let mut out = frame(&id, created, &status, output, reply.usage.as_ref(), context);
     if let Some(tier) = reply.extra.get("service_tier") {
-        out["service_tier"] = tier.clone();
+        out.insert("service_tier".to_owned(), tier.clone());
     }
     to_vec(&out)
 }

@@ -1,14 +1,16 @@
 //! Writes events of a response.
 
 use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::item::{Kind, Open, Piece};
+use super::item::{Kind, Open, Piece, raw};
 use crate::codec::{Context, StreamWriter};
 use crate::form::{ErrorKind, Event, Failure, Finish, Usage};
 use crate::framing::sse;
 use crate::json::append;
-use crate::openai::responses::reply::{Ids, Status, frame};
+use crate::openai::responses::reply::{Ids, Status, frame, summary};
 
 /// Writes events as a response's.
 #[derive(Debug)]
@@ -22,7 +24,9 @@ pub struct Writer {
     /// Items that are not done, in order of output.
     open: Vec<Open>,
     /// Items that are, by place.
-    output: Vec<(usize, Value)>,
+    output: Vec<(usize, Box<RawValue>)>,
+    /// How many bytes of the answer are in either.
+    kept: usize,
     finish: Option<Finish>,
     usage: Option<Usage>,
 }
@@ -41,6 +45,7 @@ impl Writer {
             started: false,
             open: Vec::new(),
             output: Vec::new(),
+            kept: 0,
             finish: None,
             usage: None,
         }
@@ -88,6 +93,19 @@ impl StreamWriter for Writer {
             _ => {}
         }
     }
+
+    fn kept(&self) -> usize {
+        self.kept
+    }
+}
+
+/// A field of an item's event.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Field<'a> {
+    Number(usize),
+    Text(&'a str),
+    Raw(&'a RawValue),
 }
 
 impl Writer {
@@ -118,7 +136,7 @@ impl Writer {
         &mut self,
         name: &str,
         (id, place): (&str, usize),
-        more: &[(&str, Value)],
+        more: &[(&str, Field<'_>)],
         out: &mut Vec<u8>,
     ) {
         self.begin(name, out);
@@ -149,12 +167,24 @@ impl Writer {
     }
 
     fn response(&mut self, name: &str, status: &Status, out: &mut Vec<u8>) {
-        let output = std::mem::take(&mut self.output);
-        let output = output.into_iter().map(|(_, item)| item).collect();
         let usage = self.usage.as_ref();
-        let value = frame(&self.id, self.created, status, output, usage, &self.context);
+        let empty = Vec::new();
+        let frame = frame(&self.id, self.created, status, empty, usage, &self.context);
+        let output = std::mem::take(&mut self.output);
+        let output: Vec<_> = output.into_iter().map(|(_, item)| item).collect();
         self.begin(name, out);
-        Self::field("response", &value, out);
+        out.extend_from_slice(b",\"response\":");
+        for (number, (name, value)) in frame.iter().enumerate() {
+            out.push(if number == 0 { b'{' } else { b',' });
+            append(name, out);
+            out.push(b':');
+            if name == "output" {
+                append(&output, out);
+            } else {
+                append(value, out);
+            }
+        }
+        out.push(b'}');
         Self::end(out);
     }
 
@@ -170,6 +200,7 @@ impl Writer {
         self.start(out);
         let place = self.output.len() + self.open.len();
         let id = self.ids.item(prefix, place);
+        self.kept += size_of::<Open>() + id.len();
         let item = Open { place, id, kind };
         let value = item.value("in_progress");
         self.begin("response.output_item.added", out);
@@ -210,7 +241,7 @@ impl Writer {
         part.text.push_str(text);
         let said = logprobs.and_then(|value| value.get("content")?.as_array().cloned());
         let said = said.unwrap_or_default();
-        part.logprobs.extend_from_slice(&said);
+        self.kept += text.len() + part.add(&said);
         let index = Some(("content_index", index));
         if refusal {
             self.delta("response.refusal.delta", place, index, text, out);
@@ -228,46 +259,46 @@ impl Writer {
         };
         let index = done.len();
         if part.is_none() {
-            let new = Piece {
-                refusal,
-                ..Piece::default()
-            };
+            let new = Piece::new(refusal);
             let value = new.value();
             *part = Some(new);
             let (id, output) = (self.open[place].id.clone(), self.open[place].place);
-            let more = [("content_index", index.into()), ("part", value)];
+            let more = [
+                ("content_index", Field::Number(index)),
+                ("part", Field::Raw(&value)),
+            ];
             self.of_item("response.content_part.added", (&id, output), &more, out);
         }
         index
     }
 
-    fn close_part(&mut self, place: usize, out: &mut Vec<u8>) {
-        let Open { place, id, kind } = &mut self.open[place];
+    fn close_part(&mut self, number: usize, out: &mut Vec<u8>) {
+        let Open { place, id, kind } = &mut self.open[number];
         let Kind::Message { done, part } = kind else {
             return;
         };
         let Some(part) = part.take() else {
             return;
         };
-        let index = Value::from(done.len());
+        let index = || ("content_index", Field::Number(done.len()));
+        let (place, text) = (*place, Field::Text(&part.text));
         let value = part.value();
-        done.push(value.clone());
-        let (id, place) = (id.clone(), *place);
-        let text = Value::from(part.text);
-        if part.refusal {
-            let more = [("content_index", index.clone()), ("refusal", text)];
-            self.of_item("response.refusal.done", (&id, place), &more, out);
+        let logprobs = part.logprobs();
+        let (name, first) = if part.refusal {
+            let more = vec![index(), ("refusal", text)];
+            ("response.refusal.done", more)
         } else {
-            let logprobs = part.logprobs.into();
-            let more = [
-                ("content_index", index.clone()),
-                ("text", text),
-                ("logprobs", logprobs),
-            ];
-            self.of_item("response.output_text.done", (&id, place), &more, out);
+            let logprobs = Field::Raw(&logprobs);
+            let more = vec![index(), ("text", text), ("logprobs", logprobs)];
+            ("response.output_text.done", more)
+        };
+        let second = [index(), ("part", Field::Raw(&value))];
+        let id = id.clone();
+        self.of_item(name, (&id, place), &first, out);
+        self.of_item("response.content_part.done", (&id, place), &second, out);
+        if let Kind::Message { done, .. } = &mut self.open[number].kind {
+            done.push(value);
         }
-        let more = [("content_index", index), ("part", value)];
-        self.of_item("response.content_part.done", (&id, place), &more, out);
     }
 
     fn reasoning(&mut self, text: &str, out: &mut Vec<u8>) {
@@ -283,10 +314,14 @@ impl Writer {
         };
         let first = all.is_empty();
         all.push_str(text);
+        self.kept += text.len();
         if first {
             let (id, output) = (id.clone(), *output);
-            let part = json!({"type": "summary_text", "text": ""});
-            let more = [("summary_index", 0.into()), ("part", part)];
+            let part = raw(&summary(""));
+            let more = [
+                ("summary_index", Field::Number(0)),
+                ("part", Field::Raw(&part)),
+            ];
             let name = "response.reasoning_summary_part.added";
             self.of_item(name, (&id, output), &more, out);
         }
@@ -315,6 +350,7 @@ impl Writer {
         let place = self.reasoning_item(out);
         if let Kind::Reasoning { encrypted, .. } = &mut self.open[place].kind {
             *encrypted = Some(data.to_owned());
+            self.kept += data.len();
         }
         self.close(|kind| matches!(kind, Kind::Reasoning { .. }), out);
     }
@@ -327,6 +363,7 @@ impl Writer {
             name: name.to_owned(),
             arguments: String::new(),
         };
+        self.kept += id.len() + name.len();
         self.add("fc", kind, out);
     }
 
@@ -337,6 +374,7 @@ impl Writer {
         };
         if let Kind::Call { arguments, .. } = &mut self.open[place].kind {
             arguments.push_str(json);
+            self.kept += json.len();
         }
         let name = "response.function_call_arguments.delta";
         self.delta(name, place, None, json, out);
@@ -356,14 +394,11 @@ impl Writer {
             let at = (item.id.as_str(), item.place);
             match &mut item.kind {
                 Kind::Reasoning { text, .. } if !text.is_empty() => {
-                    let index = Value::from(0);
-                    let more = [
-                        ("summary_index", index.clone()),
-                        ("text", text.as_str().into()),
-                    ];
+                    let index = || ("summary_index", Field::Number(0));
+                    let more = [index(), ("text", Field::Text(text))];
                     self.of_item("response.reasoning_summary_text.done", at, &more, out);
-                    let part = json!({"type": "summary_text", "text": text});
-                    let more = [("summary_index", index), ("part", part)];
+                    let part = raw(&summary(text));
+                    let more = [index(), ("part", Field::Raw(&part))];
                     self.of_item("response.reasoning_summary_part.done", at, &more, out);
                 }
                 Kind::Call {
@@ -373,8 +408,8 @@ impl Writer {
                         arguments.push_str("{}");
                     }
                     let more = [
-                        ("name", name.as_str().into()),
-                        ("arguments", arguments.as_str().into()),
+                        ("name", Field::Text(name)),
+                        ("arguments", Field::Text(arguments)),
                     ];
                     self.of_item("response.function_call_arguments.done", at, &more, out);
                 }
