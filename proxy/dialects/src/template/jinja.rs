@@ -2,9 +2,10 @@
 //!
 //! Source: [writing a chat template](https://huggingface.co/docs/transformers/chat_templating_writing). Blocks are trimmed
 //! (`trim_blocks`, `lstrip_blocks`), Python's methods of strings, lists and maps are there, and so are `raise_exception`,
-//! `strftime_now`, `break` and `continue`. Each rendering may take a million steps; how
-//! much memory a step takes is not bounded, so a template's author is trusted not to double a text for ever.
+//! `strftime_now`, `break` and `continue`. Each rendering may take a million steps and write 64 MiB;
+//! how much memory the texts take that it keeps in variables is not bounded, so a template's author is trusted not to double one for ever.
 
+use std::io::{self, Write};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -20,6 +21,9 @@ use crate::form::{Field, Refused, Role};
 
 /// The steps that one rendering may take. A conversation of a thousand messages takes about a tenth.
 const FUEL: u64 = 1_000_000;
+
+/// The longest prompt, in bytes: a step may write a whole message, so that steps alone would bound nothing.
+const LONGEST: usize = 64 << 20;
 
 const NAME: &str = "template";
 
@@ -89,14 +93,34 @@ impl Jinja {
             strftime_now => Value::from_function(move |format: String| python::strftime(&format, now)),
         };
         let template = self.environment.get_template(NAME);
-        let mut prompt = template
-            .and_then(|template| template.render(context))
+        let mut prompt = Prompt::default();
+        template
+            .and_then(|template| template.render_captured_to(context, &mut prompt).map(drop))
             .map_err(|fault| refused(&fault))?;
+        let mut prompt = String::from_utf8(prompt.0).unwrap_or_default();
         // What the template closes the last message with would keep the model from going on, so it is cut off.
         if let Some((text, at)) = continued.and_then(|text| Some((text, prompt.rfind(text)?))) {
             prompt.truncate(at + text.len());
         }
         Ok(prompt)
+    }
+}
+
+/// What is written, up to [`LONGEST`].
+#[derive(Default)]
+struct Prompt(Vec<u8>);
+
+impl Write for Prompt {
+    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+        if self.0.len() + text.len() > LONGEST {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        self.0.extend_from_slice(text);
+        Ok(text.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
@@ -139,7 +163,7 @@ fn said(fault: &Error) -> String {
 
 fn refused(fault: &Error) -> Refused {
     let message = match fault.kind() {
-        ErrorKind::OutOfFuel => {
+        ErrorKind::OutOfFuel | ErrorKind::WriteFailure => {
             "The conversation is too long for the prompt template; shorten it.".to_owned()
         }
         _ => format!(

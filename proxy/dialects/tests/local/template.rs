@@ -145,6 +145,7 @@ fn a_template_cannot_run_for_ever_nor_write_without_end() {
     for source in [
         "{% for a in range(100000) %}{% for b in range(100000) %}{% endfor %}{% endfor %}",
         "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}",
+        "{% set text = 'x' * 1000000 %}{% for a in range(1000) %}{{ text }}{% endfor %}",
     ] {
         let fault = prompt(&custom(source), json!([{"role": "user", "content": "x"}])).unwrap_err();
         assert!(fault.ends_with('.'), "{fault}");
