@@ -45,6 +45,24 @@ fn a_stream_that_ends_early_is_not_complete() {
 }
 
 #[test]
+fn what_follows_the_end_of_an_answer_is_no_part_of_it() {
+    let events = data(&[
+        r#"{"type":"message_delta","delta":{"stop_reason":"end_turn"}}"#,
+        r#"{"type":"content_block_start","index":0,"content_block":{"type":"tool_use","id":"a","name":"f","input":{}}}"#,
+        r#"{"type":"content_block_delta","index":1,"delta":{"type":"text_delta","text":"Hel"}}"#,
+        r#"{"type":"message_stop"}"#,
+    ]);
+    assert_eq!(
+        events[1..],
+        [
+            "Finish { choice: 0, reason: Stop }",
+            "Done",
+            "complete: true"
+        ]
+    );
+}
+
+#[test]
 fn an_error_in_a_stream_ends_it_and_says_its_status() {
     let events = data(&[
         r#"{"type":"message_start","message":{"id":"m"}}"#,

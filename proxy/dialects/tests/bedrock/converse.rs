@@ -83,6 +83,20 @@ fn a_stream_that_failed_ends_with_an_exception() {
 }
 
 #[test]
+fn what_follows_the_end_of_an_answer_is_no_part_of_it() {
+    let stream = bytes(
+        "messageStop\n{\"stopReason\":\"end_turn\"}\n\ncontentBlockStart\n{\"start\":{\"toolUse\":{\"toolUseId\":\"a\",\"name\":\"f\"}}}\n\ncontentBlockDelta\n{\"delta\":{\"text\":\"Hel\"}}\n\n",
+    );
+    let events = events(&Converse, &stream);
+    let end = "Finish { choice: 0, reason: Stop }\nDone\ncomplete: true\n";
+    assert!(events.ends_with(end), "{events}");
+    assert!(
+        !events.contains("Tool") && !events.contains("Hel"),
+        "{events}"
+    );
+}
+
+#[test]
 fn a_stream_that_ends_early_is_not_complete() {
     let stream = bytes(
         "messageStart\n{\"role\":\"assistant\"}\n\ncontentBlockDelta\n{\"contentBlockIndex\":0,\"delta\":{\"text\":\"Hel\"}}\n\n",

@@ -110,6 +110,19 @@ fn a_reply_loses_the_space_that_it_begins_with_and_its_plain_end() {
 }
 
 #[test]
+fn what_follows_the_end_of_an_answer_is_no_part_of_it() {
+    let chunks: String = [
+        r#"{"type":"completion","completion":" Hel","stop_reason":"max_tokens","stop":null}"#,
+        r#"{"type":"completion","completion":" late","stop_reason":null,"stop":null}"#,
+    ]
+    .iter()
+    .map(|chunk| format!("chunk\n{{\"bytes\":\"{}\"}}\n\n", STANDARD.encode(chunk)))
+    .collect();
+    let said = events(&Text, &bytes(&chunks));
+    assert!(said.contains("Hel") && !said.contains("late"), "{said}");
+}
+
+#[test]
 fn a_stream_is_read_and_written_again() {
     let chunks: String = [
         r#"{"type":"completion","completion":" ","stop_reason":null,"stop":null}"#,

@@ -279,6 +279,18 @@ fn an_image_has_the_media_type_of_its_bytes() {
 }
 
 #[test]
+fn what_follows_the_end_of_an_answer_is_no_part_of_it() {
+    let end = r#"{"model":"m","message":{"content":"Hi"},"done_reason":"stop","done":false}"#;
+    let late = r#"{"model":"m","message":{"content":"late"},"done":true,"done_reason":"stop"}"#;
+    let read = events(&Chat, &format!("{end}\n{late}\n"));
+    assert!(read.contains("Hi") && !read.contains("late"), "{read}");
+    assert!(
+        read.ends_with("Finish { choice: 0, reason: Stop }\nDone\ncomplete: true\n"),
+        "{read}"
+    );
+}
+
+#[test]
 fn an_error_within_a_stream_is_a_failure_and_a_cut_is_no_end() {
     let line = r#"{"model":"m","created_at":"x","message":{"content":"a"},"done":false}"#;
     let failed = format!("{line}\n{{\"error\":\"an error was encountered\"}}\n");

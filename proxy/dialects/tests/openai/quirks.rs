@@ -2,7 +2,7 @@
 
 use dragoman_dialects::Codec;
 use dragoman_dialects::form::{Finish, Part};
-use dragoman_dialects::openai::Chat;
+use dragoman_dialects::openai::{Chat, Responses};
 
 use super::golden::events;
 
@@ -99,6 +99,48 @@ fn llama_cpp_repeats_ids_and_lm_studio_sends_whole_calls_without_indices() {
             r#"ToolArguments { choice: 0, call: 1, json: "{\"x\":2}" }"#,
             r#"ToolStart { choice: 0, call: 2, id: "call_l1_2", name: "rest", signature: None }"#,
             "Finish { choice: 0, reason: ToolCalls }",
+            "Done",
+            "complete: true",
+        ]
+    );
+}
+
+#[test]
+fn a_call_without_a_name_is_none_and_does_not_count() {
+    let is = lines(&[
+        r#"{"id":"a","choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"x","type":"function","function":{"arguments":"{}"}}]}}]}"#,
+        r#"{"id":"a","choices":[{"index":0,"delta":{"tool_calls":[{"index":1,"id":"y","type":"function","function":{"name":"f","arguments":"{}"}}]}}]}"#,
+        r#"{"id":"a","choices":[{"index":1,"delta":{"tool_calls":[{"index":0,"id":"z","type":"function","function":{"arguments":"{}"}}]}}]}"#,
+        "[DONE]",
+    ]);
+    assert_eq!(
+        is[1..],
+        [
+            r#"ToolStart { choice: 0, call: 0, id: "y", name: "f", signature: None }"#,
+            r#"ToolArguments { choice: 0, call: 0, json: "{}" }"#,
+            "Finish { choice: 0, reason: ToolCalls }",
+            "Finish { choice: 1, reason: Stop }",
+            "Done",
+            "complete: true",
+        ]
+    );
+}
+
+#[test]
+fn the_end_of_no_answer_is_not_the_end_of_one() {
+    assert_eq!(lines(&["[DONE]"]), ["complete: false"]);
+}
+
+#[test]
+fn a_response_that_nothing_announces_starts_with_its_first_piece() {
+    let piece = r#"data: {"type":"response.output_text.delta","output_index":0,"delta":"Hi"}"#;
+    let end = r#"data: {"type":"response.completed","response":{"id":"r"}}"#;
+    assert_eq!(
+        events(&Responses, &format!("{piece}\n\n{end}\n\n")),
+        [
+            "Start { id: None, model: None, created: None, usage: None }",
+            r#"Text { choice: 0, text: "Hi", logprobs: None }"#,
+            "Finish { choice: 0, reason: Stop }",
             "Done",
             "complete: true",
         ]

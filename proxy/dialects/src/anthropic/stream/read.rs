@@ -143,6 +143,8 @@ impl StreamReader for Reader {
             .map(|kind| kind.0.as_ref())
             .or(frame.name)
         {
+            // What follows the end of the answer is no part of it.
+            Some("content_block_delta" | "content_block_start") if self.finished => {}
             Some("content_block_delta") => self.grow(said.index, said.delta, emit),
             Some("content_block_start") => self.open(said.index, said.content_block, emit),
             Some("content_block_stop") => self.close(said.index.unwrap_or_default(), emit),

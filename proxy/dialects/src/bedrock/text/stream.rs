@@ -71,7 +71,8 @@ impl StreamReader for Reader {
         }
         let text = said.completion.map(|text| text.0);
         let text = if self.spoke { text } else { text.map(trimmed) };
-        if let Some(text) = text.filter(|text| !text.is_empty()) {
+        // What follows the end of the answer is no part of it.
+        if let Some(text) = text.filter(|text| !self.finished && !text.is_empty()) {
             self.spoke = true;
             emit(Event::Text {
                 choice: 0,

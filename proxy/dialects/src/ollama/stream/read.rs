@@ -31,11 +31,35 @@ impl Reader {
         }
     }
 
+    /// What a line says of the answer.
+    fn piece(&mut self, line: &mut Line<'_>, emit: &mut dyn FnMut(Event<'_>)) {
+        let said = line.said(self.shape);
+        if let Some(text) = said.thinking.and_then(Text::filled) {
+            emit(Event::Reasoning { choice: 0, text });
+        }
+        let text = said.content.unwrap_or_default().0;
+        let logprobs = line.logprobs();
+        if !text.is_empty() || logprobs.is_some() {
+            emit(Event::Text {
+                choice: 0,
+                text,
+                logprobs,
+            });
+        }
+        for call in said.tool_calls.into_iter().flatten() {
+            self.call(call, line.created(), emit);
+        }
+        if let Some(reason) = line.finish(self.calls > 0) {
+            self.finished = true;
+            emit(Event::Finish { choice: 0, reason });
+        }
+    }
+
     fn call<'a>(
         &mut self,
         mut call: Call<'a>,
         at: Option<Timestamp>,
-        emit: &mut dyn FnMut(Event<'a>),
+        emit: &mut dyn FnMut(Event<'_>),
     ) {
         let number = self.calls;
         self.calls += 1;
@@ -81,25 +105,9 @@ impl StreamReader for Reader {
                 usage: None,
             });
         }
-        let said = line.said(self.shape);
-        if let Some(text) = said.thinking.and_then(Text::filled) {
-            emit(Event::Reasoning { choice: 0, text });
-        }
-        let text = said.content.unwrap_or_default().0;
-        let logprobs = line.logprobs();
-        if !text.is_empty() || logprobs.is_some() {
-            emit(Event::Text {
-                choice: 0,
-                text,
-                logprobs,
-            });
-        }
-        for call in said.tool_calls.into_iter().flatten() {
-            self.call(call, line.created(), emit);
-        }
-        if let Some(reason) = line.finish(self.calls > 0).filter(|_| !self.finished) {
-            self.finished = true;
-            emit(Event::Finish { choice: 0, reason });
+        // What follows the end of the answer is no part of it.
+        if !self.finished {
+            self.piece(&mut line, emit);
         }
         if line.done == Some(true) {
             self.done = true;

@@ -118,6 +118,8 @@ impl StreamReader for Reader {
         }
         let index = said.content_block_index.unwrap_or_default();
         match frame.name {
+            // What follows the end of the answer is no part of it.
+            Some("contentBlockDelta" | "contentBlockStart") if self.finished => {}
             Some("contentBlockDelta") => self.grow(index, said.delta, emit),
             Some("contentBlockStart") => self.start(index, said.start, emit),
             Some("contentBlockStop") => self.stop(index, emit),

@@ -38,7 +38,10 @@ impl StreamReader for Reader {
             return Ok(());
         }
         if data == b"[DONE]" {
-            self.finish(emit);
+            // The end of no answer is not the end of one.
+            if self.started {
+                self.finish(emit);
+            }
             return Ok(());
         }
         let chunk = serde_json::from_slice(data);

@@ -89,6 +89,17 @@ impl StreamReader for Reader {
     }
 }
 
+/// Whether an event is a piece of the answer.
+fn says(kind: &str) -> bool {
+    let kinds = [
+        "response.output_",
+        "response.refusal.",
+        "response.reasoning_",
+        "response.function_call_arguments.",
+    ];
+    kinds.iter().any(|start| kind.starts_with(start))
+}
+
 fn value(data: &[u8]) -> Value {
     serde_json::from_slice(data)
         .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(data).into_owned()))
@@ -97,6 +108,10 @@ fn value(data: &[u8]) -> Value {
 impl Reader {
     fn line(&mut self, line: Line<'_>, data: &[u8], emit: &mut dyn FnMut(Event<'_>)) {
         let choice = 0;
+        if says(&line.kind.0) {
+            // Whatever announces the response may be missing.
+            self.start(None, emit);
+        }
         match line.kind.0.as_ref() {
             "response.output_text.delta" => {
                 let logprobs = line.logprobs.and_then(logprobs);
