@@ -2,7 +2,7 @@
 //!
 //! - [`listen`], [`connection`], [`exchanges`], [`wire`], [`worker`]: a thread per core, each with its own listener and connections
 //! - [`dispatch`]: host and path → route → who answers
-//! - [`path`]: what a path asks for, in one spelling
+//! - [`path`], [`spelling`]: what a path asks for, in one spelling
 //! - [`call`], [`content`]: calls that name a model, and bodies that do
 //! - [`embeddings`]: calls for vectors, between dialects
 //! - [`models`], [`upstream_list`]: which models there are
@@ -40,6 +40,7 @@ mod relay;
 mod reply;
 mod reply_model;
 pub mod request_id;
+pub mod spelling;
 mod stream;
 mod tags;
 mod tracked;
