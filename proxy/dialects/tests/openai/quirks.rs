@@ -129,6 +129,8 @@ fn a_call_without_a_name_is_none_and_does_not_count() {
 #[test]
 fn the_end_of_no_answer_is_not_the_end_of_one() {
     assert_eq!(lines(&["[DONE]"]), ["complete: false"]);
+    let is = lines(&[r#"{"id":"a","choices":[]}"#, "[DONE]"]);
+    assert_eq!(is.last().unwrap(), "complete: false");
 }
 
 #[test]

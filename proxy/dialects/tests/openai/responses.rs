@@ -291,3 +291,18 @@ fn a_request_of_anthropics_comes_as_items() {
     let written = Responses.write_request(&form.unwrap(), TARGET).unwrap();
     case.assert("written.json", &pretty(&written));
 }
+
+#[test]
+fn a_function_of_anthropics_with_members_of_its_own_is_no_tool_of_free_text() {
+    let tool = |kind: Value| {
+        json!({
+            "model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "Hi"}],
+            "tools": [{"type": kind, "name": "look", "input_schema": {"type": "object"}, "defer_loading": true}],
+        })
+    };
+    for kind in [json!("custom"), json!(null)] {
+        let form = Messages.read_request(tool(kind).to_string().as_bytes(), Path::default());
+        let refused = Responses.write_request(&form.unwrap(), TARGET).unwrap_err();
+        assert_eq!(refused.field, Field::Tools(Some(0)));
+    }
+}

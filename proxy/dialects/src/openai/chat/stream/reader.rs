@@ -39,7 +39,7 @@ impl StreamReader for Reader {
         }
         if data == b"[DONE]" {
             // The end of no answer is not the end of one.
-            if self.started {
+            if !self.choices.is_empty() {
                 self.finish(emit);
             }
             return Ok(());

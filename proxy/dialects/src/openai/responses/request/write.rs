@@ -195,10 +195,7 @@ fn tool((number, tool): (usize, &Tool)) -> Result<Value, Refused> {
             // Here, unlike in chat completions, true is the default.
             "strict": strict.unwrap_or(false),
         })),
-        Tool::Other { kind, value }
-            if OWN.contains(&kind.as_str())
-                || (kind == "custom" && value.get("name").is_some()) =>
-        {
+        Tool::Other { kind, value } if OWN.contains(&kind.as_str()) || is_custom(kind, value) => {
             Ok(value.clone())
         }
         Tool::Other { kind, .. } => {
@@ -208,6 +205,12 @@ fn tool((number, tool): (usize, &Tool)) -> Result<Value, Refused> {
             Err(Refused::new(Field::Tools(Some(number)), text, PAGE))
         }
     }
+}
+
+/// Whether it is OpenAI's tool of free text. Anthropic's functions are of type `custom` too, and have a schema.
+fn is_custom(kind: &str, value: &Value) -> bool {
+    let has = |name: &str| value.get(name).is_some();
+    kind == "custom" && has("type") && has("name") && !has("input_schema")
 }
 
 /// A wish without an amount is left to the model's default.
