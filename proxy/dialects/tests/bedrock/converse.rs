@@ -341,3 +341,19 @@ fn anthropics_request_reaches_converse() {
         })
     );
 }
+
+#[test]
+fn a_part_of_converses_is_no_field_of_openais_message() {
+    for name in ["video", "role", "prefix"] {
+        let body = json!({"messages": [{"role": "user", "content": [{name: {"format": "mp4"}}]}]});
+        let form = Converse
+            .read_request(body.to_string().as_bytes(), path())
+            .unwrap();
+        let target = Target {
+            model: "m",
+            stream: false,
+        };
+        let refused = Chat.write_request(&form, target).unwrap_err();
+        assert!(refused.message.contains(name), "{}", refused.message);
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::collections::{HashSet, VecDeque};
 
-use serde_json::{Map, Value};
+use serde_json::{Map, json};
 
 use super::content::{content, reasoning};
 use super::tools::{call, tool_calls};
@@ -172,6 +172,9 @@ fn result(
     })
 }
 
+/// Marks a field of a message of this dialect's: Converse names its parts by their only member too.
+pub(super) const WITHIN: &str = "chat.completions message";
+
 /// Keeps each field that is left as a part of its own, which only this dialect writes back: `prefix`, `audio`.
 fn keep_rest(fields: Fields, parts: &mut Vec<Part>) {
     for (kind, value) in fields.rest() {
@@ -179,7 +182,8 @@ fn keep_rest(fields: Fields, parts: &mut Vec<Part>) {
         if empty || ECHOED.contains(&kind.as_str()) {
             continue;
         }
-        let value = Value::Object(Map::from_iter([(kind.clone(), value)]));
+        let field = Map::from_iter([(kind.clone(), value)]);
+        let value = json!({ WITHIN: field });
         parts.push(Part::Other { kind, value });
     }
 }

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use serde_json::{Map, Value};
 
 use super::FunctionOut;
+use super::messages::WITHIN;
 use super::out::{CallOut, Content, FileOut, ImageUrl, InputAudio, MessageOut, PartOut, Url};
 use crate::form::{Field, Message, Part, Refused, Role, Source};
 use crate::json::DataUrl;
@@ -51,7 +52,7 @@ pub(super) fn message<'a>(
                     arguments: call.arguments.as_text(),
                 },
             }),
-            Part::Other { kind, value } => match belongs(kind, value) {
+            Part::Other { value, .. } => match belongs(value) {
                 Some(Place::Parts) => parts.push(PartOut::Other(value)),
                 Some(Place::Calls) => written.tool_calls.push(CallOut::Other(value)),
                 Some(Place::Message(map)) => written.rest.extend(map.clone()),
@@ -84,7 +85,7 @@ fn results<'a>(message: &'a Message, out: &mut Vec<MessageOut<'a>>) -> Result<()
         let mut parts = Vec::with_capacity(result.parts.len());
         for part in &result.parts {
             match part {
-                Part::Other { kind, value } => match belongs(kind, value) {
+                Part::Other { value, .. } => match belongs(value) {
                     Some(Place::Parts) => parts.push(PartOut::Other(value)),
                     Some(Place::Message(map)) => rest.extend(map.clone()),
                     _ => return Err(foreign(message, part)),
@@ -144,8 +145,8 @@ enum Place<'a> {
     Message(&'a Map<String, Value>),
 }
 
-/// Parts say their type, custom calls hold an object of that name, and fields of the message are the only member of their object.
-fn belongs<'a>(kind: &str, value: &'a Value) -> Option<Place<'a>> {
+/// Parts say their type, custom calls hold an object of that name, and fields of the message are marked as such.
+fn belongs(value: &Value) -> Option<Place<'_>> {
     let object = value.as_object()?;
     match object.get("type").and_then(Value::as_str) {
         Some("custom") if object.contains_key("custom") => Some(Place::Calls),
@@ -153,7 +154,7 @@ fn belongs<'a>(kind: &str, value: &'a Value) -> Option<Place<'a>> {
             Some(Place::Parts)
         }
         Some(_) => None,
-        None => (object.len() == 1 && object.contains_key(kind)).then_some(Place::Message(object)),
+        None => object.get(WITHIN)?.as_object().map(Place::Message),
     }
 }
 
