@@ -2,13 +2,16 @@
 SHELL := /bin/bash -euo pipefail
 .DEFAULT_GOAL := help
 .PHONY: help run test check fmt lint unit generate docs bench build images cluster cluster-down \
-        test-standalone test-cluster sdk
+        test-standalone test-cluster sdk fuzz soak
 
 CARGO_TEST = cargo test --quiet
 # PROFILE=dev builds quicker and runs slower.
 PROFILE ?= release
 PROGRAMS = target/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 IMAGES = target/images
+# How long each fuzz target runs, and which; all if none is named.
+FUZZ_SECONDS ?= 60
+FUZZ_TARGETS ?=
 CLUSTER ?= dragoman
 
 help: ## Lists what there is.
@@ -54,6 +57,12 @@ images: build ## Image archives of the programs, in target/images, without a con
 	@for program in proxy operator simulator; do \
 	  tests/cluster/image -o $(IMAGES)/dragoman-$$program.tar dragoman-$$program:0.1.0 $(PROGRAMS)/dragoman-$$program; \
 	done
+
+fuzz: ## Feeds every parser what strangers might send, on stable Rust: FUZZ_SECONDS=60 each, FUZZ_TARGETS="streams think" alone.
+	proxy/fuzz/run $(FUZZ_SECONDS) $(FUZZ_TARGETS)
+
+soak: ## What takes long and finds more by it: every fuzz target for ten minutes.
+	proxy/fuzz/run 600
 
 bench: ## Measures the proxy beside nginx; figures as in docs/performance.md.
 	cargo build --quiet --release --package dragoman-proxy --bin dragoman-proxy

@@ -1,0 +1,29 @@
+//! What the fuzz targets share.
+//!
+//! - [`wires`]: every wire format, and how its requests, replies and streams are read and written here.
+//! - [`order`]: what the documentation of events promises of their order.
+//! - [`requests`]: what holds for every request.
+//! - [`splits`]: an input's first bytes as choices, and the rest cut into chunks.
+//! - [`mutation`]: a request with some of its values replaced by any other.
+
+//!
+//! The proxy's own parsers are compiled here once more, by their files: they need nothing else of the proxy, whose build with
+//! everything that coverage takes would be many minutes.
+
+#[path = "../../src/json/mod.rs"]
+pub mod json;
+pub mod mutation;
+#[path = "../../src/ndjson.rs"]
+pub mod ndjson;
+pub mod order;
+pub mod requests;
+#[path = "../../src/serve/spelling.rs"]
+pub mod spelling;
+pub mod splits;
+#[path = "../../src/sse/mod.rs"]
+pub mod sse;
+#[path = "../../src/think/mod.rs"]
+pub mod think;
+#[path = "../../src/translate/mod.rs"]
+pub mod translate;
+pub mod wires;
