@@ -40,6 +40,8 @@ pub mod reason {
     pub const REF_INVALID: &str = "RefInvalid";
     /// Something that is referred to does not admit this.
     pub const NOT_PERMITTED: &str = "RefNotPermitted";
+    /// A credential belongs to another namespace, and may not leave it.
+    pub const CREDENTIAL_NOT_SHAREABLE: &str = "CredentialNotShareable";
     /// A Secret does not exist.
     pub const SECRET_NOT_FOUND: &str = "SecretNotFound";
     /// A Secret exists without the key that is referred to.

@@ -123,6 +123,12 @@ pub struct BackendItem {
     pub tls: TlsItem,
     /// Most requests in flight.
     pub max_concurrency: Option<u32>,
+    /// The version of Azure's API that is called.
+    #[serde(default)]
+    pub azure_api_version: Option<String>,
+    /// The built-in template of prompts; absent: `plain`.
+    #[serde(default)]
+    pub prompt_template: Option<String>,
 }
 
 /// A header that every request to an upstream carries.
@@ -207,6 +213,28 @@ pub enum CredentialItem {
     Key(Secret),
     /// With the client's own.
     Passthrough,
+    /// With a signature of AWS's.
+    Aws(AwsItem),
+}
+
+/// How requests are signed for AWS.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct AwsItem {
+    /// The region that they are signed for.
+    pub region: String,
+    /// The keys; absent: the proxy's own identity.
+    pub keys: Option<AwsKeysItem>,
+}
+
+/// Keys of AWS.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct AwsKeysItem {
+    /// The id, which is no secret but is told to nobody.
+    pub id: Secret,
+    /// The key itself.
+    pub secret: Secret,
+    /// What temporary keys come with.
+    pub session_token: Option<Secret>,
 }
 
 /// A model of an upstream.

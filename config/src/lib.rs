@@ -19,9 +19,9 @@ mod world;
 pub use compile::Outcome;
 pub use condition::{Verdict, reason};
 pub use item::{
-    BackendItem, Catalogued, CredentialItem, HeaderItem, HealthItem, Item, ListItem, MapItem,
-    MapRuleItem, ProxyItem, RelayItem, RetryItem, RouteBackendItem, RouteItem, Secret, Target,
-    TimeoutsItem, TlsItem, UpstreamUrl,
+    AwsItem, AwsKeysItem, BackendItem, Catalogued, CredentialItem, HeaderItem, HealthItem, Item,
+    ListItem, MapItem, MapRuleItem, ProxyItem, RelayItem, RetryItem, RouteBackendItem, RouteItem,
+    Secret, Target, TimeoutsItem, TlsItem, UpstreamUrl,
 };
 pub use key::{Key, Kind, ObjectKey};
 pub use pattern::{BadPattern, NamePattern};

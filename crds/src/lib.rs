@@ -26,11 +26,11 @@ mod thinking;
 
 pub use allowed_routes::{AllowedRoutes, RouteNamespaces, RoutesFrom};
 pub use byte_size::{BadByteSize, ByteSize};
-pub use credential::{Credential, Passthrough};
+pub use credential::{Aws, Credential, Passthrough};
 pub use duration::{BadDuration, Duration};
 pub use llmbackend::{
-    BackendTls, CatalogEntry, Dialect, Health, LLMBackend, LLMBackendSpec, LLMBackendStatus, Relay,
-    Retries, RetryOn, Timeouts, UpstreamHeader, ValueFrom,
+    Azure, BackendTls, CatalogEntry, Dialect, Health, LLMBackend, LLMBackendSpec, LLMBackendStatus,
+    PromptTemplate, Relay, Retries, RetryOn, Timeouts, UpstreamHeader, ValueFrom,
 };
 pub use llmproxy::{
     BackendPolicy, Deployment, InlineBackends, LLMProxy, LLMProxySpec, LLMProxyStatus, Limits,

@@ -53,6 +53,15 @@ use crate::{AllowedRoutes, Condition, Credential, Duration, SecretKeyReference};
 #[schemars(extend("x-kubernetes-validations" = [{
     "rule": "!has(self.tls) || self.url.startsWith('https://')",
     "message": "tls needs a url that begins with https://"
+}, {
+    "rule": "has(self.azure) == (self.dialect == 'AzureOpenAI')",
+    "message": "set azure, with its apiVersion, with dialect AzureOpenAI, and with no other"
+}, {
+    "rule": "!has(self.credential) || !has(self.credential.aws) || self.dialect == 'Bedrock'",
+    "message": "credential.aws signs requests to Bedrock; set dialect: Bedrock, or another credential"
+}, {
+    "rule": "!has(self.promptTemplate) || self.dialect == 'TGI'",
+    "message": "promptTemplate is for servers that take plain prompts; set dialect: TGI, or leave it out"
 }]))]
 pub struct LLMBackendSpec {
     /// The upstream's base URL, as the vendor's own SDK takes it: `http://vllm.models.svc:8000/v1`. All addresses of its name are
@@ -65,6 +74,12 @@ pub struct LLMBackendSpec {
     /// The dialect that the upstream speaks.
     #[serde(default)]
     pub dialect: Dialect,
+    /// What an Azure OpenAI resource needs besides its URL.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub azure: Option<Azure>,
+    /// How a conversation becomes the one prompt that TGI takes. Absent: `name: plain`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompt_template: Option<PromptTemplate>,
     /// How requests authenticate. Absent: not at all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credential: Option<Credential>,
@@ -112,11 +127,49 @@ pub enum Dialect {
     /// [OpenAI's API](https://platform.openai.com/docs/api-reference), as vLLM, llama.cpp and many others serve it too.
     #[default]
     OpenAI,
+    /// [Azure OpenAI](https://learn.microsoft.com/en-us/azure/ai-foundry/openai/reference): OpenAI's bodies, at a path that names the
+    /// deployment, which is the model's upstream name. Its `url` is the resource's endpoint: `https://team-a.openai.azure.com`; a key travels
+    /// as `api-key`.
+    AzureOpenAI,
     /// [Anthropic's messages](https://docs.claude.com/en/api/messages). Its `url` ends before `/v1`: `https://api.anthropic.com`; a key travels
     /// as `x-api-key`.
     Anthropic,
     /// [Ollama's own API](https://github.com/ollama/ollama/blob/main/docs/api.md). Its `url` ends before `/api`: `http://ollama.models.svc:11434`.
     Ollama,
+    /// [Text Generation Inference's own API](https://huggingface.github.io/text-generation-inference/), which takes one prompt: see
+    /// `promptTemplate`. Its `url` ends before `/generate`: `http://tgi.models.svc:8080`. (TGI speaks OpenAI's chat too, with its model's own
+    /// template: `dialect: OpenAI` and a `url` that ends in `/v1`.)
+    TGI,
+    /// [Amazon Bedrock's runtime](https://docs.aws.amazon.com/bedrock/latest/APIReference/API_Operations_Amazon_Bedrock_Runtime.html): `converse` for
+    /// clients of other dialects. Its `url` is the region's endpoint: `https://bedrock-runtime.us-east-1.amazonaws.com`; a key from `secretRef`
+    /// is a Bedrock API key, and `aws` signs.
+    Bedrock,
+    /// [Gemini's API](https://ai.google.dev/api/generate-content). Its `url` ends before the version:
+    /// `https://generativelanguage.googleapis.com`; a key travels as `x-goog-api-key`, never in the URL.
+    Gemini,
+}
+
+/// What an Azure OpenAI resource needs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Azure {
+    /// The [version of the API](https://learn.microsoft.com/en-us/azure/ai-foundry/openai/api-version-lifecycle), such as `2024-10-21`; it
+    /// replaces the one that an Azure client asks for.
+    #[schemars(length(max = 64), extend("x-kubernetes-validations" = form(
+        "^[0-9A-Za-z.-]+$",
+        "write a version of Azure's API, such as 2024-10-21",
+    )))]
+    pub api_version: String,
+}
+
+/// How a conversation becomes one prompt.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PromptTemplate {
+    /// A built-in template: `plain`, `llama-2`, `llama-3`, `chatml`, `mistral` or `falcon`. The texts at which a reply ends by it are stops of
+    /// every request, and are trimmed from the reply.
+    #[schemars(extend("enum" = ["plain", "llama-2", "llama-3", "chatml", "mistral", "falcon"]))]
+    pub name: String,
 }
 
 /// One model of an upstream.

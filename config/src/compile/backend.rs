@@ -2,14 +2,14 @@
 
 use std::time::Duration as Std;
 
-use dragoman_crds::{Duration, LLMBackend, LLMBackendSpec, RetryOn, SecretKeyReference};
+use dragoman_crds::{Aws, Duration, LLMBackend, LLMBackendSpec, RetryOn, SecretKeyReference};
 
 use super::map::LARGEST_FREE_FORM;
 use super::{Findings, Outcome, url};
 use crate::world::{KeyLookup, Lookup};
 use crate::{
-    BackendItem, Catalogued, CredentialItem, HeaderItem, HealthItem, Item, RelayItem, RetryItem,
-    Secret, TimeoutsItem, TlsItem, reason,
+    AwsItem, AwsKeysItem, BackendItem, Catalogued, CredentialItem, HeaderItem, HealthItem, Item,
+    RelayItem, RetryItem, Secret, TimeoutsItem, TlsItem, reason,
 };
 
 /// The longest wait that a manifest may ask for.
@@ -99,7 +99,21 @@ pub(super) fn spec(
         max_concurrency: spec
             .max_concurrency
             .and_then(|most| u32::try_from(most).ok()),
+        azure_api_version: spec.azure.as_ref().map(|azure| azure.api_version.clone()),
+        prompt_template: spec
+            .prompt_template
+            .as_ref()
+            .map(|template| template.name.clone()),
     })
+}
+
+/// Whether requests to a backend are signed with the identity of the proxy itself, which is lent to no other namespace.
+pub(crate) fn lends_identity(spec: &LLMBackendSpec) -> bool {
+    let aws = spec
+        .credential
+        .as_ref()
+        .and_then(|credential| credential.aws.as_ref());
+    aws.is_some_and(|aws| aws.secret_ref.is_none())
 }
 
 fn unsigned(value: Option<i32>, default: u32) -> u32 {
@@ -166,31 +180,69 @@ impl Compiling<'_, '_> {
     fn credential(&mut self, spec: &LLMBackendSpec) -> Option<CredentialItem> {
         match &spec.credential {
             None => Some(CredentialItem::None),
-            Some(credential) => match (&credential.secret_ref, &credential.passthrough) {
-                (Some(_), Some(_)) => {
-                    self.invalid("credential", "set at most one of secretRef and passthrough");
+            Some(credential) => match (
+                &credential.secret_ref,
+                &credential.passthrough,
+                &credential.aws,
+            ) {
+                (Some(reference), None, None) => {
+                    let key = self.key("credential.secretRef", reference)?;
+                    Some(CredentialItem::Key(key))
+                }
+                (None, Some(_), None) => Some(CredentialItem::Passthrough),
+                (None, None, Some(aws)) => self.aws(aws).map(CredentialItem::Aws),
+                (None, None, None) => Some(CredentialItem::None),
+                _ => {
+                    let rule = "set at most one of secretRef, passthrough and aws";
+                    self.invalid("credential", rule);
                     None
                 }
-                (Some(reference), None) => {
-                    let key = self.secret("credential.secretRef", reference)?;
-                    if key.is_empty() {
-                        self.unresolved("credential.secretRef", reference, "is empty");
-                        return None;
-                    }
-                    if !key.bytes().all(|byte| byte.is_ascii_graphic()) {
-                        self.unresolved(
-                            "credential.secretRef",
-                            reference,
-                            "holds more than visible ASCII characters, which no header can carry",
-                        );
-                        return None;
-                    }
-                    Some(CredentialItem::Key(Secret::new(key)))
-                }
-                (None, Some(_)) => Some(CredentialItem::Passthrough),
-                (None, None) => Some(CredentialItem::None),
             },
         }
+    }
+
+    /// A key that can stand in a header.
+    fn key(&mut self, field: &str, reference: &SecretKeyReference) -> Option<Secret> {
+        let key = self.secret(field, reference)?;
+        if key.is_empty() {
+            self.unresolved(field, reference, "is empty");
+            return None;
+        }
+        if !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+            let fault = "holds more than visible ASCII characters, which no header can carry";
+            self.unresolved(field, reference, fault);
+            return None;
+        }
+        Some(Secret::new(key))
+    }
+
+    fn aws(&mut self, aws: &Aws) -> Option<AwsItem> {
+        let region = aws.region.clone();
+        let Some(secret) = &aws.secret_ref else {
+            return Some(AwsItem { region, keys: None });
+        };
+        let field = "credential.aws.secretRef";
+        let of = |key: &str| SecretKeyReference {
+            name: secret.name.clone(),
+            key: key.into(),
+        };
+        // Both are looked at, so that both are told.
+        let id = self.key(field, &of("AWS_ACCESS_KEY_ID"));
+        let key = self.key(field, &of("AWS_SECRET_ACCESS_KEY"));
+        let token = of("AWS_SESSION_TOKEN");
+        let session_token = match self.world.secret(self.namespace, &token) {
+            KeyLookup::Found(_) => Some(self.key(field, &token)?),
+            _ => None,
+        };
+        let keys = AwsKeysItem {
+            id: id?,
+            secret: key?,
+            session_token,
+        };
+        Some(AwsItem {
+            region,
+            keys: Some(keys),
+        })
     }
 
     fn headers(&mut self, spec: &LLMBackendSpec) -> Vec<HeaderItem> {

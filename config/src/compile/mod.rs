@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use dragoman_crds::condition;
 
-pub(crate) use backend::backend;
+pub(crate) use backend::{backend, lends_identity};
 pub(crate) use grant::{admits, resolve};
 pub(crate) use held::{admitted, malformed};
 pub(crate) use hostnames::claims;

@@ -1,6 +1,6 @@
 //! LLMRoute → item.
 
-use dragoman_crds::{InlineBackends, LLMProxy, LLMRoute, Reference, RouteBackend};
+use dragoman_crds::{InlineBackends, LLMBackendSpec, LLMProxy, LLMRoute, Reference, RouteBackend};
 
 use super::grant::{admits, permits, resolve};
 use super::held::hold;
@@ -29,7 +29,14 @@ pub(crate) fn route(resource: &LLMRoute, held: Option<&[Key]>, world: &Lookup<'_
         .backends
         .iter()
         .enumerate()
-        .filter_map(|(at, entry)| route_backend(entry, at, &own, held, world, &mut findings))
+        .filter_map(|(at, entry)| {
+            let target = Referring {
+                own: &own,
+                held,
+                proxies: &proxies,
+            };
+            route_backend(entry, at, target, world, &mut findings)
+        })
         .collect();
     let broken = findings.accepted.len() > before;
     let item = RouteItem {
@@ -152,33 +159,57 @@ fn model_map(
     Target::Unresolved(fault.1)
 }
 
+/// The route that refers to backends.
+#[derive(Clone, Copy)]
+struct Referring<'a> {
+    own: &'a ObjectKey,
+    /// What its last version that compiled uses.
+    held: Option<&'a [Key]>,
+    /// Who serves it.
+    proxies: &'a [(ObjectKey, &'a LLMProxy)],
+}
+
+impl Referring<'_> {
+    /// What is wrong where the proxy's own identity would sign for a backend of another namespace: its team has not been given that identity.
+    fn lends(&self, spec: &LLMBackendSpec, namespace: &str, at: &str) -> Option<String> {
+        if !backend::lends_identity(spec) {
+            return None;
+        }
+        let mut proxies = self.proxies.iter().map(|(key, _)| key);
+        let lender = proxies.find(|key| key.namespace != namespace)?;
+        Some(format!(
+            "{at}: credential.aws without secretRef would lend the identity of LLMProxy {lender} to namespace {namespace}; set credential.aws.secretRef, or move the LLMBackend to namespace {}",
+            lender.namespace
+        ))
+    }
+}
+
 fn route_backend(
     entry: &RouteBackend,
     at: usize,
-    own: &ObjectKey,
-    held: Option<&[Key]>,
+    route: Referring<'_>,
     world: &Lookup<'_>,
     findings: &mut Findings,
 ) -> Option<RouteBackendItem> {
+    let own = route.own;
     let at = format!("spec.backends[{at}]");
     let filter = Filter::new(&entry.models, dragoman_crds::Matching::Exact);
     for fault in filter.err().unwrap_or_default() {
         findings.invalid(&format!("{at}.models.{}", fault.field), fault.fault);
     }
     let target = match (&entry.backend_ref, &entry.inline) {
-        (Some(reference), None) => backend_ref(reference, &at, own, held, world, findings),
+        (Some(reference), None) => backend_ref(reference, &at, route, world, findings),
         (None, Some(spec)) => {
             let before = findings.references.len();
-            let target = match backend::spec(
-                spec,
-                &own.namespace,
-                &format!("{at}.inline"),
-                world,
-                findings,
-            ) {
-                Some(item) => Target::Inline(Box::new(item)),
+            let field = format!("{at}.inline");
+            if let Some(fault) = route.lends(spec, &own.namespace, &field) {
+                findings.unresolved(reason::CREDENTIAL_NOT_SHAREABLE, fault);
+            }
+            let lent = findings.references.len() > before;
+            let target = match backend::spec(spec, &own.namespace, &field, world, findings) {
+                Some(item) if !lent => Target::Inline(Box::new(item)),
                 // A Secret is missing: the others go on. A field that makes no sense was found as such.
-                None => Target::Unresolved(
+                _ => Target::Unresolved(
                     findings
                         .references
                         .get(before)
@@ -215,11 +246,11 @@ fn route_backend(
 fn backend_ref(
     reference: &Reference,
     at: &str,
-    own: &ObjectKey,
-    held: Option<&[Key]>,
+    route: Referring<'_>,
     world: &Lookup<'_>,
     findings: &mut Findings,
 ) -> Target {
+    let Referring { own, held, .. } = route;
     let key = resolve(reference, own);
     let item = Key {
         kind: Kind::Backend,
@@ -237,7 +268,12 @@ fn backend_ref(
                 own.namespace
             ),
         ),
-        Some(_) => {
+        Some(backend) => {
+            let field = format!("{at}.backendRef");
+            if let Some(fault) = route.lends(&backend.spec, &key.namespace, &field) {
+                findings.unresolved(reason::CREDENTIAL_NOT_SHAREABLE, fault.clone());
+                return Target::Unresolved(fault);
+            }
             findings.needs(item.clone());
             // The backend's own conditions hold the detail; the route is not ready without it either.
             if let Some(fault) = world.fault_of(&item) {

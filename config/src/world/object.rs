@@ -10,6 +10,7 @@ use dragoman_crds::{
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
+use crate::compile::lends_identity;
 use crate::{Key, Kind, ObjectKey};
 
 /// What holds for a whole installation.
@@ -109,7 +110,8 @@ type NamedBackend<'r> = ((usize, usize), &'r NameMatch, &'r str);
 #[derive(PartialEq)]
 pub(super) enum View<'r> {
     Proxy(&'r ProxyAllowedRoutes, InlineBackends),
-    Backend(&'r AllowedRoutes),
+    /// Whom it admits, and whether it needs a proxy of its own namespace.
+    Backend(&'r AllowedRoutes, bool),
     /// Whom it admits, and which backends its rules name.
     Map(&'r AllowedRoutes, Vec<NamedBackend<'r>>),
     Route,
@@ -130,7 +132,9 @@ impl Resource {
             Some(Self::Proxy(proxy)) => {
                 View::Proxy(&proxy.spec.allowed_routes, proxy.spec.backends.inline)
             }
-            Some(Self::Backend(backend)) => View::Backend(&backend.spec.allowed_routes),
+            Some(Self::Backend(backend)) => {
+                View::Backend(&backend.spec.allowed_routes, lends_identity(&backend.spec))
+            }
             Some(Self::Map(map)) => View::Map(&map.spec.allowed_routes, named_backends(map)),
             Some(Self::Route(_)) => View::Route,
             Some(Self::Malformed { .. }) | None => View::Unreadable,
