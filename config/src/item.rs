@@ -29,7 +29,7 @@ pub enum Item {
     Proxy(ProxyItem),
     /// From an LLMBackend.
     #[serde(rename = "LLMBackend")]
-    Backend(BackendItem),
+    Backend(Box<BackendItem>),
     /// From a ModelMap.
     #[serde(rename = "ModelMap")]
     Map(MapItem),

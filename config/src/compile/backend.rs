@@ -34,7 +34,9 @@ pub(crate) fn backend(resource: &LLMBackend, world: &Lookup<'_>) -> Outcome {
     findings.has_references();
     let namespace = resource.metadata.namespace.as_deref().unwrap_or_default();
     let item = spec(&resource.spec, namespace, "spec", world, &mut findings);
-    let item = item.map(Item::Backend).ok_or_else(|| findings.summary());
+    let item = item
+        .map(|item| Item::Backend(Box::new(item)))
+        .ok_or_else(|| findings.summary());
     findings.finish(resource.metadata.generation.unwrap_or_default(), item)
 }
 

@@ -1,5 +1,6 @@
 mod headers;
 mod hostnames;
+mod identity;
 mod kept;
 mod malformed;
 mod mapped;

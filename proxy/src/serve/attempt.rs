@@ -10,7 +10,7 @@ use super::error::Refusal;
 use super::models;
 use super::request_id::RequestId;
 use super::worker::Worker;
-use crate::state::backend::Backend;
+use crate::state::backend::{Backend, Credential};
 use crate::state::health::Severity;
 use crate::state::key_verdict::{self, Purpose, Refused};
 use crate::state::route::Route;
@@ -67,9 +67,13 @@ impl Sender<'_> {
             } else {
                 None
             };
-            let outcome = cluster
-                .send_following(&mut request, &backend.secrets, None)
-                .await;
+            let outcome = match sign(backend, &mut request).await {
+                Ok(()) => {
+                    let sent = cluster.send_following(&mut request, &backend.secrets, None);
+                    sent.await
+                }
+                Err(fault) => Err(fault),
+            };
             self.note(backend, &outcome);
             match again {
                 Some(body) if retries(&backend.retries.on, &outcome) => request.body = body,
@@ -109,10 +113,23 @@ impl Sender<'_> {
     }
 }
 
+/// Signs a request to a backend that wants a signature.
+async fn sign(backend: &Backend, request: &mut Request) -> Result<(), Fault> {
+    let Credential::Aws(signer) = &backend.credential else {
+        return Ok(());
+    };
+    // What is rarely done is kept out of the future that every request has.
+    let signed = Box::pin(signer.sign(request, &backend.settings.endpoint)).await;
+    signed.map_err(|fault| Fault::Credential(fault.to_string()))
+}
+
 fn retries(on: &[RetryOn], outcome: &Outcome) -> bool {
     let kind = match outcome {
         Ok(reply) if is_unavailable(reply.status) => RetryOn::Unavailable,
-        Ok(_) | Err(Fault::Saturated { .. } | Fault::DeniedAddress { .. }) => return false,
+        Ok(_)
+        | Err(Fault::Saturated { .. } | Fault::DeniedAddress { .. } | Fault::Credential(_)) => {
+            return false;
+        }
         Err(fault) if fault.before_sending() => RetryOn::ConnectFailure,
         Err(Fault::Closed(_)) => RetryOn::Reset,
         Err(Fault::Timeout {

@@ -1,6 +1,5 @@
 //! A call that names a model: judged and renamed by the route's map, sent to who has the model, answered.
 
-use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +7,7 @@ use bytes::Bytes;
 use dragoman_config::cel::Input;
 use dragoman_config::names::{Names, Refusal as NameRefusal, Step};
 use dragoman_dialects::Wire;
-use http::{HeaderMap, Method, Response, StatusCode};
+use http::{Response, StatusCode};
 use hyper::body::Incoming;
 use serde_json::Value;
 
@@ -22,18 +21,17 @@ use super::error::{Blame, Refusal};
 use super::path::Operation;
 use super::reply::{self, Edits};
 use super::translated::{self, Translation};
-use super::{form, headers, intake, mirror, models, path, relay, tags};
-use crate::json::{self, Malformed, Members, Merge, ObjectEdit};
+use super::{intake, mirror, models, path, relay, tags};
+use crate::json;
 use crate::state::backend::Backend;
-use crate::state::dialect;
 use crate::state::route::{Map, Route, RouteBackend};
-use crate::think::{self, disable};
-use crate::upstream::{Reply, Request, RequestBody};
+use crate::think;
+use crate::upstream::Reply;
 
 /// The members of a body that are looked at.
 const MEMBERS: [&str; 1] = ["model"];
 
-/// Answers a POST whose body is JSON with a `model`.
+/// Answers a POST whose body is JSON, with a `model` where the path names none.
 pub(crate) async fn answer(
     asked: &Asked,
     operation: Operation<'_>,
@@ -43,7 +41,9 @@ pub(crate) async fn answer(
     refuse_encoded(&asked.headers())?;
     let body = intake::whole(body, asked.state.proxy.body_bytes).await?;
     let members = json::scan(&body, &MEMBERS).map_err(Refusal::malformed)?;
-    let Some(model) = members.text(&body, "model") else {
+    let named = operation.model();
+    let named = named.or_else(|| asked.deployment.as_deref().map(Into::into));
+    let Some(model) = named.or_else(|| members.text(&body, "model")) else {
         let message = "The request's body has no \"model\", or it is not a string.";
         return Err(Refusal {
             param: Some("model".into()),
@@ -74,19 +74,30 @@ async fn send(
     content: Content<'_>,
     model: &str,
 ) -> Result<Response<Body>, Refusal> {
-    let thinks = operation.wire().is_some();
-    let known = operation != Operation::Other;
     let responses = operation == Operation::Other && relay::is_responses(&asked.path);
-    let client = operation.wire().or(responses.then_some(Wire::Responses));
+    let client = match (operation.wire(), &content) {
+        (Some(Wire::BedrockInvoke), Content::Json { body, .. }) => Some(invoked(body)?),
+        (None, _) if responses => Some(Wire::Responses),
+        (client, _) => client,
+    };
+    // What a reply is edited in place for.
+    let edited = operation.wire().is_some_and(think::edits);
+    let known = operation != Operation::Other && client.is_none_or(think::edits);
+    let said = dragoman_dialects::Path {
+        model: (operation.model().is_some() || asked.deployment.is_some()).then_some(model),
+        stream: operation.streams(),
+    };
     let translation = match (client, &content) {
-        (Some(client), Content::Json { body, .. }) => Some(Translation::new(client, body)),
+        (Some(client), Content::Json { body, .. }) => {
+            Some(Translation::new(client, body, said, asked.route()))
+        }
         _ => None,
     };
     let vectors = match (embeddings::Form::of(operation), &content) {
-        (Some(client), Content::Json { body, .. }) => Some(Vectors::new(client, body)),
+        (Some(client), Content::Json { body, .. }) => Some(Vectors::new(client, body, said)),
         _ => None,
     };
-    let rules = thinks
+    let rules = edited
         .then_some(&asked.route().rules)
         .filter(|rules| !rules.is_inert());
     let shown = match (operation, rules, &content) {
@@ -127,7 +138,7 @@ async fn send(
         && let Some(ends) = translation.ends(backend)
     {
         let model = names.reply_requested.then(|| model.to_owned());
-        let way = translation.way(ends, asked, model);
+        let way = translation.way(ends, backend, asked, model);
         return Box::pin(translated::answer(reply, way, asked, &entry.name, backend)).await;
     }
     if let Some(vectors) = &call.vectors
@@ -138,6 +149,17 @@ async fn send(
         return Box::pin(vectors.answer(reply, form, asked, who, model)).await;
     }
     reply::answer(reply, edits, asked, backend, &entry.name).await
+}
+
+/// Which of Bedrock's models an invocation is written for: Claude 2's took a text.
+fn invoked(body: &Bytes) -> Result<Wire, Refusal> {
+    let members = json::scan(body, &["prompt", "messages"]).map_err(Refusal::malformed)?;
+    let text = members.get("prompt").is_some() && members.get("messages").is_none();
+    Ok(if text {
+        Wire::BedrockText
+    } else {
+        Wire::BedrockInvoke
+    })
 }
 
 /// What names mean on a route.
@@ -158,19 +180,19 @@ pub(crate) fn names(route: &Route) -> Result<&Names, Refusal> {
 /// A reply, and who gave it.
 type Answer<'a> = (Reply, &'a RouteBackend, &'a Arc<Backend>);
 
-struct Call<'a> {
-    asked: &'a Asked,
-    operation: Operation<'a>,
-    content: Content<'a>,
-    model: &'a str,
+pub(super) struct Call<'a> {
+    pub(super) asked: &'a Asked,
+    pub(super) operation: Operation<'a>,
+    pub(super) content: Content<'a>,
+    pub(super) model: &'a str,
     /// Whether the path needs a backend that relays it.
-    owned: bool,
+    pub(super) owned: bool,
     /// The member that leads to what a key owns, which needs the same.
-    kept: Option<&'static str>,
+    pub(super) kept: Option<&'static str>,
     /// For backends of another dialect than the client's.
-    translation: Option<Translation<'a>>,
+    pub(super) translation: Option<Translation<'a>>,
     /// The same of a request for vectors.
-    vectors: Option<Vectors<'a>>,
+    pub(super) vectors: Option<Vectors<'a>>,
 }
 
 impl<'a> Call<'a> {
@@ -217,7 +239,7 @@ impl<'a> Call<'a> {
                 };
                 let is_last = number == last_step && place == last_place;
                 let make = || match body {
-                    Some(body) => self.foreign(backend, body, is_last),
+                    Some(body) => self.foreign(&step, entry, backend, body, is_last),
                     None => self.outgoing(&step, entry, backend, looks_into, is_last),
                 };
                 let outcome = self.asked.sender().send(backend, make).await?;
@@ -314,163 +336,6 @@ impl<'a> Call<'a> {
             Nobody::Unusable(at) => unusable(self.asked.route(), at),
         }
     }
-
-    /// The request for one backend, to which the client's headers move when it is the last.
-    fn outgoing(
-        &self,
-        step: &Step<'_>,
-        entry: &RouteBackend,
-        backend: &Backend,
-        looks_into: bool,
-        is_last: bool,
-    ) -> Result<Request, Refusal> {
-        let bare = entry.names.bare(&step.model).unwrap_or(&step.model);
-        let name = entry.names.upstream(bare);
-        let path = backend.passed(self.asked.path_and_query());
-        let path = backend.settings.endpoint.join(&path);
-        Ok(Request {
-            method: self.asked.method.clone(),
-            path: path.map_err(|_| bad_path())?,
-            headers: headers::upstream(self.client_headers(is_last), backend, looks_into),
-            body: self.edited(step, name)?,
-        })
-    }
-
-    /// The client's headers, which move to the last request that they are for.
-    fn client_headers(&self, is_last: bool) -> HeaderMap {
-        if is_last {
-            self.asked.headers.take()
-        } else {
-            self.asked.headers().clone()
-        }
-    }
-
-    /// The body for a backend of another dialect than the client's; none where it speaks the same.
-    ///
-    /// # Errors
-    /// 400, where the backend's dialect has no such operation, or cannot express this request.
-    fn translated(
-        &self,
-        step: &Step<'_>,
-        entry: &RouteBackend,
-        backend: &Backend,
-    ) -> Result<Option<Bytes>, Refusal> {
-        let bare = entry.names.bare(&step.model).unwrap_or(&step.model);
-        let name = entry.names.upstream(bare);
-        let body = match (&self.translation, &self.vectors) {
-            (Some(translation), _) => translation.ends(backend).map(|ends| {
-                let quiet = self.asked.route().thinking.disable;
-                translation.write(ends, name, quiet)
-            }),
-            (None, Some(vectors)) => vectors
-                .upstream(backend)?
-                .map(|form| vectors.write(form, name)),
-            (None, None) => {
-                translated::passes(self.asked, self.operation, backend)?;
-                None
-            }
-        };
-        let Some(body) = body.transpose()? else {
-            return Ok(None);
-        };
-        if step.defaults.is_none() && step.overrides.is_none() {
-            return Ok(Some(body));
-        }
-        let merged = merge(step).apply(&body, Some(name));
-        let merged = merged.map_err(Refusal::malformed)?;
-        Ok(Some(merged.concat().into()))
-    }
-
-    /// The request for a backend of another dialect.
-    fn foreign(&self, backend: &Backend, body: Bytes, is_last: bool) -> Result<Request, Refusal> {
-        let vectors = match &self.vectors {
-            Some(vectors) => vectors.upstream(backend)?,
-            None => None,
-        };
-        let path = vectors.map_or_else(|| dialect::path(backend.dialect), embeddings::Form::path);
-        let path = backend.settings.endpoint.join(path);
-        Ok(Request {
-            method: Method::POST,
-            path: path.map_err(|_| bad_path())?,
-            headers: headers::foreign(self.client_headers(is_last), backend),
-            body: RequestBody::Bytes(body),
-        })
-    }
-
-    fn edited(&self, step: &Step<'_>, name: &str) -> Result<RequestBody, Refusal> {
-        match &self.content {
-            Content::Json { body, members } => {
-                let edited = if self.asked.route().thinking.disable {
-                    self.without_thinking(body, step, name)
-                } else {
-                    self.renamed(body, members, step, name)
-                };
-                edited.map_err(Refusal::malformed)
-            }
-            Content::Form { start, at, rest } => {
-                let segments = form::renamed(start, at, name);
-                Ok(match rest.and_then(Cell::take) {
-                    Some(rest) => relay::stream(Some(segments), rest),
-                    None => RequestBody::Segments(segments.into()),
-                })
-            }
-        }
-    }
-
-    fn renamed(
-        &self,
-        body: &Bytes,
-        members: &Members<'_, &'static str>,
-        step: &Step<'_>,
-        name: &str,
-    ) -> Result<RequestBody, Malformed> {
-        if step.defaults.is_some() || step.overrides.is_some() {
-            return Ok(RequestBody::Segments(
-                merge(step).apply(body, Some(name))?.into(),
-            ));
-        }
-        if name == self.model && members.all("model").count() == 1 {
-            return Ok(RequestBody::Bytes(body.clone()));
-        }
-        let mut edit = ObjectEdit::new(members);
-        edit.set("model", json::string::literal(name).into());
-        Ok(RequestBody::Segments(
-            json::splice(body, edit.finish()).into(),
-        ))
-    }
-
-    /// Everything at once where the route asks the model not to think: edits must not touch each other.
-    fn without_thinking(
-        &self,
-        body: &Bytes,
-        step: &Step<'_>,
-        name: &str,
-    ) -> Result<RequestBody, Malformed> {
-        let merge = merge(step);
-        let wanted: Vec<&str> = merge
-            .names()
-            .iter()
-            .map(String::as_str)
-            .chain(disable::NAMES)
-            .collect();
-        let members = json::scan(body, &wanted)?;
-        let mut edit = ObjectEdit::new(&members);
-        let mut edits = match self.operation.wire() {
-            Some(wire) => disable::request(wire, name, body, &members, &mut edit)?,
-            None => Vec::new(),
-        };
-        merge.edit(&mut edit, Some(name));
-        edits.extend(edit.finish());
-        Ok(RequestBody::Segments(json::splice(body, edits).into()))
-    }
-}
-
-fn merge(step: &Step<'_>) -> Merge {
-    let none = serde_json::Map::new();
-    Merge::new(
-        step.defaults.unwrap_or(&none),
-        step.overrides.unwrap_or(&none),
-    )
 }
 
 /// No backend of the route can be used.

@@ -29,8 +29,10 @@ pub(crate) struct Asked {
     pub(crate) method: Method,
     /// The client's headers; gone once the last request that they are for was made, since to copy them all is dear.
     pub(crate) headers: RefCell<HeaderMap>,
-    /// What stands after the base URL, with a leading slash.
+    /// What stands after the base URL, with a leading slash. Azure's own part of it is taken off.
     pub(crate) path: String,
+    /// The model that Azure's part of the path named.
+    pub(crate) deployment: Option<String>,
     /// The target as it was asked for.
     pub(crate) uri: Uri,
 }
@@ -53,9 +55,13 @@ impl Asked {
         }
     }
 
-    /// What stands after the base URL, with the query.
+    /// What stands after the base URL, with the query; without what a query says to Azure alone.
     pub(crate) fn path_and_query(&self) -> std::borrow::Cow<'_, str> {
-        match self.uri.query() {
+        let query = match self.deployment {
+            None => self.uri.query().map(Into::into),
+            Some(_) => path::without(self.uri.query(), "api-version"),
+        };
+        match query {
             Some(query) => format!("{}?{query}", self.path).into(),
             None => self.path.as_str().into(),
         }
@@ -129,6 +135,8 @@ async fn route(
     tracked.route(&state, at);
     let is_root = matches!(below, "" | "/");
     let below = path::after_base(below);
+    let (deployment, below) = path::azure(below).unwrap_or((None, below));
+    let deployment = deployment.map(|name| path::percent_decode(name).into_owned());
     let mut path = String::with_capacity(below.len() + 1);
     path.push('/');
     path.push_str(below);
@@ -142,6 +150,7 @@ async fn route(
         method,
         headers,
         path,
+        deployment,
         uri,
     };
     // What is rarely asked for is kept out of the future that every connection has.
@@ -154,7 +163,14 @@ async fn route(
         | Operation::OllamaChat
         | Operation::OllamaGenerate
         | Operation::OllamaEmbed
-        | Operation::OllamaEmbeddings)
+        | Operation::OllamaEmbeddings
+        | Operation::Tgi(_)
+        | Operation::Converse(_)
+        | Operation::Invoke(_)
+        | Operation::Gemini(_)
+        | Operation::GeminiEmbed(_)
+        | Operation::GeminiEmbeds(_)
+        | Operation::GeminiCount(_))
             if asked.method == Method::POST =>
         {
             call::answer(&asked, operation, body).await
@@ -166,6 +182,9 @@ async fn route(
         }
         Operation::Other if is_root && is_read(&asked.method) => {
             Box::pin(listings::shown(&asked, Shown::Root)).await
+        }
+        Operation::Other if is_root && asked.method == Method::POST => {
+            call::answer(&asked, Operation::Tgi(None), body).await
         }
         Operation::OllamaShow if asked.method == Method::POST => {
             Box::pin(ollama::show(&asked, body)).await

@@ -1,12 +1,13 @@
 //! A call for vectors whose client and backend speak different dialects: what is sent, and what the client gets.
 
+use std::borrow::Cow;
 use std::cell::OnceCell;
 
 use bytes::Bytes;
 use dragoman_crds::Dialect;
 use dragoman_dialects::form::{EmbeddingRequest, Garbage, Malformed};
 use dragoman_dialects::ollama::{self, measure};
-use dragoman_dialects::{Context, EmbeddingCodec, Path, Target, Wire, openai};
+use dragoman_dialects::{Context, EmbeddingCodec, Path, Target, Wire, gemini, openai};
 use http::{HeaderValue, Response, StatusCode, header};
 use jiff::Timestamp;
 
@@ -18,6 +19,7 @@ use super::reply::respond;
 use super::translated::{self, Ends};
 use super::{headers, mirror};
 use crate::state::backend::Backend;
+use crate::state::dialect;
 use crate::upstream::Reply;
 
 /// The longest reply that is read.
@@ -32,6 +34,10 @@ pub(crate) enum Form {
     Embed,
     /// Ollama's `/api/embeddings`, which takes one prompt.
     Embeddings,
+    /// Gemini's `embedContent`, which takes one content.
+    GeminiOne,
+    /// Gemini's `batchEmbedContents`.
+    GeminiBatch,
 }
 
 impl Form {
@@ -41,6 +47,8 @@ impl Form {
             Operation::Embeddings => Some(Self::OpenAi),
             Operation::OllamaEmbed => Some(Self::Embed),
             Operation::OllamaEmbeddings => Some(Self::Embeddings),
+            Operation::GeminiEmbed(_) => Some(Self::GeminiOne),
+            Operation::GeminiEmbeds(_) => Some(Self::GeminiBatch),
             _ => None,
         }
     }
@@ -50,6 +58,8 @@ impl Form {
             Self::OpenAi => &openai::Embeddings,
             Self::Embed => &ollama::Embed,
             Self::Embeddings => &ollama::Embeddings,
+            Self::GeminiOne => &gemini::EmbedContent,
+            Self::GeminiBatch => &gemini::BatchEmbedContents,
         }
     }
 
@@ -58,15 +68,19 @@ impl Form {
         match self {
             Self::OpenAi => Wire::Chat,
             Self::Embed | Self::Embeddings => Wire::OllamaChat,
+            Self::GeminiOne | Self::GeminiBatch => Wire::Gemini,
         }
     }
 
-    /// Where a backend takes it, below the base URL.
-    pub(crate) fn path(self) -> &'static str {
+    /// Where a backend takes it that knows the model as `model`, below the base URL or the deployment.
+    pub(crate) fn path(self, model: &str) -> Cow<'static, str> {
+        let gemini = |method| format!("/v1beta/models/{}:{method}", dialect::escaped(model));
         match self {
-            Self::OpenAi => "/embeddings",
-            Self::Embed => "/api/embed",
-            Self::Embeddings => "/api/embeddings",
+            Self::OpenAi => "/embeddings".into(),
+            Self::Embed => "/api/embed".into(),
+            Self::Embeddings => "/api/embeddings".into(),
+            Self::GeminiOne => gemini("embedContent").into(),
+            Self::GeminiBatch => gemini("batchEmbedContents").into(),
         }
     }
 }
@@ -75,15 +89,17 @@ impl Form {
 pub(crate) struct Vectors<'a> {
     client: Form,
     body: &'a Bytes,
+    path: Path<'a>,
     form: OnceCell<Result<EmbeddingRequest, Malformed>>,
     started: Timestamp,
 }
 
 impl<'a> Vectors<'a> {
-    pub(crate) fn new(client: Form, body: &'a Bytes) -> Self {
+    pub(crate) fn new(client: Form, body: &'a Bytes, path: Path<'a>) -> Self {
         Self {
             client,
             body,
+            path,
             form: OnceCell::new(),
             started: Timestamp::now(),
         }
@@ -95,13 +111,31 @@ impl<'a> Vectors<'a> {
     /// 400, where its dialect has no vectors.
     pub(crate) fn upstream(&self, backend: &Backend) -> Result<Option<Form>, Refusal> {
         match (backend.dialect, self.client) {
-            (Dialect::OpenAI, Form::OpenAi) | (Dialect::Ollama, Form::Embed | Form::Embeddings) => {
-                Ok(None)
-            }
-            (Dialect::OpenAI, _) => Ok(Some(Form::OpenAi)),
-            (Dialect::Ollama, Form::OpenAi) => Ok(Some(Form::Embed)),
-            (Dialect::Anthropic, _) => {
-                let message = "The model's backend speaks Anthropic, which has no embeddings; call a model whose backend speaks OpenAI or Ollama. See https://docs.claude.com/en/docs/build-with-claude/embeddings.";
+            (Dialect::OpenAI | Dialect::AzureOpenAI, Form::OpenAi)
+            | (Dialect::Ollama, Form::Embed | Form::Embeddings)
+            | (Dialect::Gemini, Form::GeminiOne | Form::GeminiBatch) => Ok(None),
+            (Dialect::OpenAI | Dialect::AzureOpenAI, _) => Ok(Some(Form::OpenAi)),
+            (Dialect::Ollama, _) => Ok(Some(Form::Embed)),
+            (Dialect::Gemini, _) => Ok(Some(Form::GeminiBatch)),
+            (Dialect::Anthropic | Dialect::TGI | Dialect::Bedrock, _) => {
+                let (whose, source) = match backend.dialect {
+                    Dialect::Anthropic => (
+                        "which has no embeddings",
+                        "https://docs.claude.com/en/docs/build-with-claude/embeddings",
+                    ),
+                    Dialect::TGI => (
+                        "which has no embeddings",
+                        "https://huggingface.github.io/text-generation-inference/",
+                    ),
+                    _ => (
+                        "where each vendor's models have their own form of embeddings",
+                        "https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters.html",
+                    ),
+                };
+                let message = format!(
+                    "The model's backend speaks {:?}, {whose}; call a model whose backend speaks OpenAI, AzureOpenAI, Ollama or Gemini. See {source}.",
+                    backend.dialect
+                );
                 let status = StatusCode::BAD_REQUEST;
                 Err(Refusal {
                     param: Some("model".into()),
@@ -112,7 +146,7 @@ impl<'a> Vectors<'a> {
     }
 
     fn form(&self) -> &Result<EmbeddingRequest, Malformed> {
-        let read = || self.client.codec().read_request(self.body, Path::default());
+        let read = || self.client.codec().read_request(self.body, self.path);
         self.form.get_or_init(read)
     }
 
@@ -220,7 +254,7 @@ mod tests {
 
     fn across(client: Form, body: &str, upstream: Form, said: &str) -> (String, String) {
         let body = Bytes::from(body.to_owned());
-        let vectors = Vectors::new(client, &body);
+        let vectors = Vectors::new(client, &body, Path::default());
         let sent = vectors.write(upstream, "up").unwrap();
         let got = vectors.rewritten(upstream, said.as_bytes(), "id".into(), None);
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
@@ -281,21 +315,21 @@ mod tests {
     #[test]
     fn what_the_upstream_cannot_express_is_refused_by_the_clients_name_of_it() {
         let body = Bytes::from(r#"{"model":"m","input":[[1,2]]}"#);
-        let refused = Vectors::new(Form::OpenAi, &body).write(Form::Embed, "up");
+        let refused = Vectors::new(Form::OpenAi, &body, Path::default()).write(Form::Embed, "up");
         let refused = refused.unwrap_err();
         assert_eq!(
             (refused.status.as_u16(), refused.param.as_deref()),
             (400, Some("input[0]"))
         );
         let body = Bytes::from(r#"{"model":"m"}"#);
-        let refused = Vectors::new(Form::OpenAi, &body).write(Form::Embed, "up");
+        let refused = Vectors::new(Form::OpenAi, &body, Path::default()).write(Form::Embed, "up");
         assert_eq!(refused.unwrap_err().param.as_deref(), Some("input"));
     }
 
     #[test]
     fn a_reply_with_too_few_vectors_is_not_passed_on() {
         let body = Bytes::from(r#"{"model":"m","input":["a","b"]}"#);
-        let vectors = Vectors::new(Form::OpenAi, &body);
+        let vectors = Vectors::new(Form::OpenAi, &body, Path::default());
         let said = br#"{"embeddings":[[1]]}"#;
         assert!(
             vectors

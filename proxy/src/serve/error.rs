@@ -161,6 +161,11 @@ impl Refusal {
                 "overloaded",
                 "has as many requests in flight as it may".into(),
             ),
+            Fault::Credential(_) => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "credential_unavailable",
+                "needs a credential that this proxy has not got".into(),
+            ),
             Fault::RequestBody(_) => (
                 StatusCode::BAD_REQUEST,
                 "incomplete_body",
@@ -182,7 +187,7 @@ impl Refusal {
             upstream::Blame::Upstream => Blame::Upstream,
             upstream::Blame::Config => Blame::Proxy,
         };
-        let saturated = matches!(fault, Fault::Saturated { .. });
+        let saturated = matches!(fault, Fault::Saturated { .. } | Fault::Credential(_));
         // Whatever an upstream did wrong may pass. What failed too late for us to send again, the client may.
         let retry = blame == Blame::Upstream || saturated;
         Self {

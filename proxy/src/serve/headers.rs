@@ -37,7 +37,15 @@ fn stays(name: &HeaderName) -> bool {
 /// refused with it: clients send it with every request once their environment names an account.
 fn is_account(name: &HeaderName) -> bool {
     let text = name.as_str();
-    text.starts_with("openai-") && matches!(text, "openai-organization" | "openai-project")
+    match text.as_bytes().first() {
+        Some(b'o') => matches!(text, "openai-organization" | "openai-project"),
+        // What a signature of the client's consists of besides `authorization`.
+        Some(b'x') => matches!(
+            text,
+            "x-amz-security-token" | "x-amz-date" | "x-amz-content-sha256"
+        ),
+        _ => false,
+    }
 }
 
 /// Headers that `Connection` lists, which go no further either.

@@ -3,7 +3,7 @@
 //! - [`listen`], [`connection`], [`exchanges`], [`wire`], [`worker`]: a thread per core, each with its own listener and connections
 //! - [`dispatch`]: host and path → route → who answers
 //! - [`path`], [`spelling`]: what a path asks for, in one spelling
-//! - [`call`], [`content`]: calls that name a model, and bodies that do
+//! - [`call`], [`content`], [`sent`]: calls that name a model, bodies that do, and what is sent on of both
 //! - [`embeddings`]: calls for vectors, between dialects
 //! - [`models`], [`upstream_list`]: which models there are
 //! - [`listings`], [`page`], [`ollama`], [`tags`]: what each dialect's clients are told of them
@@ -40,6 +40,7 @@ mod relay;
 mod reply;
 mod reply_model;
 pub mod request_id;
+mod sent;
 pub mod spelling;
 mod stream;
 mod tags;

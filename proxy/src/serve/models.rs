@@ -226,7 +226,9 @@ async fn ask(
 ) -> Result<Listing, Failure> {
     let failed = |why: String| Failure::new(StatusCode::BAD_GATEWAY, why);
     let end = Instant::now() + PATIENCE;
-    let first = dialect::models(backend.dialect);
+    let Some(first) = dialect::models(backend.dialect) else {
+        return Ok(Listing::none());
+    };
     let mut path = Cow::Borrowed(first);
     let mut entries = Vec::new();
     for _ in 0..PAGES {
@@ -238,7 +240,7 @@ async fn ask(
         entries.extend(page.entries);
         match page.next {
             None => return Ok(Listing::of(backend.dialect, entries)),
-            Some(next) => path = Cow::Owned(format!("{first}&after_id={next}")),
+            Some(next) => path = Cow::Owned(format!("{first}&{next}")),
         }
     }
     Err(failed(format!(

@@ -1,5 +1,7 @@
 //! What the path of a request asks for.
 
+use std::borrow::Cow;
+
 use dragoman_dialects::Wire;
 use http::{HeaderMap, HeaderName};
 
@@ -71,11 +73,34 @@ pub enum Operation<'p> {
     OllamaShow,
     /// What changes which models an Ollama has: `api/pull` and its kin.
     OllamaManages,
+    /// TGI's `generate`, `generate_stream` or root, whose body says whether it streams.
+    Tgi(Option<bool>),
+    /// Bedrock's `model/{model}/converse` or `…-stream`.
+    Converse(Named<'p>),
+    /// Bedrock's `model/{model}/invoke` or `…-with-response-stream`.
+    Invoke(Named<'p>),
+    /// Gemini's `models/{model}:generateContent` or `:streamGenerateContent`.
+    Gemini(Named<'p>),
+    /// Gemini's `models/{model}:embedContent`.
+    GeminiEmbed(&'p str),
+    /// Gemini's `models/{model}:batchEmbedContents`.
+    GeminiEmbeds(&'p str),
+    /// Gemini's `models/{model}:countTokens`.
+    GeminiCount(&'p str),
     /// Anything else.
     Other,
 }
 
-impl Operation<'_> {
+/// What a path says that others say in the body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Named<'p> {
+    /// The model as it stands there, escapes included.
+    pub model: &'p str,
+    /// Whether the reply is to be a stream.
+    pub stream: bool,
+}
+
+impl<'p> Operation<'p> {
     /// The dialect of a conversation.
     pub(crate) fn wire(self) -> Option<Wire> {
         match self {
@@ -84,6 +109,36 @@ impl Operation<'_> {
             Self::Messages => Some(Wire::Messages),
             Self::OllamaChat => Some(Wire::OllamaChat),
             Self::OllamaGenerate => Some(Wire::OllamaGenerate),
+            Self::Tgi(_) => Some(Wire::Tgi),
+            Self::Converse(_) => Some(Wire::BedrockConverse),
+            Self::Invoke(_) => Some(Wire::BedrockInvoke),
+            Self::Gemini(_) => Some(Wire::Gemini),
+            _ => None,
+        }
+    }
+
+    /// The model, where the path and not the body names it. TGI's requests name none, and are for what is called `tgi`, as TGI's own guide to
+    /// OpenAI's clients has it.
+    ///
+    /// Source: [TGI's messages API](https://huggingface.co/docs/text-generation-inference/messages_api).
+    pub(crate) fn model(self) -> Option<Cow<'p, str>> {
+        match self {
+            Self::Tgi(_) => Some("tgi".into()),
+            Self::Converse(named) | Self::Invoke(named) | Self::Gemini(named) => {
+                Some(percent_decode(named.model))
+            }
+            Self::GeminiEmbed(model) | Self::GeminiEmbeds(model) | Self::GeminiCount(model) => {
+                Some(percent_decode(model))
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether the reply is to be a stream, where the path says so.
+    pub(crate) fn streams(self) -> Option<bool> {
+        match self {
+            Self::Tgi(streams) => streams,
+            Self::Converse(named) | Self::Invoke(named) | Self::Gemini(named) => Some(named.stream),
             _ => None,
         }
     }
@@ -94,6 +149,9 @@ pub fn speaks(path: &str, headers: &HeaderMap) -> Wire {
     let path = path.strip_suffix('/').unwrap_or(path);
     if path.ends_with("/messages") || path.ends_with("/messages/count_tokens") {
         return Wire::Messages;
+    }
+    if let Some(wire) = of_vendor(path) {
+        return wire;
     }
     match path.rsplit_once("/api/") {
         Some((_, "generate")) => return Wire::OllamaGenerate,
@@ -107,6 +165,21 @@ pub fn speaks(path: &str, headers: &HeaderMap) -> Wire {
         Wire::Messages
     } else {
         Wire::Chat
+    }
+}
+
+/// The dialect of a path that only one vendor has.
+fn of_vendor(path: &str) -> Option<Wire> {
+    let (before, last) = path.rsplit_once('/')?;
+    match last {
+        "converse" | "converse-stream" if before.contains("/model/") => Some(Wire::BedrockConverse),
+        "invoke" | "invoke-with-response-stream" if before.contains("/model/") => {
+            Some(Wire::BedrockInvoke)
+        }
+        "generate_stream" => Some(Wire::Tgi),
+        "generate" if !before.ends_with("/api") => Some(Wire::Tgi),
+        _ if before.ends_with("/v1beta") || before.contains("/v1beta/") => Some(Wire::Gemini),
+        _ => gemini(last).map(|_| Wire::Gemini),
     }
 }
 
@@ -134,12 +207,83 @@ pub fn classify(after_base: &str) -> Operation<'_> {
         "messages" => Operation::Messages,
         "messages/count_tokens" => Operation::CountTokens,
         "models" => Operation::Models,
+        "generate" => Operation::Tgi(Some(false)),
+        "generate_stream" => Operation::Tgi(Some(true)),
         other => match other.split_once('/') {
-            Some(("models", id)) => Operation::Model(id),
+            Some(("models", id)) => gemini(id).unwrap_or(Operation::Model(id)),
+            Some(("v1beta", rest)) => match rest.split_once('/') {
+                Some(("models", id)) => gemini(id).unwrap_or(Operation::Other),
+                // Tuned models are named with their collection.
+                Some(("tunedModels", _)) => gemini(rest).unwrap_or(Operation::Other),
+                _ => Operation::Other,
+            },
+            Some(("model", rest)) => bedrock(rest),
             Some(("api", rest)) => below_api(rest),
             _ => Operation::Other,
         },
     }
+}
+
+/// Gemini's calls: the model, a colon, the method.
+fn gemini(called: &str) -> Option<Operation<'_>> {
+    let (model, method) = called.rsplit_once(':')?;
+    Some(match method {
+        "generateContent" => Operation::Gemini(Named {
+            model,
+            stream: false,
+        }),
+        "streamGenerateContent" => Operation::Gemini(Named {
+            model,
+            stream: true,
+        }),
+        "embedContent" => Operation::GeminiEmbed(model),
+        "batchEmbedContents" => Operation::GeminiEmbeds(model),
+        "countTokens" => Operation::GeminiCount(model),
+        _ => return None,
+    })
+}
+
+/// Bedrock's calls: the model, a slash, the operation. A model that is an ARN holds slashes itself, escaped or not.
+fn bedrock(called: &str) -> Operation<'_> {
+    let Some((model, operation)) = called.rsplit_once('/') else {
+        return Operation::Other;
+    };
+    let named = |stream| Named { model, stream };
+    match operation {
+        "converse" => Operation::Converse(named(false)),
+        "converse-stream" => Operation::Converse(named(true)),
+        "invoke" => Operation::Invoke(named(false)),
+        "invoke-with-response-stream" => Operation::Invoke(named(true)),
+        _ => Operation::Other,
+    }
+}
+
+/// Azure's own part of a path that stands after the base URL: the deployment, if it names one, and the rest, which is OpenAI's.
+///
+/// Sources: [the deployments' paths](https://learn.microsoft.com/en-us/azure/ai-foundry/openai/reference) and
+/// [the v1 API's](https://learn.microsoft.com/en-us/azure/ai-foundry/openai/api-version-lifecycle).
+pub fn azure(after_base: &str) -> Option<(Option<&str>, &str)> {
+    let rest = after_base.strip_prefix("openai/")?;
+    if let Some(rest) = rest.strip_prefix("v1/") {
+        return Some((None, rest));
+    }
+    match rest.strip_prefix("deployments/") {
+        Some(rest) => rest
+            .split_once('/')
+            .map(|(deployment, rest)| (Some(deployment), rest)),
+        None => Some((None, rest)),
+    }
+}
+
+/// A query without one of its parameters.
+pub fn without<'q>(query: Option<&'q str>, name: &str) -> Option<Cow<'q, str>> {
+    let query = query?;
+    let is = |pair: &&str| pair.split('=').next() == Some(name);
+    if !query.split('&').any(|pair| is(&pair)) {
+        return Some(query.into());
+    }
+    let rest: Vec<&str> = query.split('&').filter(|pair| !is(pair)).collect();
+    (!rest.is_empty()).then(|| rest.join("&").into())
 }
 
 fn below_api(path: &str) -> Operation<'_> {
@@ -190,6 +334,38 @@ mod tests {
             ("/api/blobs/sha256:00", Operation::OllamaManages),
             ("/api/other", Operation::Other),
             ("/modelsx", Operation::Other),
+            ("/generate_stream", Operation::Tgi(Some(true))),
+            (
+                "/v1beta/models/gemini-2.5-pro:generateContent",
+                Operation::Gemini(Named {
+                    model: "gemini-2.5-pro",
+                    stream: false,
+                }),
+            ),
+            (
+                "/v1/models/vllm/a:b:streamGenerateContent",
+                Operation::Gemini(Named {
+                    model: "vllm/a:b",
+                    stream: true,
+                }),
+            ),
+            ("/v1beta/models/a:countTokens", Operation::GeminiCount("a")),
+            ("/v1/models/llama3:8b", Operation::Model("llama3:8b")),
+            (
+                "/model/anthropic.claude-3%3A0/converse-stream",
+                Operation::Converse(Named {
+                    model: "anthropic.claude-3%3A0",
+                    stream: true,
+                }),
+            ),
+            (
+                "/model/arn:aws:bedrock:us-east-1:1:inference-profile/x/invoke",
+                Operation::Invoke(Named {
+                    model: "arn:aws:bedrock:us-east-1:1:inference-profile/x",
+                    stream: false,
+                }),
+            ),
+            ("/model/a/other", Operation::Other),
         ] {
             assert_eq!(classify(after_base(path)), operation, "{path}");
         }
@@ -211,9 +387,55 @@ mod tests {
             ("/api/blobs/sha256:0", Wire::OllamaChat, Wire::OllamaChat),
             ("/api/generate", Wire::OllamaGenerate, Wire::OllamaGenerate),
             ("/api/v0/models", Wire::Chat, Wire::Messages),
+            ("/generate", Wire::Tgi, Wire::Tgi),
+            ("/routes/a/b/generate_stream", Wire::Tgi, Wire::Tgi),
+            (
+                "/model/a/converse",
+                Wire::BedrockConverse,
+                Wire::BedrockConverse,
+            ),
+            ("/model/a/invoke", Wire::BedrockInvoke, Wire::BedrockInvoke),
+            ("/v1beta/models", Wire::Gemini, Wire::Gemini),
+            ("/v1/models/a:generateContent", Wire::Gemini, Wire::Gemini),
         ] {
             assert_eq!(speaks(path, &none), plain, "{path}");
             assert_eq!(speaks(path, &version), with_version, "{path}");
         }
+    }
+
+    #[test]
+    fn azures_part_of_a_path_is_taken_off() {
+        for (path, deployment, rest) in [
+            (
+                "openai/deployments/a/chat/completions",
+                Some("a"),
+                "chat/completions",
+            ),
+            (
+                "openai/deployments/a%2Fb/embeddings",
+                Some("a%2Fb"),
+                "embeddings",
+            ),
+            ("openai/v1/chat/completions", None, "chat/completions"),
+            ("openai/models", None, "models"),
+        ] {
+            assert_eq!(azure(path), Some((deployment, rest)), "{path}");
+        }
+        assert_eq!(azure("chat/completions"), None);
+        assert_eq!(azure("openai/deployments/a"), None);
+    }
+
+    #[test]
+    fn a_parameter_is_taken_out_of_a_query_and_others_stay() {
+        for (query, left) in [
+            ("key=a", None),
+            ("alt=sse&key=a", Some("alt=sse")),
+            ("a=1&key=a&b=2&key=b", Some("a=1&b=2")),
+            ("keys=a", Some("keys=a")),
+            ("key", None),
+        ] {
+            assert_eq!(without(Some(query), "key").as_deref(), left, "{query}");
+        }
+        assert_eq!(without(None, "key"), None);
     }
 }

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use dragoman_crds::Dialect;
 use dragoman_dialects::form::{Garbage, Malformed, Reasoning, Refused, Request as Form};
 use dragoman_dialects::ollama::load;
+use dragoman_dialects::template::Stops;
 use dragoman_dialects::{Context, Target, Wire};
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 
@@ -21,6 +22,7 @@ use super::request_id::RequestId;
 use super::{headers, mirror};
 use crate::state::backend::Backend;
 use crate::state::dialect;
+use crate::state::route::Route;
 use crate::think::disable;
 use crate::translate::{Broken, Sink, Stream, Thinking, reply as whole, shows_reasoning, stream};
 use crate::upstream::{Reply, ReplyBody};
@@ -50,7 +52,11 @@ pub(crate) fn passes(
     if operation == Operation::CountTokens {
         return counts(asked, backend);
     }
-    if operation != Operation::Other && backend.dialect == Dialect::OpenAI {
+    let openai = matches!(backend.dialect, Dialect::OpenAI | Dialect::AzureOpenAI);
+    if operation == Operation::Embeddings && openai {
+        return Ok(());
+    }
+    if matches!(operation, Operation::GeminiCount(_)) && backend.dialect == Dialect::Gemini {
         return Ok(());
     }
     let message = format!(
@@ -84,46 +90,86 @@ fn counts(asked: &Asked, backend: &Backend) -> Result<(), Refusal> {
 pub(crate) struct Translation<'a> {
     client: Wire,
     body: &'a Bytes,
+    path: dragoman_dialects::Path<'a>,
+    /// Whether models are asked not to think.
+    quiet: bool,
+    /// Whether replies may have to be changed.
+    strips: bool,
     form: OnceCell<Result<Form, Malformed>>,
 }
 
 impl<'a> Translation<'a> {
-    pub(crate) fn new(client: Wire, body: &'a Bytes) -> Self {
-        let form = OnceCell::new();
-        Self { client, body, form }
+    pub(crate) fn new(
+        client: Wire,
+        body: &'a Bytes,
+        path: dragoman_dialects::Path<'a>,
+        route: &Route,
+    ) -> Self {
+        Self {
+            client,
+            body,
+            path,
+            quiet: route.thinking.disable,
+            strips: !route.rules.is_inert(),
+            form: OnceCell::new(),
+        }
     }
 
-    /// Between whom is translated; none where the backend speaks the client's dialect.
+    /// Between whom is translated; none where the backend speaks the client's dialect, and bytes pass.
     pub(crate) fn ends(&self, backend: &Backend) -> Option<Ends> {
         let (client, upstream) = (self.client, dialect::wire(backend.dialect, self.client));
-        (client != upstream).then_some(Ends { client, upstream })
+        let through = match client {
+            // Its replies are few fields, and models behind it think in their text.
+            Wire::Tgi => self.strips,
+            // These vendors' models have a place of its own for what they think, and their replies say more than the form knows.
+            Wire::Gemini | Wire::BedrockConverse | Wire::BedrockInvoke => self.quiet,
+            _ => false,
+        };
+        (client != upstream || through).then_some(Ends { client, upstream })
     }
 
     fn form(&self) -> &Result<Form, Malformed> {
-        let path = dragoman_dialects::Path::default();
-        let read = || self.client.codec().read_request(self.body, path);
+        let read = || self.client.codec().read_request(self.body, self.path);
         self.form.get_or_init(read)
     }
 
-    /// The body for a backend that knows the model as `model`. `quiet`: it is asked not to think.
+    /// Where a backend takes what is translated, below the base URL or the deployment; none where bytes pass.
+    pub(crate) fn path(&self, backend: &Backend, model: &str) -> Option<Cow<'static, str>> {
+        let ends = self.ends(backend)?;
+        let streams = self.form().as_ref().is_ok_and(|form| form.stream);
+        Some(dialect::path(ends.upstream, model, streams))
+    }
+
+    /// The body for a backend that knows the model as `model`.
     ///
     /// # Errors
     /// 400, where the client's dialect is spoken wrongly or the upstream's cannot express the request.
-    pub(crate) fn write(&self, ends: Ends, model: &str, quiet: bool) -> Result<Bytes, Refusal> {
+    pub(crate) fn write(
+        &self,
+        ends: Ends,
+        backend: &Backend,
+        model: &str,
+    ) -> Result<Bytes, Refusal> {
         let form = self.form().as_ref().map_err(malformed)?;
-        let quieted = quiet.then(|| quieted(form, ends.upstream));
+        let quieted = self.quiet.then(|| quieted(form, ends.upstream));
         let form = quieted.as_ref().unwrap_or(form);
+        let inexpressible = |refused: Refused| {
+            let field = ends.client.codec().name_of(&refused.field);
+            inexpressible(field, &refused)
+        };
+        let prompted = (ends.upstream == Wire::Tgi)
+            .then(|| backend.template.apply(form.clone(), jiff::Timestamp::now()));
+        let prompted = prompted.transpose().map_err(inexpressible)?;
+        let form = prompted.as_ref().unwrap_or(form);
         let target = Target {
             model,
             stream: form.stream,
         };
         let written = ends.upstream.codec().write_request(form, target);
-        let written = written.map_err(|refused| {
-            let field = ends.client.codec().name_of(&refused.field);
-            inexpressible(field, &refused)
-        })?;
-        let written = Bytes::from(written);
-        if !quiet || ends.upstream != Wire::Chat {
+        let written = Bytes::from(written.map_err(inexpressible)?);
+        // Azure refuses fields that it does not know.
+        let plain = backend.dialect == Dialect::AzureOpenAI;
+        if !self.quiet || ends.upstream != Wire::Chat || plain {
             return Ok(written);
         }
         let segments = disable::chat_body(&written).map_err(Refusal::malformed)?;
@@ -142,7 +188,7 @@ impl<'a> Translation<'a> {
         if !load::is_load(form) {
             return None;
         }
-        let way = self.way(ends, asked, None);
+        let way = self.way(ends, backend, asked, None);
         let mut reply = load::reply(form);
         reply.model = Some(form.model.clone());
         let written = self.client.codec().write_reply(&reply, &way.context);
@@ -153,7 +199,13 @@ impl<'a> Translation<'a> {
     }
 
     /// What is to be known when the reply comes.
-    pub(crate) fn way(&self, ends: Ends, asked: &Asked, model: Option<String>) -> Way {
+    pub(crate) fn way(
+        &self,
+        ends: Ends,
+        backend: &Backend,
+        asked: &Asked,
+        model: Option<String>,
+    ) -> Way {
         let form = self.form().as_ref().ok();
         let codec = ends.client.codec();
         let wanted = form.and_then(|form| form.reasoning.as_ref());
@@ -177,6 +229,9 @@ impl<'a> Translation<'a> {
             thinking,
             context,
             streams: form.is_some_and(|form| form.stream),
+            stops: form
+                .filter(|_| ends.upstream == Wire::Tgi)
+                .map(|form| backend.template.stops_of(form)),
             model,
         }
     }
@@ -229,6 +284,8 @@ pub(crate) struct Way {
     pub(crate) context: Context,
     /// Whether the client asked for a stream.
     pub(crate) streams: bool,
+    /// What is to be trimmed from the reply's end, where the upstream leaves it there.
+    pub(crate) stops: Option<Stops>,
     /// The model that the reply shall name, instead of the upstream's.
     pub(crate) model: Option<String>,
 }
@@ -249,6 +306,7 @@ pub(crate) async fn answer(
         thinking,
         context,
         streams,
+        stops,
         model,
     } = way;
     if reply.status.as_u16() >= 400 {
@@ -286,7 +344,13 @@ pub(crate) async fn answer(
         .masking(move |said| masked(said, &keeper))
     };
     if streamed && streams {
-        let pipe = Pipe::new(body, Stream::new(upstream, sink()), asked.id, name);
+        let reader = upstream.stream_reader();
+        let reader = match stops {
+            Some(stops) if !stops.is_empty() => stops.reader(reader),
+            _ => reader,
+        };
+        let stream = Stream::new(upstream.framing(), reader, sink());
+        let pipe = Pipe::new(body, stream, asked.id, name);
         return Ok(respond(status, headers, Body::translated(pipe)));
     }
     if streamed {
@@ -301,17 +365,22 @@ pub(crate) async fn answer(
         .map_err(|fault| Refusal::upstream(name, &fault))?;
     let said = said.ok_or_else(|| unreadable(name, "sent a reply that is too long"))?;
     let written = if streams {
-        whole::streamed(upstream, &said, sink())
+        whole::streamed(upstream, &said, stops.as_ref(), sink())
     } else {
         whole::whole(
             (upstream, client),
             &said,
+            stops.as_ref(),
             &thinking,
             model.as_deref(),
             &context,
         )
     };
-    let written = written.map_err(|garbage| self::garbage(name, &garbage))?;
+    let mut written = written.map_err(|garbage| self::garbage(name, &garbage))?;
+    // TGI's root answers with a list, as what it stands in for does.
+    if !streams && ends.client == Wire::Tgi && asked.path == "/" {
+        written = dragoman_dialects::tgi::listed(written);
+    }
     Ok(respond(status, headers, Body::whole(written.into())))
 }
 

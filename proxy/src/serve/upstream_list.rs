@@ -1,7 +1,8 @@
 //! An upstream's list of models, in whatever dialect, as entries in OpenAI's shape with whatever else it says.
 //!
 //! Sources: [OpenAI's list](https://platform.openai.com/docs/api-reference/models), [Anthropic's](https://docs.claude.com/en/api/models-list),
-//! [Ollama's](https://docs.ollama.com/api/tags).
+//! [Ollama's](https://docs.ollama.com/api/tags), [Gemini's](https://ai.google.dev/api/models#method:-models.list), and what
+//! [TGI](https://huggingface.github.io/text-generation-inference/) says of its one model.
 
 use bytes::Bytes;
 use dragoman_config::names::Entry;
@@ -10,12 +11,14 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::state::dialect::escaped;
+
 /// One page of a list.
 #[derive(Debug, Default)]
 pub(crate) struct Page {
     /// Its entries, each with an `id`.
     pub(crate) entries: Vec<Entry>,
-    /// What the next page comes after, escaped for a query; none on the last.
+    /// What the query for the next page says besides; none on the last.
     pub(crate) next: Option<String>,
 }
 
@@ -25,6 +28,9 @@ pub(crate) fn read(dialect: Dialect, body: &Bytes) -> Option<Page> {
         Dialect::OpenAI => openai(body),
         Dialect::Anthropic => anthropic(body),
         Dialect::Ollama => ollama(body),
+        Dialect::TGI => tgi(body),
+        Dialect::Gemini => gemini(body),
+        Dialect::AzureOpenAI | Dialect::Bedrock => None,
     }
 }
 
@@ -71,7 +77,9 @@ fn anthropic(body: &[u8]) -> Option<Page> {
     };
     Some(Page {
         entries: data.into_iter().filter_map(entry).collect(),
-        next: last_id.filter(|_| has_more).map(|id| escaped(&id)),
+        next: last_id
+            .filter(|_| has_more)
+            .map(|id| format!("after_id={}", escaped(&id))),
     })
 }
 
@@ -108,6 +116,55 @@ fn ollama(body: &[u8]) -> Option<Page> {
     })
 }
 
+/// The one model that a server of TGI's has.
+fn tgi(body: &[u8]) -> Option<Page> {
+    let mut info: Entry = serde_json::from_slice(body).ok()?;
+    let id = word(&mut info, &["model_id"])?;
+    let length = info.get("max_total_tokens").and_then(Value::as_u64);
+    let rest = length.map(|length| ("context_length".to_owned(), length.into()));
+    let owner = id
+        .split_once('/')
+        .map_or("tgi", |(owner, _)| owner)
+        .to_owned();
+    Some(Page {
+        entries: vec![shaped(id, None, owner, rest.into_iter().collect())],
+        next: None,
+    })
+}
+
+fn gemini(body: &[u8]) -> Option<Page> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Shape {
+        #[serde(default)]
+        models: Vec<Entry>,
+        #[serde(default)]
+        next_page_token: Option<String>,
+    }
+    let Shape {
+        models,
+        next_page_token,
+    } = serde_json::from_slice(body).ok()?;
+    let entry = |mut given: Entry| {
+        let name = word(&mut given, &["name"])?;
+        // Tuned models keep their collection, without which they cannot be called.
+        let id = name.strip_prefix("models/").unwrap_or(&name).to_owned();
+        let length = given.get("inputTokenLimit").and_then(Value::as_u64);
+        if let Some(length) = length {
+            given
+                .entry("context_length")
+                .or_insert_with(|| length.into());
+        }
+        Some(shaped(id, None, "google".into(), given))
+    };
+    Some(Page {
+        entries: models.into_iter().filter_map(entry).collect(),
+        next: next_page_token
+            .filter(|token| !token.is_empty())
+            .map(|token| format!("pageToken={}", escaped(&token))),
+    })
+}
+
 /// Takes all these fields out, and gives the first that is a text with something in it.
 fn word(given: &mut Entry, names: &[&str]) -> Option<String> {
     let mut found = None;
@@ -138,19 +195,6 @@ fn shaped(id: String, created: Option<i64>, owner: String, rest: Entry) -> Entry
         entry.entry(name).or_insert(value);
     }
     entry
-}
-
-/// As RFC 3986 §2.1 has it, with everything escaped that is not unreserved.
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            out.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    out
 }
 
 #[cfg(test)]
@@ -186,7 +230,7 @@ mod tests {
             r#"[{"id":"claude","object":"model","created":60,"owned_by":"anthropic","display_name":"Claude","created_at":"1970-01-01T00:01:00Z","max_input_tokens":9,"context_length":9}]"#
         );
         let page = read(Dialect::Anthropic, &body.into()).unwrap();
-        assert_eq!(page.next.as_deref(), Some("a%2Fb%20c%26d"));
+        assert_eq!(page.next.as_deref(), Some("after_id=a%2Fb%20c%26d"));
         let last = r#"{"data":[],"has_more":false,"last_id":"x"}"#;
         assert_eq!(read(Dialect::Anthropic, &last.into()).unwrap().next, None);
     }

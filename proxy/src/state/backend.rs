@@ -7,16 +7,19 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use dragoman_config::{
-    BackendItem, Catalogued, CredentialItem, HealthItem, Key, ProxyItem, RelayItem, RetryItem,
-    TimeoutsItem, UpstreamUrl,
+    AwsKeysItem, BackendItem, Catalogued, CredentialItem, HealthItem, Key, ProxyItem, RelayItem,
+    RetryItem, TimeoutsItem, UpstreamUrl,
 };
 use dragoman_crds::Dialect;
+use dragoman_dialects::template::{BuiltIn, Template};
 use http::{HeaderName, HeaderValue, Method};
 
 use super::dialect;
 use super::health::Health;
 use super::listing::Listings;
 use super::secrets::Secrets;
+use crate::aws::Signer;
+use crate::serve::path::without;
 use crate::upstream::{
     BadTls, Cluster, Concurrency, Denied, Endpoint, Settings, Timeouts, TlsSettings,
 };
@@ -30,6 +33,9 @@ pub static CREDENTIAL_HEADERS: [HeaderName; 4] = [
     HeaderName::from_static("x-goog-api-key"),
 ];
 
+/// The header that temporary keys of AWS's come with.
+pub static SECURITY_TOKEN: HeaderName = HeaderName::from_static("x-amz-security-token");
+
 /// What a request's credential upstream is.
 #[derive(Debug, Clone)]
 pub enum Credential {
@@ -39,6 +45,8 @@ pub enum Credential {
     Key(HeaderName, HeaderValue),
     /// The client's own.
     Passthrough,
+    /// A signature of AWS's, made of each request.
+    Aws(Arc<Signer>),
 }
 
 /// Who a backend is: an LLMBackend, or a route's inline one.
@@ -79,6 +87,8 @@ pub struct Backend {
     pub settings: Settings,
     /// What it speaks.
     pub dialect: Dialect,
+    /// How a conversation becomes a prompt, where it takes prompts.
+    pub template: Template,
     /// What authenticates.
     pub credential: Credential,
     /// Headers that every request carries, besides the credential.
@@ -119,6 +129,9 @@ pub enum Unrunnable {
     /// Certificates or a name that TLS cannot be set up with.
     #[error("tls: {0}")]
     Tls(#[from] BadTls),
+    /// A template of prompts that this proxy does not have.
+    #[error("promptTemplate {0:?} is not known")]
+    Template(String),
     /// A ModelMap or filter that does not compile.
     #[error("{0}")]
     Names(String),
@@ -143,6 +156,7 @@ impl Backend {
         let credential = match &item.credential {
             CredentialItem::None => Credential::None,
             CredentialItem::Passthrough => Credential::Passthrough,
+            CredentialItem::Aws(aws) => Credential::Aws(Arc::new(Signer::new(aws))),
             CredentialItem::Key(key) => {
                 let (name, value) = dialect::key(item.dialect, key.expose().trim());
                 let mut value =
@@ -163,12 +177,21 @@ impl Backend {
             }
             headers.push((name, value));
         }
-        let masks = masks(&credential, &headers, &secrets);
+        let aws = match &item.credential {
+            CredentialItem::Aws(aws) => aws.keys.as_ref(),
+            _ => None,
+        };
+        if matches!(credential, Credential::Aws(_)) {
+            // Beside `authorization`, which no other origin is told anyway.
+            secrets.push(SECURITY_TOKEN.clone());
+        }
+        let masks = masks(&credential, &headers, &secrets, aws);
         Ok(Self {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             name,
             settings,
             dialect: item.dialect,
+            template: template(item)?,
             credential,
             headers,
             secrets,
@@ -184,12 +207,35 @@ impl Backend {
         })
     }
 
-    /// A client's path and query, which was taken without `/v1`, below the base URL.
+    /// A client's path and query, which was taken without `/v1`, below the base URL. A key of the client's that stands in the query, as
+    /// Gemini's may, goes no further than its headers would.
     pub fn passed<'p>(&self, path: Cow<'p, str>) -> Cow<'p, str> {
+        let path = match path.split_once('?') {
+            Some((start, query))
+                if self.dialect == Dialect::Gemini
+                    && !matches!(self.credential, Credential::Passthrough) =>
+            {
+                match without(Some(query), "key") {
+                    Some(query) => Cow::Owned(format!("{start}?{query}")),
+                    None => Cow::Owned(start.to_owned()),
+                }
+            }
+            _ => path,
+        };
         match dialect::base(self.dialect) {
             "" => path,
             base => Cow::Owned(format!("{base}{path}")),
         }
+    }
+
+    /// Where Azure takes for one of its deployments what OpenAI takes at `path`; none where it is not Azure.
+    pub fn deployed(&self, deployment: &str, path: &str) -> Option<String> {
+        let version = self.item.azure_api_version.as_ref();
+        (self.dialect == Dialect::AzureOpenAI).then(|| {
+            let deployment = dialect::escaped(deployment);
+            let version = version.map_or("", String::as_str);
+            format!("/openai/deployments/{deployment}{path}?api-version={version}")
+        })
     }
 
     /// Whether it is what `item` would become.
@@ -215,7 +261,8 @@ impl Backend {
 
     /// Whether requests carry a credential that is not the client's: a key, or a configured header that is one.
     pub fn has_own_credential(&self) -> bool {
-        matches!(self.credential, Credential::Key(..)) || !self.secrets.is_empty()
+        matches!(self.credential, Credential::Key(..) | Credential::Aws(_))
+            || !self.secrets.is_empty()
     }
 
     /// Whether requests carry such a credential, and none of the client's.
@@ -242,20 +289,33 @@ impl Backend {
     }
 }
 
+fn template(item: &BackendItem) -> Result<Template, Unrunnable> {
+    let Some(name) = &item.prompt_template else {
+        return Ok(Template::from(BuiltIn::default()));
+    };
+    let found = BuiltIn::named(name).map(Template::from);
+    found.ok_or_else(|| Unrunnable::Template(name.clone()))
+}
+
 fn masks(
     credential: &Credential,
     headers: &[(HeaderName, HeaderValue)],
     secrets: &[HeaderName],
+    aws: Option<&AwsKeysItem>,
 ) -> Secrets {
     let key = match credential {
-        Credential::Key(name, value) => Some((name, value)),
-        Credential::None | Credential::Passthrough => None,
+        Credential::Key(name, value) => Some((name, value.as_bytes())),
+        Credential::None | Credential::Passthrough | Credential::Aws(_) => None,
     };
     let headers = headers.iter().filter(|(name, _)| secrets.contains(name));
-    let values = key
-        .into_iter()
-        .chain(headers.map(|(name, value)| (name, value)));
-    Secrets::of(values.map(|(name, value)| (name, value.as_bytes())))
+    let headers = headers.map(|(name, value)| (name, value.as_bytes()));
+    let aws = aws.into_iter().flat_map(|keys| {
+        let all = [Some(&keys.secret), keys.session_token.as_ref()];
+        all.into_iter()
+            .flatten()
+            .map(|key| (&SECURITY_TOKEN, key.expose().as_bytes()))
+    });
+    Secrets::of(key.into_iter().chain(headers).chain(aws))
 }
 
 fn covers(allowed: &RelayItem, path: &str) -> bool {

@@ -1,5 +1,7 @@
 //! What a backend's dialect means for how it is called: paths, the key's header, headers that every request carries.
 
+use std::borrow::Cow;
+
 use dragoman_crds::Dialect;
 use dragoman_dialects::Wire;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
@@ -13,8 +15,12 @@ static VERSION: HeaderName = HeaderName::from_static("anthropic-version");
 /// The header that a key travels in, and its value.
 pub fn key(dialect: Dialect, key: &str) -> (HeaderName, String) {
     match dialect {
-        Dialect::OpenAI | Dialect::Ollama => (header::AUTHORIZATION, format!("Bearer {key}")),
+        Dialect::OpenAI | Dialect::Ollama | Dialect::TGI | Dialect::Bedrock => {
+            (header::AUTHORIZATION, format!("Bearer {key}"))
+        }
         Dialect::Anthropic => (HeaderName::from_static("x-api-key"), key.to_owned()),
+        Dialect::AzureOpenAI => (HeaderName::from_static("api-key"), key.to_owned()),
+        Dialect::Gemini => (HeaderName::from_static("x-goog-api-key"), key.to_owned()),
     }
 }
 
@@ -22,34 +28,97 @@ pub fn key(dialect: Dialect, key: &str) -> (HeaderName, String) {
 pub fn wire(dialect: Dialect, client: Wire) -> Wire {
     let speaks = match dialect {
         Dialect::OpenAI => matches!(client, Wire::Chat | Wire::Completions | Wire::Responses),
+        Dialect::AzureOpenAI => matches!(client, Wire::Chat | Wire::Completions),
         Dialect::Anthropic => client == Wire::Messages,
         Dialect::Ollama => matches!(client, Wire::OllamaChat | Wire::OllamaGenerate),
+        Dialect::TGI => client == Wire::Tgi,
+        Dialect::Bedrock => matches!(
+            client,
+            Wire::BedrockConverse | Wire::BedrockInvoke | Wire::BedrockText
+        ),
+        Dialect::Gemini => client == Wire::Gemini,
     };
     if speaks {
         return client;
     }
     match dialect {
-        Dialect::OpenAI => Wire::Chat,
+        Dialect::OpenAI | Dialect::AzureOpenAI => Wire::Chat,
         Dialect::Anthropic => Wire::Messages,
         Dialect::Ollama => Wire::OllamaChat,
+        Dialect::TGI => Wire::Tgi,
+        Dialect::Bedrock => Wire::BedrockConverse,
+        Dialect::Gemini => Wire::Gemini,
     }
 }
 
-/// Where a backend takes what was translated for it, below the base URL.
-pub fn path(dialect: Dialect) -> &'static str {
-    match dialect {
-        Dialect::OpenAI => "/chat/completions",
-        Dialect::Anthropic => "/v1/messages",
-        Dialect::Ollama => "/api/chat",
+/// Whether a request of a form names its model in the body, and not in the path or nowhere.
+pub fn names_model(wire: Wire) -> bool {
+    match wire {
+        Wire::Chat
+        | Wire::Completions
+        | Wire::Responses
+        | Wire::Messages
+        | Wire::OllamaChat
+        | Wire::OllamaGenerate => true,
+        Wire::Tgi
+        | Wire::BedrockConverse
+        | Wire::BedrockInvoke
+        | Wire::BedrockText
+        | Wire::Gemini => false,
     }
+}
+
+/// Where a backend takes a conversation, below the base URL; for Azure, below the deployment. `model` is the upstream's name of it.
+pub fn path(wire: Wire, model: &str, stream: bool) -> Cow<'static, str> {
+    let model = || escaped(model);
+    match (wire, stream) {
+        (Wire::Chat, _) => "/chat/completions".into(),
+        (Wire::Completions, _) => "/completions".into(),
+        (Wire::Responses, _) => "/responses".into(),
+        (Wire::Messages, _) => "/v1/messages".into(),
+        (Wire::OllamaChat, _) => "/api/chat".into(),
+        (Wire::OllamaGenerate, _) => "/api/generate".into(),
+        (Wire::Tgi, false) => "/generate".into(),
+        (Wire::Tgi, true) => "/generate_stream".into(),
+        (Wire::BedrockConverse, false) => format!("/model/{}/converse", model()).into(),
+        (Wire::BedrockConverse, true) => format!("/model/{}/converse-stream", model()).into(),
+        (Wire::BedrockInvoke | Wire::BedrockText, false) => {
+            format!("/model/{}/invoke", model()).into()
+        }
+        (Wire::BedrockInvoke | Wire::BedrockText, true) => {
+            format!("/model/{}/invoke-with-response-stream", model()).into()
+        }
+        (Wire::Gemini, false) => format!("/v1beta/models/{}:generateContent", model()).into(),
+        (Wire::Gemini, true) => {
+            format!("/v1beta/models/{}:streamGenerateContent?alt=sse", model()).into()
+        }
+    }
+}
+
+/// As [RFC 3986 §2.1](https://www.rfc-editor.org/rfc/rfc3986#section-2.1) has it, with everything escaped that is not unreserved.
+pub fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out
 }
 
 /// What stands between the base URL and a path that is passed on: a client's path was taken without `/v1`, which is part of the base URL of
 /// some dialects and not of others.
 pub fn base(dialect: Dialect) -> &'static str {
     match dialect {
-        Dialect::OpenAI | Dialect::Ollama => "",
         Dialect::Anthropic => "/v1",
+        Dialect::OpenAI
+        | Dialect::AzureOpenAI
+        | Dialect::Ollama
+        | Dialect::TGI
+        | Dialect::Bedrock
+        | Dialect::Gemini => "",
     }
 }
 
@@ -67,18 +136,25 @@ pub fn has_path(dialect: Dialect, path: &str) -> bool {
     let first = path.trim_start_matches('/').split('/').next();
     match dialect {
         // Compatible servers serve paths of all kinds.
-        Dialect::OpenAI => true,
+        Dialect::OpenAI | Dialect::AzureOpenAI => true,
         Dialect::Anthropic => matches!(first, Some("messages" | "models" | "files" | "complete")),
         Dialect::Ollama => first == Some("api"),
+        Dialect::TGI => matches!(first, Some("tokenize" | "chat_tokenize" | "invocations")),
+        Dialect::Bedrock => matches!(first, Some("guardrail" | "async-invoke" | "model")),
+        Dialect::Gemini => matches!(first, Some("v1beta" | "models" | "upload")),
     }
 }
 
-/// The path of the list of models below the base URL.
-pub fn models(dialect: Dialect) -> &'static str {
+/// The path of the list of models below the base URL; none of a dialect whose server has no list of what can be called.
+pub fn models(dialect: Dialect) -> Option<&'static str> {
     match dialect {
-        Dialect::OpenAI => "/models",
-        Dialect::Anthropic => "/v1/models?limit=1000",
-        Dialect::Ollama => "/api/tags",
+        Dialect::OpenAI => Some("/models"),
+        Dialect::Anthropic => Some("/v1/models?limit=1000"),
+        Dialect::Ollama => Some("/api/tags"),
+        Dialect::TGI => Some("/info"),
+        Dialect::Gemini => Some("/v1beta/models?pageSize=1000"),
+        // Azure lists models and not deployments, Bedrock's runtime none.
+        Dialect::AzureOpenAI | Dialect::Bedrock => None,
     }
 }
 

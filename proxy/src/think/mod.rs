@@ -41,4 +41,4 @@ pub use reply::reply;
 pub use rules::{Rules, Tag, Text};
 pub use stream::{OpenAiStream, Unreadable};
 pub use stripper::{Pieces, Stripper};
-pub use wire::{ReplyStream, whole};
+pub use wire::{ReplyStream, edits, whole};

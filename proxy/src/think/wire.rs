@@ -80,6 +80,24 @@ impl ReplyStream {
     }
 }
 
+/// Whether replies of a form are edited in place. Others of the same dialect pass as they came, or go through the neutral form.
+#[must_use]
+pub fn edits(wire: Wire) -> bool {
+    match wire {
+        Wire::Chat
+        | Wire::Completions
+        | Wire::Messages
+        | Wire::OllamaChat
+        | Wire::OllamaGenerate => true,
+        Wire::Responses
+        | Wire::Tgi
+        | Wire::BedrockConverse
+        | Wire::BedrockInvoke
+        | Wire::BedrockText
+        | Wire::Gemini => false,
+    }
+}
+
 /// A reply that is not streamed, as segments to be written one after another, which share its memory. A body that is no such
 /// reply comes back as it is. `shown` as for [`ReplyStream::new`].
 #[must_use]

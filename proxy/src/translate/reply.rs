@@ -5,23 +5,28 @@ use std::sync::Arc;
 
 use dragoman_dialects::form::{Choice, Event, Garbage, Part, Reply};
 use dragoman_dialects::ollama::measure;
+use dragoman_dialects::template::Stops;
 use dragoman_dialects::{Codec, Context};
 use jiff::Timestamp;
 
 use super::sink::{Sink, Thinking};
 use crate::think::Stripper;
 
-/// Reads a whole reply and treats its thinking as the route says. `model` replaces the name that the upstream gives.
+/// Reads a whole reply, trims `stops` from its end and treats its thinking as the route says. `model` replaces the name that the upstream gives.
 ///
 /// # Errors
 /// [`Garbage`] if it is not what the upstream's dialect says.
 pub fn read(
     upstream: &dyn Codec,
     body: &[u8],
+    stops: Option<&Stops>,
     thinking: &Thinking,
     model: Option<&str>,
 ) -> Result<Reply, Garbage> {
     let mut reply = upstream.read_reply(body)?;
+    if let Some(stops) = stops {
+        stops.trim(&mut reply);
+    }
     if let Some(model) = model {
         reply.model = Some(model.to_owned());
     }
@@ -38,11 +43,12 @@ pub fn read(
 pub fn whole(
     (upstream, client): (&dyn Codec, &dyn Codec),
     body: &[u8],
+    stops: Option<&Stops>,
     thinking: &Thinking,
     model: Option<&str>,
     context: &Context,
 ) -> Result<Vec<u8>, Garbage> {
-    let mut reply = read(upstream, body, thinking, model)?;
+    let mut reply = read(upstream, body, stops, thinking, model)?;
     // Only Ollama's replies tell times, and its own server measures them itself.
     measure::fill(&mut reply.usage, context.started, Timestamp::now());
     Ok(client.write_reply(&reply, context))
@@ -52,8 +58,16 @@ pub fn whole(
 ///
 /// # Errors
 /// As [`read`].
-pub fn streamed(upstream: &dyn Codec, body: &[u8], mut sink: Sink) -> Result<Vec<u8>, Garbage> {
-    let reply = upstream.read_reply(body)?;
+pub fn streamed(
+    upstream: &dyn Codec,
+    body: &[u8],
+    stops: Option<&Stops>,
+    mut sink: Sink,
+) -> Result<Vec<u8>, Garbage> {
+    let mut reply = upstream.read_reply(body)?;
+    if let Some(stops) = stops {
+        stops.trim(&mut reply);
+    }
     let mut out = Vec::with_capacity(body.len());
     let mut give = |event: Event<'_>| sink.take(event, &mut out);
     give(Event::Start {

@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 use dragoman_dialects::form::{Failure, Garbage};
-use dragoman_dialects::{Codec, StreamReader};
+use dragoman_dialects::{Framing, StreamReader};
 
 use super::frames::{Frames, Uncut};
 use super::sink::Sink;
@@ -43,12 +43,12 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// A stream at its start, from a backend that speaks `upstream`.
+    /// A stream at its start, cut as `framing` says and read by `reader`.
     #[must_use]
-    pub fn new(upstream: &dyn Codec, sink: Sink) -> Self {
+    pub fn new(framing: Framing, reader: Box<dyn StreamReader>, sink: Sink) -> Self {
         Self {
-            frames: Frames::new(upstream.framing()),
-            reader: upstream.stream_reader(),
+            frames: Frames::new(framing),
+            reader,
             sink,
             longest: LONGEST,
         }
@@ -145,7 +145,7 @@ mod tests {
         let sink = Sink::new(writer, thinking, None);
         Stream {
             longest: KEPT,
-            ..Stream::new(Wire::Chat.codec(), sink)
+            ..Stream::new(Framing::Sse, Wire::Chat.codec().stream_reader(), sink)
         }
     }
 

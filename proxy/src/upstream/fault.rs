@@ -70,6 +70,9 @@ pub enum Fault {
     /// The body to be sent broke off, or is not as long as it said.
     #[error("the request's body failed: {0}")]
     RequestBody(BoxError),
+    /// There is nothing to authenticate with.
+    #[error("the request could not be authenticated: {0}")]
+    Credential(String),
     /// As many requests as `maxConcurrency` allows are on their way.
     #[error("the upstream already has {limit} requests in flight, its maxConcurrency")]
     Saturated {
@@ -132,6 +135,7 @@ impl Fault {
             Fault::Truncated(_) => "truncated",
             Fault::RequestBody(_) => "request_body",
             Fault::Saturated { .. } => "saturated",
+            Fault::Credential(_) => "credential",
         }
     }
 
@@ -139,7 +143,9 @@ impl Fault {
     pub fn blame(&self) -> Blame {
         match self {
             Fault::RequestBody(_) => Blame::Client,
-            Fault::DeniedAddress { .. } | Fault::Saturated { .. } => Blame::Config,
+            Fault::DeniedAddress { .. } | Fault::Saturated { .. } | Fault::Credential(_) => {
+                Blame::Config
+            }
             _ => Blame::Upstream,
         }
     }
@@ -151,7 +157,8 @@ impl Fault {
             | Fault::Connect { .. }
             | Fault::Tls { .. }
             | Fault::Closed(_)
-            | Fault::Saturated { .. } => true,
+            | Fault::Saturated { .. }
+            | Fault::Credential(_) => true,
             Fault::Timeout { phase, .. } => matches!(phase, Phase::Connect | Phase::FirstByte),
             Fault::DeniedAddress { .. }
             | Fault::Protocol { .. }
@@ -169,6 +176,7 @@ impl Fault {
                 | Fault::Connect { .. }
                 | Fault::Tls { .. }
                 | Fault::Saturated { .. }
+                | Fault::Credential(_)
                 | Fault::Timeout {
                     phase: Phase::Connect,
                     ..

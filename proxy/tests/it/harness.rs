@@ -79,6 +79,8 @@ pub(crate) fn backend_at(simulator: &Simulator) -> BackendItem {
         health: None,
         tls: TlsItem::default(),
         max_concurrency: None,
+        azure_api_version: None,
+        prompt_template: None,
     }
 }
 
@@ -188,7 +190,7 @@ impl Put for Items {
     fn put_backend(mut self, name: &str, backend: BackendItem) -> Self {
         self.insert(
             Key::new(Kind::Backend, "team-a", name),
-            Arc::new(Item::Backend(backend)),
+            Arc::new(Item::Backend(Box::new(backend))),
         );
         self
     }

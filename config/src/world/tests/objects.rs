@@ -1,7 +1,5 @@
 //! Objects to fill a world with, and questions to ask it.
 
-use std::collections::BTreeMap;
-
 use serde_json::{Value, json};
 
 use crate::manifest::typed;
@@ -108,8 +106,14 @@ pub(super) fn namespace(name: &str, labels: &[(&str, &str)]) -> Object {
 
 /// The Secret `namespace/name` with one key, `token`.
 pub(super) fn secret(name: &str, token: &str) -> Object {
-    let data = BTreeMap::from([("token".into(), token.as_bytes().to_vec())]);
-    Object::Secret(named(name), SecretData::Data(data))
+    secret_of(name, &[("token", token)])
+}
+
+pub(super) fn secret_of(name: &str, keys: &[(&str, &str)]) -> Object {
+    let keys = keys
+        .iter()
+        .map(|(key, value)| ((*key).to_owned(), value.as_bytes().to_vec()));
+    Object::Secret(named(name), SecretData::Data(keys.collect()))
 }
 
 pub(super) fn no_secret(name: &str) -> Object {

@@ -20,7 +20,7 @@ const openai = new OpenAI({ baseURL: `${origin}/v1`, apiKey: "of-no-use", maxRet
 const anthropic = new Anthropic({ baseURL: origin, apiKey: "of-no-use", maxRetries: 0 });
 const ollama = new Ollama({ host: origin });
 
-for (const upstream of ["openai", "anthropic", "ollama"]) {
+for (const upstream of ["openai", "azure", "anthropic", "ollama", "bedrock", "gemini"]) {
   const model = `${upstream}/think`;
   const calling = `${upstream}/tools`;
 

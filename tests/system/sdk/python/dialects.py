@@ -11,7 +11,7 @@ import openai
 QUESTION = "Hello, dragoman"
 QUESTIONS = [{"role": "user", "content": QUESTION}]
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
-UPSTREAMS = ["openai", "anthropic", "ollama"]
+UPSTREAMS = ["openai", "azure", "anthropic", "ollama", "bedrock", "gemini"]
 
 
 def with_openai(client: openai.OpenAI, upstream: str) -> None:

@@ -24,3 +24,4 @@ mod thinking;
 mod translation;
 mod upstreams;
 mod vectors_and_counts;
+mod vendors;

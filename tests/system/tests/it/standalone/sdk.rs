@@ -5,7 +5,7 @@ use std::fs;
 use dragoman_simulator::Simulator;
 use dragoman_system::{node_walk, python_walk, root};
 
-use super::manifests::{object, route_to, simulator, started};
+use super::manifests::{MAPPED, names, object, route_to, simulator, started};
 use super::proxy::Proxy;
 
 /// The manifests of `make run`, leading to a simulator of this test.
@@ -47,14 +47,22 @@ async fn dialects() -> (Simulator, Proxy, String) {
     let origin = format!("http://{}", simulator.addr());
     let backends = [
         ("openai", "OpenAI", "/v1"),
+        ("azure", "AzureOpenAI", ""),
         ("anthropic", "Anthropic", ""),
         ("ollama", "Ollama", ""),
+        ("bedrock", "Bedrock", ""),
+        ("gemini", "Gemini", ""),
     ];
     let entry =
         |name| format!("- {{name: {name}, modelPrefix: {name}/, backendRef: {{name: {name}}}}}\n");
-    let mut manifest = route_to(&backends.map(|(name, ..)| entry(name)).concat(), "");
+    let mut manifest = route_to(&backends.map(|(name, ..)| entry(name)).concat(), MAPPED);
+    // TGI's clients name no model.
+    manifest += &names("rules: [{match: {exact: tgi}, target: {model: openai/echo}}]");
     for (name, dialect, path) in backends {
-        let spec = format!("url: {origin}{path}\ndialect: {dialect}");
+        let mut spec = format!("url: {origin}{path}\ndialect: {dialect}");
+        if dialect == "AzureOpenAI" {
+            spec += "\nazure: {apiVersion: 2024-10-21}";
+        }
         manifest += &object("LLMBackend", &format!("{{name: {name}}}"), &spec);
     }
     let proxy = Proxy::start(&manifest).await;
@@ -74,6 +82,14 @@ async fn the_python_sdks_of_three_vendors_reach_models_behind_every_dialect() {
 async fn the_node_sdks_of_three_vendors_reach_models_behind_every_dialect() {
     let (_simulator, _proxy, url) = dialects().await;
     tokio::task::spawn_blocking(move || node_walk("dialects", &url))
+        .await
+        .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_python_sdks_of_azure_aws_google_and_hugging_face_reach_models_behind_every_dialect() {
+    let (_simulator, _proxy, url) = dialects().await;
+    tokio::task::spawn_blocking(move || python_walk("vendors", &url))
         .await
         .unwrap();
 }

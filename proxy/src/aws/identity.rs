@@ -1,0 +1,168 @@
+//! The keys of the proxy itself, found as AWS's SDKs find them: environment, shared files, web identity (IRSA), pod identity and containers,
+//! instance metadata.
+//!
+//! Source: [the order of AWS's SDKs](https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html). What starts programs or needs
+//! a person (`credential_process`, SSO) is left out.
+
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwapOption;
+use bytes::Bytes;
+use reqsign_aws_v4::{Credential, DefaultCredentialProvider};
+use reqsign_core::time::Timestamp;
+use reqsign_core::{
+    Context, Env, Error, FileRead, HttpSend, OsEnv, ProvideCredential as _, SigningCredential as _,
+};
+
+/// Keys are fetched anew when they have less than this to live.
+const EARLY: Duration = Duration::from_mins(5);
+/// The longest that one fetch may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long after a fetch in vain the next one is tried.
+const PAUSE: Duration = Duration::from_secs(5);
+
+static OF_PROCESS: LazyLock<Identity> = LazyLock::new(|| Identity::new(OsEnv));
+
+/// There are no keys to sign with. Whoever runs the proxy can cure it; another try may help.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error(
+    "the proxy has no identity of AWS's to sign with ({0}); give its ServiceAccount a role, or set credential.aws.secretRef"
+)]
+pub struct Unavailable(Arc<str>);
+
+/// Keys that are fetched when they are needed, and kept as long as they live.
+#[derive(Debug)]
+pub struct Identity {
+    context: Context,
+    provider: DefaultCredentialProvider,
+    current: ArcSwapOption<Credential>,
+    /// Why there are none, and since when. Who holds the lock fetches.
+    failed: tokio::sync::Mutex<Option<(Instant, Unavailable)>>,
+}
+
+impl Identity {
+    /// The identity of this process.
+    pub fn of_process() -> &'static Self {
+        &OF_PROCESS
+    }
+
+    /// The identity that an environment says.
+    fn new(env: impl Env) -> Self {
+        let context = Context::new()
+            .with_env(env)
+            .with_file_read(Files)
+            .with_http_send(Http);
+        let provider = DefaultCredentialProvider::builder()
+            .no_sso()
+            .no_process()
+            .build();
+        Self {
+            context,
+            provider,
+            current: ArcSwapOption::empty(),
+            failed: tokio::sync::Mutex::default(),
+        }
+    }
+
+    /// Keys that hold for a request that is made now.
+    ///
+    /// # Errors
+    /// [`Unavailable`], if there are none and none could be fetched.
+    pub async fn get(&self) -> Result<Arc<Credential>, Unavailable> {
+        let current = self.current.load_full();
+        if let Some(keys) = current.as_ref().filter(|keys| lives(keys, EARLY)) {
+            return Ok(Arc::clone(keys));
+        }
+        // Those that still hold serve while one request fetches the next ones.
+        let serving = current.filter(|keys| lives(keys, Duration::from_secs(10)));
+        let mut failed = match (self.failed.try_lock(), &serving) {
+            (Ok(held), _) => held,
+            (Err(_), Some(keys)) => return Ok(Arc::clone(keys)),
+            (Err(_), None) => self.failed.lock().await,
+        };
+        // Somebody may have fetched them while this one waited.
+        if let Some(keys) = self.current.load_full().filter(|keys| lives(keys, EARLY)) {
+            return Ok(keys);
+        }
+        if let Some((since, fault)) = &*failed
+            && since.elapsed() < PAUSE
+        {
+            return serving.ok_or_else(|| fault.clone());
+        }
+        match self.fetch().await {
+            Ok(keys) => {
+                let keys = Arc::new(keys);
+                self.current.store(Some(Arc::clone(&keys)));
+                *failed = None;
+                Ok(keys)
+            }
+            Err(fault) => {
+                tracing::warn!("{fault}");
+                *failed = Some((Instant::now(), fault.clone()));
+                serving.ok_or(fault)
+            }
+        }
+    }
+
+    async fn fetch(&self) -> Result<Credential, Unavailable> {
+        let fetched = self.provider.provide_credential(&self.context);
+        let why = match tokio::time::timeout(PATIENCE, fetched).await {
+            Ok(Ok(Some(keys))) if lives(&keys, Duration::ZERO) => return Ok(keys),
+            Ok(Ok(Some(_))) => "the keys that were found have expired".into(),
+            Ok(Ok(None)) => "none was found".into(),
+            Ok(Err(fault)) => fault.to_string(),
+            Err(_) => format!("it was not found within {PATIENCE:?}"),
+        };
+        Err(Unavailable(why.into()))
+    }
+}
+
+fn lives(keys: &Credential, longer_than: Duration) -> bool {
+    keys.is_valid_at(Timestamp::now() + longer_than)
+}
+
+/// Files of the container.
+#[derive(Debug)]
+struct Files;
+
+impl FileRead for Files {
+    async fn file_read(&self, path: &str) -> reqsign_core::Result<Vec<u8>> {
+        let read = tokio::fs::read(path).await;
+        read.map_err(|fault| Error::unexpected(format!("cannot read {path}")).with_source(fault))
+    }
+}
+
+/// Requests to AWS's token service and to the agents beside the proxy.
+#[derive(Debug)]
+struct Http;
+
+impl HttpSend for Http {
+    async fn http_send(
+        &self,
+        request: http::Request<Bytes>,
+    ) -> reqsign_core::Result<http::Response<Bytes>> {
+        // One client a fetch: fetches are an hour apart, and each thread has a runtime of its own.
+        let client = reqwest::Client::builder()
+            .connect_timeout(Duration::from_secs(2))
+            .timeout(PATIENCE)
+            .redirect(reqwest::redirect::Policy::none())
+            .build();
+        let failed = |fault: reqwest::Error| {
+            // What was asked may hold a token.
+            Error::unexpected("a request for keys failed").with_source(fault.without_url())
+        };
+        let request = request.try_into().map_err(failed)?;
+        let reply = client
+            .map_err(failed)?
+            .execute(request)
+            .await
+            .map_err(failed)?;
+        let (status, headers) = (reply.status(), reply.headers().clone());
+        let body = reply.bytes().await.map_err(failed)?;
+        let mut response = http::Response::new(body);
+        *response.status_mut() = status;
+        *response.headers_mut() = headers;
+        Ok(response)
+    }
+}

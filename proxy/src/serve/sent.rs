@@ -1,0 +1,241 @@
+//! What a call sends to a backend: the client's own bytes with edited spans, or a translation.
+
+use std::borrow::Cow;
+use std::cell::Cell;
+
+use bytes::Bytes;
+use dragoman_config::names::Step;
+use dragoman_crds::Dialect;
+use dragoman_dialects::Wire;
+use http::{HeaderMap, Method};
+
+use super::call::{Call, bad_path};
+use super::content::Content;
+use super::error::Refusal;
+use super::path::Operation;
+use super::{form, headers, path, relay, translated};
+use crate::json::{self, Malformed, Members, Merge, ObjectEdit};
+use crate::state::backend::Backend;
+use crate::state::dialect;
+use crate::state::route::RouteBackend;
+use crate::think::disable;
+use crate::upstream::{Request, RequestBody};
+
+impl Call<'_> {
+    /// The request for one backend, to which the client's headers move when it is the last.
+    pub(super) fn outgoing(
+        &self,
+        step: &Step<'_>,
+        entry: &RouteBackend,
+        backend: &Backend,
+        looks_into: bool,
+        is_last: bool,
+    ) -> Result<Request, Refusal> {
+        let bare = entry.names.bare(&step.model).unwrap_or(&step.model);
+        let name = entry.names.upstream(bare);
+        let path = self.own_path(backend, name);
+        let path = backend.settings.endpoint.join(&path);
+        Ok(Request {
+            method: self.asked.method.clone(),
+            path: path.map_err(|_| bad_path())?,
+            headers: headers::upstream(self.client_headers(is_last), backend, looks_into),
+            body: self.edited(step, backend, name)?,
+        })
+    }
+
+    /// Where the client's own bytes go: its path, with the upstream's name of the model where a path says it.
+    fn own_path(&self, backend: &Backend, name: &str) -> Cow<'_, str> {
+        let asked = self.asked;
+        let gemini = |method: &str| {
+            let path = format!("/v1beta/models/{}:{method}", dialect::escaped(name));
+            backend.passed(with_query(path.into(), asked.uri.query()))
+        };
+        match self.operation {
+            Operation::Converse(named) => dialect::path(Wire::BedrockConverse, name, named.stream),
+            Operation::Invoke(named) => dialect::path(Wire::BedrockInvoke, name, named.stream),
+            Operation::Gemini(named) if named.stream => gemini("streamGenerateContent"),
+            Operation::Gemini(_) => gemini("generateContent"),
+            Operation::GeminiEmbed(_) => gemini("embedContent"),
+            Operation::GeminiEmbeds(_) => gemini("batchEmbedContents"),
+            Operation::GeminiCount(_) => gemini("countTokens"),
+            _ => match backend.deployed(name, &asked.path) {
+                Some(path) => {
+                    let query = path::without(asked.uri.query(), "api-version");
+                    with_query(path.into(), query.as_deref())
+                }
+                None => backend.passed(asked.path_and_query()),
+            },
+        }
+    }
+
+    /// The client's headers, which move to the last request that they are for.
+    fn client_headers(&self, is_last: bool) -> HeaderMap {
+        if is_last {
+            self.asked.headers.take()
+        } else {
+            self.asked.headers().clone()
+        }
+    }
+
+    /// The body for a backend of another dialect than the client's; none where it speaks the same.
+    ///
+    /// # Errors
+    /// 400, where the backend's dialect has no such operation, or cannot express this request.
+    pub(super) fn translated(
+        &self,
+        step: &Step<'_>,
+        entry: &RouteBackend,
+        backend: &Backend,
+    ) -> Result<Option<Bytes>, Refusal> {
+        let bare = entry.names.bare(&step.model).unwrap_or(&step.model);
+        let name = entry.names.upstream(bare);
+        let body = match (&self.translation, &self.vectors) {
+            (Some(translation), _) => translation
+                .ends(backend)
+                .map(|ends| translation.write(ends, backend, name)),
+            (None, Some(vectors)) => vectors
+                .upstream(backend)?
+                .map(|form| vectors.write(form, name)),
+            (None, None) => {
+                translated::passes(self.asked, self.operation, backend)?;
+                None
+            }
+        };
+        let Some(body) = body.transpose()? else {
+            return Ok(None);
+        };
+        if step.defaults.is_none() && step.overrides.is_none() {
+            return Ok(Some(body));
+        }
+        let ends = self.translation.as_ref().and_then(|it| it.ends(backend));
+        let named = ends.is_none_or(|ends| dialect::names_model(ends.upstream));
+        let merged = merge(step).apply(&body, named.then_some(name));
+        let merged = merged.map_err(Refusal::malformed)?;
+        Ok(Some(merged.concat().into()))
+    }
+
+    /// The request for a backend of another dialect.
+    pub(super) fn foreign(
+        &self,
+        step: &Step<'_>,
+        entry: &RouteBackend,
+        backend: &Backend,
+        body: Bytes,
+        is_last: bool,
+    ) -> Result<Request, Refusal> {
+        let bare = entry.names.bare(&step.model).unwrap_or(&step.model);
+        let name = entry.names.upstream(bare);
+        let path = match (&self.translation, &self.vectors) {
+            (Some(translation), _) => translation.path(backend, name),
+            (None, Some(vectors)) => vectors.upstream(backend)?.map(|form| form.path(name)),
+            (None, None) => None,
+        };
+        let path = path.unwrap_or_else(|| self.asked.path.as_str().into());
+        let path = backend.deployed(name, &path).map_or(path, Cow::Owned);
+        let path = backend.settings.endpoint.join(&path);
+        Ok(Request {
+            method: Method::POST,
+            path: path.map_err(|_| bad_path())?,
+            headers: headers::foreign(self.client_headers(is_last), backend),
+            body: RequestBody::Bytes(body),
+        })
+    }
+
+    fn edited(
+        &self,
+        step: &Step<'_>,
+        backend: &Backend,
+        name: &str,
+    ) -> Result<RequestBody, Refusal> {
+        match &self.content {
+            Content::Json { body, members } => {
+                // Azure refuses fields that it does not know, and has no switch for all its models.
+                let azure = backend.dialect == Dialect::AzureOpenAI;
+                let edited = if self.asked.route().thinking.disable && !azure {
+                    self.without_thinking(body, step, name)
+                } else {
+                    self.renamed(body, members, step, name)
+                };
+                edited.map_err(Refusal::malformed)
+            }
+            Content::Form { start, at, rest } => {
+                let segments = form::renamed(start, at, name);
+                Ok(match rest.and_then(Cell::take) {
+                    Some(rest) => relay::stream(Some(segments), rest),
+                    None => RequestBody::Segments(segments.into()),
+                })
+            }
+        }
+    }
+
+    fn renamed(
+        &self,
+        body: &Bytes,
+        members: &Members<'_, &'static str>,
+        step: &Step<'_>,
+        name: &str,
+    ) -> Result<RequestBody, Malformed> {
+        let named = self.operation.model().is_none();
+        if step.defaults.is_some() || step.overrides.is_some() {
+            return Ok(RequestBody::Segments(
+                merge(step).apply(body, named.then_some(name))?.into(),
+            ));
+        }
+        let is_named = || match self.asked.deployment {
+            None => name == self.model,
+            Some(_) => members.text(body, "model").as_deref() == Some(name),
+        };
+        if !named || (is_named() && members.all("model").count() == 1) {
+            return Ok(RequestBody::Bytes(body.clone()));
+        }
+        let mut edit = ObjectEdit::new(members);
+        edit.set("model", json::string::literal(name).into());
+        Ok(RequestBody::Segments(
+            json::splice(body, edit.finish()).into(),
+        ))
+    }
+
+    /// Everything at once where the route asks the model not to think: edits must not touch each other.
+    fn without_thinking(
+        &self,
+        body: &Bytes,
+        step: &Step<'_>,
+        name: &str,
+    ) -> Result<RequestBody, Malformed> {
+        let merge = merge(step);
+        let wanted: Vec<&str> = merge
+            .names()
+            .iter()
+            .map(String::as_str)
+            .chain(disable::NAMES)
+            .collect();
+        let members = json::scan(body, &wanted)?;
+        let mut edit = ObjectEdit::new(&members);
+        let mut edits = match self.operation.wire() {
+            Some(wire) => disable::request(wire, name, body, &members, &mut edit)?,
+            None => Vec::new(),
+        };
+        merge.edit(&mut edit, self.operation.model().is_none().then_some(name));
+        edits.extend(edit.finish());
+        Ok(RequestBody::Segments(json::splice(body, edits).into()))
+    }
+}
+
+/// A path with a query, or with more of one.
+fn with_query<'p>(path: Cow<'p, str>, query: Option<&str>) -> Cow<'p, str> {
+    match query {
+        None | Some("") => path,
+        Some(query) => {
+            let mark = if path.contains('?') { '&' } else { '?' };
+            format!("{path}{mark}{query}").into()
+        }
+    }
+}
+
+fn merge(step: &Step<'_>) -> Merge {
+    let none = serde_json::Map::new();
+    Merge::new(
+        step.defaults.unwrap_or(&none),
+        step.overrides.unwrap_or(&none),
+    )
+}
