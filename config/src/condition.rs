@@ -50,7 +50,15 @@ pub mod reason {
     pub const SECRET_INVALID: &str = "SecretInvalid";
     /// A Secret could not be read; the operator goes on trying.
     pub const SECRET_UNREADABLE: &str = "SecretUnreadable";
-    /// A Secret is being read for the first time: an edit only waits.
+    /// A ConfigMap does not exist.
+    pub const CONFIG_MAP_NOT_FOUND: &str = "ConfigMapNotFound";
+    /// A ConfigMap exists without a key that is needed.
+    pub const CONFIG_MAP_KEY_MISSING: &str = "ConfigMapKeyMissing";
+    /// A value of a ConfigMap is not what its place needs.
+    pub const CONFIG_MAP_INVALID: &str = "ConfigMapInvalid";
+    /// A ConfigMap could not be read; the operator goes on trying.
+    pub const CONFIG_MAP_UNREADABLE: &str = "ConfigMapUnreadable";
+    /// A Secret or a ConfigMap is being read for the first time: an edit only waits.
     pub const PENDING: &str = "Pending";
 }
 

@@ -7,12 +7,13 @@
 //! that is added later is an [`Option`], null (which every proxy passes over) in an item that does without it: an
 //! operator that is newer than its proxies then updates all items but those that use what is new.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
 
 use dragoman_crds::{
-    Dialect, LogLevel, Matching, ModelTarget, NameFilter, NameMatch, ReplyModel, RetryOn, Thinking,
-    Unmatched,
+    Api, Dialect, LogLevel, Matching, ModelTarget, NameFilter, NameMatch, ReplyModel, RetryOn,
+    Thinking, Unmatched,
 };
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -66,6 +67,39 @@ pub struct RouteItem {
     pub backends: Vec<RouteBackendItem>,
     /// What becomes of thinking.
     pub thinking: Thinking,
+    /// The APIs that clients may speak; absent: all.
+    #[serde(default)]
+    pub apis: Option<Vec<Api>>,
+    /// The Conversation API; absent: it is not there.
+    #[serde(default)]
+    pub conversation: Option<ConversationItem>,
+}
+
+/// The name of the system prompt of requests that name none.
+pub const DEFAULT_PROMPT: &str = "chat-conversation-simple";
+
+/// The Conversation API of a route.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConversationItem {
+    /// What its paths begin with, from the slash.
+    pub prefix: String,
+    /// The language of requests that name none.
+    pub language: String,
+    /// The system prompts; absent: none.
+    pub prompts: Option<PromptsItem>,
+}
+
+/// System prompts: for each language, their texts by name.
+pub type Library = BTreeMap<String, BTreeMap<String, String>>;
+
+/// What a reference to system prompts came to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum PromptsItem {
+    /// These.
+    Library(Library),
+    /// Nothing that may be used, and why: the API is closed.
+    Unresolved(String),
 }
 
 /// What a reference came to. An item that the proxy does not have is treated as unresolved.

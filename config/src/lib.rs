@@ -19,10 +19,11 @@ mod world;
 pub use compile::Outcome;
 pub use condition::{Verdict, reason};
 pub use item::{
-    AwsItem, AwsKeysItem, BackendItem, Catalogued, CredentialItem, HeaderItem, HealthItem, Item,
-    ListItem, MapItem, MapRuleItem, ProxyItem, RelayItem, RetryItem, RouteBackendItem, RouteItem,
-    Secret, Target, TimeoutsItem, TlsItem, UpstreamUrl,
+    AwsItem, AwsKeysItem, BackendItem, Catalogued, ConversationItem, CredentialItem,
+    DEFAULT_PROMPT, HeaderItem, HealthItem, Item, Library, ListItem, MapItem, MapRuleItem,
+    PromptsItem, ProxyItem, RelayItem, RetryItem, RouteBackendItem, RouteItem, Secret, Target,
+    TimeoutsItem, TlsItem, UpstreamUrl,
 };
 pub use key::{Key, Kind, ObjectKey};
 pub use pattern::{BadPattern, NamePattern};
-pub use world::{Changes, Object, SecretData, Settings, World};
+pub use world::{Changes, InputData, InputKey, InputKind, Object, Settings, World};

@@ -14,7 +14,7 @@ use base64::Engine as _;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::world::SecretData;
+use crate::world::{InputData, InputKey};
 use crate::{Key, Kind, Object, ObjectKey};
 
 pub use schema::Schemas;
@@ -33,20 +33,11 @@ pub struct Fault {
     pub message: String,
 }
 
-/// A manifest that was read.
-#[derive(Clone, Debug)]
-pub enum Manifest {
-    /// A resource or a Secret, ready for a [`crate::World`].
-    Object(Object),
-    /// A ConfigMap, which no resource refers to yet.
-    ConfigMap(ObjectKey),
-}
-
 /// An object as far as it can be read. It may run when it has no fault.
 #[derive(Clone, Debug)]
 pub struct Read {
     /// What it says; absent where its structure is broken. With faults, it serves to find more of them.
-    pub manifest: Option<Manifest>,
+    pub manifest: Option<Object>,
     /// Every fault that shows without looking at other objects.
     pub faults: Vec<Fault>,
 }
@@ -56,7 +47,7 @@ impl Schemas {
     ///
     /// # Errors
     /// Every [`Fault`] that is found.
-    pub fn parse(&self, value: &Value) -> Result<Vec<Manifest>, Vec<Fault>> {
+    pub fn parse(&self, value: &Value) -> Result<Vec<Object>, Vec<Fault>> {
         if value["kind"] == "List" {
             let mut manifests = Vec::new();
             let mut faults = Vec::new();
@@ -92,7 +83,7 @@ impl Schemas {
     }
 
     /// Faults go to `found` where the manifest can be read in spite of them.
-    fn one(&self, value: &Value, found: &mut Vec<Fault>) -> Result<Manifest, Vec<Fault>> {
+    fn one(&self, value: &Value, found: &mut Vec<Fault>) -> Result<Object, Vec<Fault>> {
         let text = |path: &str| value.pointer(path).and_then(Value::as_str);
         let kind = text("/kind").unwrap_or_default();
         let namespace = text("/metadata/namespace").unwrap_or(DEFAULT_NAMESPACE);
@@ -138,14 +129,13 @@ impl Schemas {
             ));
         }
         let Some(kind) = kind else {
-            if value["kind"] == "ConfigMap" {
-                return Ok(Manifest::ConfigMap(key));
-            }
-            let data = secret(value).map_err(|(field, message)| fault(&field, message))?;
-            return Ok(Manifest::Object(Object::Secret(
-                key,
-                SecretData::Data(data),
-            )));
+            let (encoded, plain, input) = match value["kind"] == "ConfigMap" {
+                true => ("binaryData", "data", InputKey::config_map(key)),
+                false => ("data", "stringData", InputKey::secret(key)),
+            };
+            let data = data(value, encoded, plain);
+            let data = data.map_err(|(field, message)| fault(&field, message))?;
+            return Ok(input.with(InputData::Data(data)));
         };
         let mut completed = value.clone();
         completed["metadata"]["namespace"] = namespace.into();
@@ -156,7 +146,7 @@ impl Schemas {
             message,
         }));
         match typed(kind, completed) {
-            Ok(read) => Ok(Manifest::Object(read)),
+            Ok(read) => Ok(read),
             // The faults that were found say it better.
             Err(_) if !found.is_empty() => Err(Vec::new()),
             Err(message) => Err(fault("", message)),
@@ -194,9 +184,15 @@ pub fn key(kind: Kind, value: &Value) -> Key {
     Key::new(kind, text("/metadata/namespace"), text("/metadata/name"))
 }
 
-fn secret(value: &Value) -> Result<BTreeMap<String, Vec<u8>>, (String, String)> {
+/// The values of a Secret or a ConfigMap, whose fields `encoded` and `plain` hold them as base64 and as they are.
+fn data(
+    value: &Value,
+    encoded: &str,
+    plain: &str,
+) -> Result<BTreeMap<String, Vec<u8>>, (String, String)> {
     let mut data = BTreeMap::new();
-    for (name, encoded) in value["data"].as_object().into_iter().flatten() {
+    let field = encoded;
+    for (name, encoded) in value[encoded].as_object().into_iter().flatten() {
         let bytes = encoded
             .as_str()
             .and_then(|text| {
@@ -206,16 +202,16 @@ fn secret(value: &Value) -> Result<BTreeMap<String, Vec<u8>>, (String, String)> 
             })
             .ok_or_else(|| {
                 (
-                    format!("data.{name}"),
-                    "is not base64; write plain text under stringData".to_owned(),
+                    format!("{field}.{name}"),
+                    format!("is not base64; write plain text under {plain}"),
                 )
             })?;
         data.insert(name.clone(), bytes);
     }
-    for (name, text) in value["stringData"].as_object().into_iter().flatten() {
+    for (name, text) in value[plain].as_object().into_iter().flatten() {
         let text = text.as_str().ok_or_else(|| {
             (
-                format!("stringData.{name}"),
+                format!("{plain}.{name}"),
                 "is not a string; put it in quotes".to_owned(),
             )
         })?;

@@ -21,8 +21,8 @@ use lookup::Seen;
 use members::Members;
 use object::{Resource, key_of};
 
-pub(crate) use lookup::{KeyLookup, Lookup};
-pub use object::{Changes, Object, SecretData, Settings};
+pub(crate) use lookup::{KeyLookup, Lookup, MapLookup};
+pub use object::{Changes, InputData, InputKey, InputKind, Object, Settings};
 
 /// Everything that is known.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ pub struct World {
     settings: Settings,
     resources: BTreeMap<Key, Resource>,
     namespaces: BTreeMap<String, BTreeMap<String, String>>,
-    secrets: BTreeMap<ObjectKey, SecretData>,
+    inputs: BTreeMap<InputKey, InputData>,
     claims: Claims,
     outcomes: BTreeMap<Key, Outcome>,
     seen: HashMap<Key, BTreeSet<Seen>>,
@@ -51,7 +51,7 @@ impl World {
             settings,
             resources: BTreeMap::new(),
             namespaces: BTreeMap::new(),
-            secrets: BTreeMap::new(),
+            inputs: BTreeMap::new(),
             claims: Claims::default(),
             outcomes: BTreeMap::new(),
             seen: HashMap::new(),
@@ -72,14 +72,8 @@ impl World {
                 self.namespaces.insert(name.clone(), labels);
                 return self.recompile(BTreeSet::new(), vec![Seen::Namespace(name)]);
             }
-            Object::Secret(key, data) => {
-                let known = self.secrets.get(&key);
-                if known == Some(&data) || (known.is_some() && data == SecretData::Unreadable) {
-                    return Changes::default();
-                }
-                self.secrets.insert(key.clone(), data);
-                return self.recompile(BTreeSet::new(), vec![Seen::Secret(key)]);
-            }
+            Object::Secret(key, data) => return self.take(InputKey::secret(key), data),
+            Object::ConfigMap(key, data) => return self.take(InputKey::config_map(key), data),
             Object::Proxy(proxy) => (key_of(Kind::Proxy, &proxy.metadata), Resource::Proxy(proxy)),
             Object::Backend(backend) => (
                 key_of(Kind::Backend, &backend.metadata),
@@ -120,6 +114,15 @@ impl World {
         self.recompile(BTreeSet::from([key]), seen)
     }
 
+    fn take(&mut self, key: InputKey, data: InputData) -> Changes {
+        let known = self.inputs.get(&key);
+        if known == Some(&data) || (known.is_some() && data == InputData::Unreadable) {
+            return Changes::default();
+        }
+        self.inputs.insert(key.clone(), data);
+        self.recompile(BTreeSet::new(), vec![Seen::Input(key)])
+    }
+
     /// Takes in that a resource is gone.
     pub fn delete_item(&mut self, key: &Key) -> Changes {
         if self.resources.remove(key).is_none() {
@@ -138,14 +141,14 @@ impl World {
         self.recompile(BTreeSet::new(), vec![Seen::Namespace(name.to_owned())])
     }
 
-    /// The Secrets that resources refer to.
+    /// The Secrets and ConfigMaps that resources refer to.
     #[must_use]
-    pub fn wanted_secrets(&self) -> BTreeSet<ObjectKey> {
+    pub fn wanted_inputs(&self) -> BTreeSet<InputKey> {
         self.dependents
             .iter()
             .filter(|(_, dependents)| !dependents.is_empty())
             .filter_map(|(seen, _)| match seen {
-                Seen::Secret(key) => Some(key.clone()),
+                Seen::Input(key) => Some(key.clone()),
                 _ => None,
             })
             .collect()

@@ -9,7 +9,9 @@
 )]
 
 mod allowed_routes;
+mod api;
 mod byte_size;
+mod conversation;
 mod credential;
 mod duration;
 mod form;
@@ -25,7 +27,9 @@ mod status;
 mod thinking;
 
 pub use allowed_routes::{AllowedRoutes, RouteNamespaces, RoutesFrom};
+pub use api::Api;
 pub use byte_size::{BadByteSize, ByteSize};
+pub use conversation::Conversation;
 pub use credential::{Aws, Credential, Passthrough};
 pub use duration::{BadDuration, Duration};
 pub use llmbackend::{

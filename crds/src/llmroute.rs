@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::form::{each, form};
 use crate::status::conditions;
-use crate::{Condition, LLMBackendSpec, NameFilter, Reference, Thinking};
+use crate::{Api, Condition, Conversation, LLMBackendSpec, NameFilter, Reference, Thinking};
 
 /// LLMRoute is one virtual LLM endpoint that applications call.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -48,6 +48,10 @@ use crate::{Condition, LLMBackendSpec, NameFilter, Reference, Thinking};
     )
 )]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("x-kubernetes-validations" = [{
+    "rule": "!has(self.apis) || has(self.conversation) || !('Conversation' in self.apis)",
+    "message": "apis names Conversation, which needs its settings; set conversation, or leave it out of apis"
+}]))]
 pub struct LLMRouteSpec {
     /// The LLMProxies that serve this route. Default: the LLMProxy `default` in the operator's namespace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -71,6 +75,10 @@ pub struct LLMRouteSpec {
     /// Whether a Service of the route's name is made in its namespace.
     #[serde(default)]
     pub service: RouteService,
+    /// The APIs that clients may speak; paths of another answer 404. Absent: all, and Conversation where `conversation` is set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 8), extend("x-kubernetes-list-type" = "set"))]
+    pub apis: Option<Vec<Api>>,
     /// What model names mean. Absent: names go upstream as they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model_map_ref: Option<Reference>,
@@ -80,6 +88,9 @@ pub struct LLMRouteSpec {
     /// What becomes of the models' thinking.
     #[serde(default)]
     pub thinking: Thinking,
+    /// The Conversation API. Absent: it is not there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conversation: Option<Conversation>,
 }
 
 /// Whether a Service is made for a route.

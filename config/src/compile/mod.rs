@@ -1,6 +1,7 @@
 //! The compiler: one resource and what it refers to in, one item and its conditions out.
 
 mod backend;
+mod conversation;
 mod grant;
 mod held;
 mod hostnames;

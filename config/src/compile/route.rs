@@ -6,7 +6,7 @@ use super::grant::{admits, permits, resolve};
 use super::held::hold;
 use super::hostnames::hostnames;
 use super::mapped::missing_backends;
-use super::{Findings, Outcome, backend};
+use super::{Findings, Outcome, backend, conversation};
 use crate::names::Filter;
 use crate::world::Lookup;
 use crate::{Item, Key, Kind, ObjectKey, RouteBackendItem, RouteItem, Target, reason};
@@ -38,12 +38,19 @@ pub(crate) fn route(resource: &LLMRoute, held: Option<&[Key]>, world: &Lookup<'_
             route_backend(entry, at, target, world, &mut findings)
         })
         .collect();
+    let conversation = resource
+        .spec
+        .conversation
+        .as_ref()
+        .map(|spec| conversation::conversation(spec, &own.namespace, world, &mut findings));
     let broken = findings.accepted.len() > before;
     let item = RouteItem {
         hostnames,
         model_map,
         backends,
         thinking: resource.spec.thinking.clone(),
+        apis: resource.spec.apis.clone(),
+        conversation,
     };
     let item = if broken || findings.is_held_back() {
         hold(held.unwrap_or_default(), &own, world, &mut findings);

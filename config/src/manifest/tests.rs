@@ -1,9 +1,9 @@
 use serde_json::{Value, json};
 
-use super::{Fault, Manifest, Schemas};
+use super::{Fault, Schemas};
 use crate::Object;
 
-fn parse(value: &Value) -> Result<Vec<Manifest>, Vec<Fault>> {
+fn parse(value: &Value) -> Result<Vec<Object>, Vec<Fault>> {
     Schemas::new().unwrap().parse(value)
 }
 
@@ -27,7 +27,7 @@ fn a_sound_manifest_is_read_with_its_defaults() {
         json!({"backends": [{"name": "a", "backendRef": {"name": "b"}}]}),
     ))
     .unwrap();
-    let [Manifest::Object(Object::Route(route))] = manifests.as_slice() else {
+    let [Object::Route(route)] = manifests.as_slice() else {
         panic!("{manifests:?}")
     };
     assert_eq!(route.metadata.namespace.as_deref(), Some("default"));
@@ -75,21 +75,22 @@ fn an_empty_allow_list_is_refused_with_the_cure() {
 }
 
 #[test]
-fn a_list_gives_its_items_and_a_secret_its_text() {
+fn a_list_gives_its_items_and_a_secret_or_a_config_map_its_text() {
     let list = json!({"kind": "List", "items": [
         {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "data": {"a": "aGk="}, "stringData": {"b": "x"}},
-        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}},
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}, "data": {"a": "hi"}, "binaryData": {"b": "eA=="}},
     ]});
     let manifests = parse(&list).unwrap();
     let [
-        Manifest::Object(Object::Secret(_, super::SecretData::Data(data))),
-        Manifest::ConfigMap(_),
+        Object::Secret(_, super::InputData::Data(data)),
+        Object::ConfigMap(_, super::InputData::Data(plain)),
     ] = manifests.as_slice()
     else {
         panic!("{manifests:?}")
     };
-    assert_eq!(data["a"], b"hi");
-    assert_eq!(data["b"], b"x");
+    for data in [data, plain] {
+        assert_eq!((&*data["a"], &*data["b"]), (&b"hi"[..], &b"x"[..]));
+    }
 }
 
 #[test]
@@ -107,7 +108,7 @@ fn a_null_is_an_absent_field_but_stays_in_what_is_the_users_own() {
     let spec = json!({"url": "http://x", "credential": null, "timeouts": null,
         "catalog": [{"name": "a", "upstreamName": null, "metadata": {"owner": null}}]});
     let manifests = parse(&backend(spec)).unwrap();
-    let [Manifest::Object(Object::Backend(backend))] = manifests.as_slice() else {
+    let [Object::Backend(backend)] = manifests.as_slice() else {
         panic!("{manifests:?}")
     };
     assert_eq!(backend.spec.credential, None);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use dragoman_crds::{LLMBackend, LLMProxy, ModelMap, SecretKeyReference};
 
 use super::claims::Host;
-use super::{SecretData, Settings, World};
+use super::{InputData, InputKey, Settings, World};
 use crate::{Key, Kind, ObjectKey, Verdict};
 
 /// The label with which Kubernetes names a namespace.
@@ -21,7 +21,7 @@ pub(super) enum Seen {
     /// Whether another resource can be used.
     Outcome(Key),
     Namespace(String),
-    Secret(ObjectKey),
+    Input(InputKey),
     Hostname(Host),
     /// Which LLMProxies there are.
     Proxies,
@@ -32,6 +32,16 @@ pub(crate) enum KeyLookup<'w> {
     Found(&'w [u8]),
     NoKey,
     NoSecret,
+    /// Not asked for yet.
+    Pending,
+    /// Asked for in vain so far.
+    Unreadable,
+}
+
+/// What became of a ConfigMap.
+pub(crate) enum MapLookup<'w> {
+    Found(&'w BTreeMap<String, Vec<u8>>),
+    Missing,
     /// Not asked for yet.
     Pending,
     /// Asked for in vain so far.
@@ -159,17 +169,29 @@ impl<'w> Lookup<'w> {
     }
 
     pub(crate) fn secret(&self, namespace: &str, reference: &SecretKeyReference) -> KeyLookup<'w> {
-        let key = ObjectKey::new(namespace, &reference.name);
-        self.see(Seen::Secret(key.clone()));
-        match self.world.secrets.get(&key) {
+        let key = InputKey::secret(ObjectKey::new(namespace, &reference.name));
+        self.see(Seen::Input(key.clone()));
+        match self.world.inputs.get(&key) {
             // Files are read as a whole: what is not among them does not exist.
             None if self.world.settings.standalone => KeyLookup::NoSecret,
             None => KeyLookup::Pending,
-            Some(SecretData::Missing) => KeyLookup::NoSecret,
-            Some(SecretData::Unreadable) => KeyLookup::Unreadable,
-            Some(SecretData::Data(data)) => data
+            Some(InputData::Missing) => KeyLookup::NoSecret,
+            Some(InputData::Unreadable) => KeyLookup::Unreadable,
+            Some(InputData::Data(data)) => data
                 .get(&reference.key)
                 .map_or(KeyLookup::NoKey, |value| KeyLookup::Found(value)),
+        }
+    }
+
+    pub(crate) fn config_map(&self, namespace: &str, name: &str) -> MapLookup<'w> {
+        let key = InputKey::config_map(ObjectKey::new(namespace, name));
+        self.see(Seen::Input(key.clone()));
+        match self.world.inputs.get(&key) {
+            None if self.world.settings.standalone => MapLookup::Missing,
+            None => MapLookup::Pending,
+            Some(InputData::Missing) => MapLookup::Missing,
+            Some(InputData::Unreadable) => MapLookup::Unreadable,
+            Some(InputData::Data(data)) => MapLookup::Found(data),
         }
     }
 }

@@ -53,12 +53,67 @@ pub enum Object {
     },
     /// A Secret. One that was never applied counts as not read yet, and what needs it waits, routes to backends that need it
     /// included.
-    Secret(ObjectKey, SecretData),
+    Secret(ObjectKey, InputData),
+    /// A ConfigMap, to which the same applies.
+    ConfigMap(ObjectKey, InputData),
 }
 
-/// What is known of a Secret.
+/// What of the cluster's own kinds a resource may take its values from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum InputKind {
+    /// A Secret.
+    Secret,
+    /// A ConfigMap.
+    ConfigMap,
+}
+
+/// A Secret or a ConfigMap by its name.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct InputKey {
+    /// Which of the two.
+    pub kind: InputKind,
+    /// Its namespace and name.
+    pub object: ObjectKey,
+}
+
+impl InputKey {
+    /// A Secret.
+    #[must_use]
+    pub fn secret(object: ObjectKey) -> Self {
+        let kind = InputKind::Secret;
+        Self { kind, object }
+    }
+
+    /// A ConfigMap.
+    #[must_use]
+    pub fn config_map(object: ObjectKey) -> Self {
+        let kind = InputKind::ConfigMap;
+        Self { kind, object }
+    }
+
+    /// The object that says what is known of it.
+    #[must_use]
+    pub fn with(self, data: InputData) -> Object {
+        match self.kind {
+            InputKind::Secret => Object::Secret(self.object, data),
+            InputKind::ConfigMap => Object::ConfigMap(self.object, data),
+        }
+    }
+}
+
+impl std::fmt::Display for InputKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let kind = match self.kind {
+            InputKind::Secret => "Secret",
+            InputKind::ConfigMap => "ConfigMap",
+        };
+        write!(f, "{kind} {}", self.object)
+    }
+}
+
+/// What is known of a Secret or a ConfigMap.
 #[derive(Clone, PartialEq, Eq)]
-pub enum SecretData {
+pub enum InputData {
     /// It does not exist.
     Missing,
     /// It could not be read yet: what needs it has a fault, and what needs that goes on without. What was known before stands.
@@ -67,12 +122,12 @@ pub enum SecretData {
     Data(BTreeMap<String, Vec<u8>>),
 }
 
-impl std::fmt::Debug for SecretData {
+impl std::fmt::Debug for InputData {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Missing => "Missing",
             Self::Unreadable => "Unreadable",
-            Self::Data(_) => "Data([secret])",
+            Self::Data(_) => "Data([hidden])",
         })
     }
 }
@@ -84,8 +139,8 @@ pub struct Changes {
     pub outcomes: BTreeSet<Key>,
     /// For each LLMProxy, items that its proxies must be given anew or told to forget.
     pub pushes: BTreeMap<ObjectKey, BTreeSet<Key>>,
-    /// Whether [`World::wanted_secrets`] changed.
-    pub secrets: bool,
+    /// Whether [`World::wanted_inputs`] changed.
+    pub inputs: bool,
 }
 
 /// A resource as a world keeps it.

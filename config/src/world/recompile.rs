@@ -115,16 +115,16 @@ impl World {
                 continue;
             }
             self.dependents.remove(gone);
-            if let Seen::Secret(secret) = gone {
-                changes.secrets = true;
+            if let Seen::Input(input) = gone {
+                changes.inputs = true;
                 // Forgotten, so that a later reference reads it afresh. Files are read whether or not somebody refers to them.
                 if !self.settings.standalone {
-                    self.secrets.remove(secret);
+                    self.inputs.remove(input);
                 }
             }
         }
         for new in seen.difference(&old) {
-            changes.secrets |= matches!(new, Seen::Secret(_)) && !self.dependents.contains_key(new);
+            changes.inputs |= matches!(new, Seen::Input(_)) && !self.dependents.contains_key(new);
             let dependents = self.dependents.entry(new.clone()).or_default();
             dependents.insert(key.clone());
         }

@@ -1,3 +1,4 @@
+mod conversation;
 mod headers;
 mod hostnames;
 mod identity;

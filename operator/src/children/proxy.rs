@@ -41,7 +41,7 @@ pub fn children(proxy: &LLMProxy, installation: &Installation, ca_pem: &str) -> 
             }),
         ),
         child(
-            Source::ConfigMaps,
+            Source::OwnedConfigMaps,
             json!({
                 "apiVersion": "v1",
                 "kind": "ConfigMap",
@@ -146,7 +146,7 @@ mod tests {
             },
         }}));
         survives::<ServiceAccount>(find(&children, Source::ServiceAccounts));
-        survives::<ConfigMap>(find(&children, Source::ConfigMaps));
+        survives::<ConfigMap>(find(&children, Source::OwnedConfigMaps));
         survives::<Service>(find(&children, Source::Services));
         survives::<PodDisruptionBudget>(find(&children, Source::Budgets));
         survives::<Deployment>(find(&children, Source::Deployments));

@@ -1,6 +1,6 @@
 //! What there is to do outside, and what came of it.
 
-use dragoman_config::{Key, ObjectKey, SecretData};
+use dragoman_config::{InputData, InputKey, Key, ObjectKey};
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::Value;
@@ -14,8 +14,8 @@ use crate::watch::Source;
 /// One thing to do.
 #[derive(Debug)]
 pub enum Job {
-    /// Read a Secret that somebody refers to.
-    ReadSecret(ObjectKey),
+    /// Read a Secret or a ConfigMap that somebody refers to.
+    ReadInput(InputKey),
     /// Apply what an LLMProxy owns.
     ApplyProxy {
         /// The LLMProxy.
@@ -55,8 +55,8 @@ pub enum Job {
 /// What came of a job.
 #[derive(Debug)]
 pub enum Done {
-    /// A Secret was read.
-    ReadSecret(ObjectKey, kube::Result<SecretData>),
+    /// A Secret or a ConfigMap was read.
+    ReadInput(InputKey, kube::Result<InputData>),
     /// An LLMProxy's objects were applied, up to the one that failed.
     ApplyProxy {
         /// The LLMProxy.

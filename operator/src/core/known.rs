@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Instant;
 
 use dragoman_config::wire::Content;
-use dragoman_config::{Changes, Key, Kind, Object, ObjectKey};
+use dragoman_config::{Changes, InputKey, Key, Kind, Object, ObjectKey};
 
 use super::Core;
 use crate::push::shelf::{Shelf, Update};
@@ -41,7 +41,8 @@ impl Core {
                 let changes = self.world.apply(Object::Namespace { name, labels });
                 self.changed(changes, now);
             }
-            Thing::Secret(name) => self.secret_changed(name, now),
+            Thing::Secret(name) => self.input_changed(InputKey::secret(name), now),
+            Thing::ConfigMap(name) => self.input_changed(InputKey::config_map(name), now),
             Thing::Pod(name, metadata) => {
                 self.pods.apply(name, &metadata);
                 self.end_orphans();
@@ -83,7 +84,8 @@ impl Core {
                 let changes = self.world.delete_namespace(&name.name);
                 self.changed(changes, now);
             }
-            Source::Secrets => self.secret_changed(name, now),
+            Source::Secrets => self.input_changed(InputKey::secret(name), now),
+            Source::ConfigMaps => self.input_changed(InputKey::config_map(name), now),
             Source::Pods => {
                 self.pods.delete(&name);
                 self.end_orphans();
@@ -95,7 +97,7 @@ impl Core {
             Source::Deployments
             | Source::ServiceAccounts
             | Source::Budgets
-            | Source::ConfigMaps => {
+            | Source::OwnedConfigMaps => {
                 self.lost(source, name, now);
             }
         }
@@ -119,19 +121,19 @@ impl Core {
 
     /// Draws the consequences of an edit.
     pub(super) fn changed(&mut self, changes: Changes, now: Instant) {
-        if changes.secrets {
-            let wanted = self.world.wanted_secrets();
-            for name in wanted.difference(&self.wanted_secrets) {
-                self.unread_secrets.insert(name.clone());
-                self.secret_reads.urge(name.clone(), now);
+        if changes.inputs {
+            let wanted = self.world.wanted_inputs();
+            for name in wanted.difference(&self.wanted_inputs) {
+                self.unread_inputs.insert(name.clone());
+                self.input_reads.urge(name.clone(), now);
             }
-            for name in self.wanted_secrets.difference(&wanted) {
-                self.unread_secrets.remove(name);
-                self.secret_faults.remove(name);
-                self.secret_faults_told.over(name);
-                self.secret_reads.forget(name);
+            for name in self.wanted_inputs.difference(&wanted) {
+                self.unread_inputs.remove(name);
+                self.input_faults.remove(name);
+                self.input_faults_told.over(name);
+                self.input_reads.forget(name);
             }
-            self.wanted_secrets = wanted;
+            self.wanted_inputs = wanted;
         }
         let mut pushes = changes.pushes;
         for (proxy, released) in self.released() {
@@ -169,7 +171,7 @@ impl Core {
                         return None;
                     }
                     let outcome = world.outcome(&name)?;
-                    // What waits for a Secret to be read is held back: proxies keep what they have, or hear of it when it is whole.
+                    // What waits for a Secret or a ConfigMap to be read is held back: proxies keep what they have, or hear of it when it is whole.
                     if outcome.pending {
                         return None;
                     }

@@ -6,12 +6,12 @@ mod adoption;
 mod children;
 mod faults;
 mod health;
+mod inputs;
 mod job;
 mod known;
 mod news;
 mod perform;
 mod run;
-mod secrets;
 mod standing;
 mod statuses;
 #[cfg(test)]
@@ -21,7 +21,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use dragoman_config::{Key, ObjectKey, Settings, World};
+use dragoman_config::{InputKey, Key, ObjectKey, Settings, World};
 use k8s_openapi::api::core::v1::Service;
 use tokio::sync::Notify;
 
@@ -59,12 +59,12 @@ pub struct Core {
     ready: bool,
     term: Option<Term>,
 
-    wanted_secrets: BTreeSet<ObjectKey>,
-    unread_secrets: BTreeSet<ObjectKey>,
-    secret_reads: Schedule<ObjectKey>,
-    /// How often in a row a Secret could not be read.
-    secret_faults: BTreeMap<ObjectKey, u32>,
-    secret_faults_told: Told<ObjectKey>,
+    wanted_inputs: BTreeSet<InputKey>,
+    unread_inputs: BTreeSet<InputKey>,
+    input_reads: Schedule<InputKey>,
+    /// How often in a row one could not be read.
+    input_faults: BTreeMap<InputKey, u32>,
+    input_faults_told: Told<InputKey>,
 
     pods: Pods,
     owned: Owned,
@@ -118,11 +118,11 @@ impl Core {
             listed: BTreeSet::new(),
             ready: false,
             term: None,
-            wanted_secrets: BTreeSet::new(),
-            unread_secrets: BTreeSet::new(),
-            secret_reads: Schedule::new(16).waiting_at_most(SOON),
-            secret_faults: BTreeMap::new(),
-            secret_faults_told: Told::default(),
+            wanted_inputs: BTreeSet::new(),
+            unread_inputs: BTreeSet::new(),
+            input_reads: Schedule::new(16).waiting_at_most(SOON),
+            input_faults: BTreeMap::new(),
+            input_faults_told: Told::default(),
             pods: Pods::default(),
             owned: Owned::default(),
             services: BTreeMap::new(),
@@ -187,7 +187,7 @@ impl Core {
 
     /// Becomes ready once everything was listed and read.
     fn check_ready(&mut self, now: Instant) {
-        if self.ready || self.listed.len() < Source::ALL.len() || !self.unread_secrets.is_empty() {
+        if self.ready || self.listed.len() < Source::ALL.len() || !self.unread_inputs.is_empty() {
             return;
         }
         tracing::info!(

@@ -1,7 +1,9 @@
 //! Performs jobs against the API server. Each has its end: a job that hangs would keep a place that others wait for.
 
-use dragoman_config::{ObjectKey, SecretData};
-use k8s_openapi::api::core::v1::Secret;
+use std::collections::BTreeMap;
+
+use dragoman_config::{InputData, InputKind, ObjectKey};
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::runtime::events::Recorder;
 use kube::{Api, Client};
 
@@ -20,9 +22,12 @@ pub(super) async fn perform(
     job: Job,
 ) -> Done {
     match job {
-        Job::ReadSecret(name) => {
-            let data = bounded(read_secret(client, &name)).await;
-            Done::ReadSecret(name, data)
+        Job::ReadInput(name) => {
+            let data = match name.kind {
+                InputKind::Secret => bounded(read_secret(client, &name.object)).await,
+                InputKind::ConfigMap => bounded(read_config_map(client, &name.object)).await,
+            };
+            Done::ReadInput(name, data)
         }
         Job::ApplyProxy { proxy, children } => apply_all(client, metrics, proxy, children).await,
         Job::SettleService {
@@ -92,7 +97,7 @@ async fn apply_all(
     }
 }
 
-async fn read_secret(client: &Client, name: &ObjectKey) -> kube::Result<SecretData> {
+async fn read_secret(client: &Client, name: &ObjectKey) -> kube::Result<InputData> {
     let secrets: Api<Secret> = Api::namespaced(client.clone(), &name.namespace);
     let data = |secret: Secret| {
         secret
@@ -102,12 +107,32 @@ async fn read_secret(client: &Client, name: &ObjectKey) -> kube::Result<SecretDa
             .map(|(key, value)| (key, value.0))
             .collect()
     };
-    match secrets.get_opt(&name.name).await {
-        Ok(None) => Ok(SecretData::Missing),
-        Ok(Some(secret)) => Ok(SecretData::Data(data(secret))),
+    answered(secrets.get_opt(&name.name).await, data)
+}
+
+async fn read_config_map(client: &Client, name: &ObjectKey) -> kube::Result<InputData> {
+    let maps: Api<ConfigMap> = Api::namespaced(client.clone(), &name.namespace);
+    let data = |map: ConfigMap| {
+        let texts = map.data.unwrap_or_default().into_iter();
+        let texts = texts.map(|(key, text)| (key, text.into_bytes()));
+        let others = map.binary_data.unwrap_or_default().into_iter();
+        texts
+            .chain(others.map(|(key, value)| (key, value.0)))
+            .collect()
+    };
+    answered(maps.get_opt(&name.name).await, data)
+}
+
+fn answered<T>(
+    answer: kube::Result<Option<T>>,
+    data: impl FnOnce(T) -> BTreeMap<String, Vec<u8>>,
+) -> kube::Result<InputData> {
+    match answer {
+        Ok(None) => Ok(InputData::Missing),
+        Ok(Some(object)) => Ok(InputData::Data(data(object))),
+        // A name that no object can have.
         Err(kube::Error::Api(status)) if matches!(status.code, 400 | 404 | 422) => {
-            // A name that no Secret can have.
-            Ok(SecretData::Missing)
+            Ok(InputData::Missing)
         }
         Err(fault) => Err(fault),
     }
@@ -117,6 +142,7 @@ async fn read_secret(client: &Client, name: &ObjectKey) -> kube::Result<SecretDa
 mod tests {
     use super::*;
     use crate::status::News;
+    use dragoman_config::InputKey;
     use kube::runtime::events::Reporter;
     use serde_json::json;
 
@@ -147,7 +173,8 @@ mod tests {
             message: String::new(),
         };
         let jobs = [
-            Job::ReadSecret(name.clone()),
+            Job::ReadInput(InputKey::secret(name.clone())),
+            Job::ReadInput(InputKey::config_map(name.clone())),
             Job::ApplyProxy {
                 proxy: name.clone(),
                 children: vec![child(), child()],

@@ -41,8 +41,8 @@ impl Core {
     /// Takes what is due at `now`.
     pub fn jobs(&mut self, now: Instant, clock: Timestamp) -> Vec<Job> {
         let mut jobs = Vec::new();
-        while let Some(name) = self.secret_reads.take(now) {
-            jobs.push(Job::ReadSecret(name));
+        while let Some(name) = self.input_reads.take(now) {
+            jobs.push(Job::ReadInput(name));
         }
         if !self.acts() {
             return jobs;
@@ -84,13 +84,13 @@ impl Core {
             self.news.next(),
         ];
         let others = others.into_iter().flatten().filter(|_| self.acts());
-        others.chain(self.secret_reads.next()).min()
+        others.chain(self.input_reads.next()).min()
     }
 
     /// Takes in what came of a job.
     pub fn done(&mut self, done: Done, now: Instant) {
         match done {
-            Done::ReadSecret(name, read) => self.secret_answered(name, read, now),
+            Done::ReadInput(name, read) => self.input_answered(name, read, now),
             Done::ApplyProxy {
                 proxy,
                 written,

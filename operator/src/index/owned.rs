@@ -99,9 +99,12 @@ mod tests {
     #[test]
     fn what_we_wrote_ourselves_is_no_drift() {
         let mut owned = Owned::default();
-        owned.wrote(Source::ConfigMaps, name(), &object("7"));
-        assert_eq!(owned.apply(Source::ConfigMaps, name(), &object("7")), None);
-        let owner = owned.apply(Source::ConfigMaps, name(), &object("8"));
+        owned.wrote(Source::OwnedConfigMaps, name(), &object("7"));
+        assert_eq!(
+            owned.apply(Source::OwnedConfigMaps, name(), &object("7")),
+            None
+        );
+        let owner = owned.apply(Source::OwnedConfigMaps, name(), &object("8"));
         assert_eq!(owner, Some(Key::new(Kind::Proxy, "ns", "edge")));
     }
 
@@ -122,24 +125,24 @@ mod tests {
     #[test]
     fn a_deleted_object_is_its_owners_to_make_again() {
         let mut owned = Owned::default();
-        owned.wrote(Source::ConfigMaps, name(), &object("7"));
-        owned.apply(Source::ConfigMaps, name(), &object("7"));
+        owned.wrote(Source::OwnedConfigMaps, name(), &object("7"));
+        owned.apply(Source::OwnedConfigMaps, name(), &object("7"));
         assert_eq!(
-            owned.delete(Source::ConfigMaps, name()),
+            owned.delete(Source::OwnedConfigMaps, name()),
             Some(Key::new(Kind::Proxy, "ns", "edge"))
         );
-        assert_eq!(owned.delete(Source::ConfigMaps, name()), None);
+        assert_eq!(owned.delete(Source::OwnedConfigMaps, name()), None);
     }
 
     #[test]
     fn an_owner_that_somebody_cut_off_still_hears_of_it() {
         let mut owned = Owned::default();
-        owned.apply(Source::ConfigMaps, name(), &object("7"));
+        owned.apply(Source::OwnedConfigMaps, name(), &object("7"));
         let orphan = ObjectMeta {
             owner_references: None,
             ..object("8")
         };
-        let owner = owned.apply(Source::ConfigMaps, name(), &orphan);
+        let owner = owned.apply(Source::OwnedConfigMaps, name(), &orphan);
         assert_eq!(owner, Some(Key::new(Kind::Proxy, "ns", "edge")));
     }
 }

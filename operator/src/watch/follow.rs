@@ -261,7 +261,7 @@ mod tests {
         let convert = |map: ConfigMap| Thing::Owned(name_of(&map.metadata), Box::default());
         let listener = Listener::new(seen);
         let watch = follow(
-            Source::ConfigMaps,
+            Source::OwnedConfigMaps,
             api,
             Config::default(),
             convert,

@@ -114,10 +114,21 @@ pub fn begin(client: &Client, listener: &Sender<Seen>) -> JoinSet<()> {
     ));
     let all = Api::<PartialObjectMeta<ConfigMap>>::all(client.clone());
     watches.spawn(follow(
-        Source::ConfigMaps,
+        Source::OwnedConfigMaps,
         all,
         ours,
         owned,
+        listener.clone(),
+    ));
+    // The cluster's CA is in every namespace, and nobody's input.
+    let others = Config::default().fields("metadata.name!=kube-root-ca.crt");
+    let map =
+        |object: PartialObjectMeta<ConfigMap>| Thing::ConfigMap(read::name_of(&object.metadata));
+    watches.spawn(follow(
+        Source::ConfigMaps,
+        Api::all(client.clone()),
+        others,
+        map,
         listener.clone(),
     ));
     watches

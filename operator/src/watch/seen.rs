@@ -28,12 +28,14 @@ pub enum Source {
     /// PodDisruptionBudgets that we made, by metadata.
     Budgets,
     /// ConfigMaps that we made, by metadata.
+    OwnedConfigMaps,
+    /// All ConfigMaps but those that every namespace has, by metadata.
     ConfigMaps,
 }
 
 impl Source {
     /// Every watch.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Resources(Kind::Proxy),
         Self::Resources(Kind::Backend),
         Self::Resources(Kind::Map),
@@ -45,6 +47,7 @@ impl Source {
         Self::Services,
         Self::ServiceAccounts,
         Self::Budgets,
+        Self::OwnedConfigMaps,
         Self::ConfigMaps,
     ];
 
@@ -60,7 +63,7 @@ impl Source {
             Self::Services => "Service",
             Self::ServiceAccounts => "ServiceAccount",
             Self::Budgets => "PodDisruptionBudget",
-            Self::ConfigMaps => "ConfigMap",
+            Self::OwnedConfigMaps | Self::ConfigMaps => "ConfigMap",
         }
     }
 }
@@ -101,6 +104,8 @@ pub enum Thing {
     },
     /// A Secret exists or changed.
     Secret(ObjectKey),
+    /// A ConfigMap exists or changed.
+    ConfigMap(ObjectKey),
     /// A Pod.
     Pod(ObjectKey, Box<ObjectMeta>),
     /// A Deployment that we made.

@@ -18,6 +18,7 @@
 pub mod anthropic;
 pub mod bedrock;
 pub mod codec;
+pub mod conversation;
 pub mod extra;
 pub mod fields;
 pub mod form;

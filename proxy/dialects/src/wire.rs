@@ -1,7 +1,7 @@
 //! The table of dialects. A new one is a folder, a line here and its tests.
 
 use crate::codec::Codec;
-use crate::{anthropic, bedrock, gemini, ollama, openai, tgi};
+use crate::{anthropic, bedrock, conversation, gemini, ollama, openai, tgi};
 
 /// A wire format: a dialect's form of a conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -16,6 +16,10 @@ pub enum Wire {
     BedrockConverse,
     /// OpenAI's chat completions.
     Chat,
+    /// The Conversation API's statements.
+    Conversation,
+    /// The Conversation API's chat.
+    ConversationChat,
     /// OpenAI's Responses API.
     Responses,
     /// OpenAI's text completions.
@@ -40,6 +44,8 @@ impl Wire {
             Self::BedrockText => &bedrock::Text,
             Self::BedrockConverse => &bedrock::Converse,
             Self::Chat => &openai::Chat,
+            Self::Conversation => &conversation::Conversation,
+            Self::ConversationChat => &conversation::Chat,
             Self::Responses => &openai::Responses,
             Self::Completions => &openai::Completions,
             Self::Gemini => &gemini::Gemini,

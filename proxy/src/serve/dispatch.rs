@@ -4,10 +4,13 @@ use std::cell::{Ref, RefCell};
 use std::convert::Infallible;
 use std::rc::Rc;
 
+use dragoman_crds::Api;
+use dragoman_dialects::Wire;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header};
 use http_body::Body as _;
 use hyper::body::Incoming;
 
+use super::apis::{self, Place};
 use super::attempt::Sender;
 use super::body::Body;
 use super::error::{Blame, Refusal, bounded};
@@ -15,7 +18,7 @@ use super::path::{self, Operation, Shown};
 use super::request_id::{self, RequestId};
 use super::tracked::Tracked;
 use super::worker::{Pinned, Worker};
-use super::{call, listings, methods, ollama, relay};
+use super::{call, conversation, listings, methods, ollama, relay};
 use crate::state::route::Route;
 use crate::state::table::Found;
 
@@ -82,8 +85,8 @@ pub(crate) async fn answer(
     let mut tracked = Tracked::begin(&worker, id);
     let has_body = request.version() <= Version::HTTP_11 && !request.body().is_end_stream();
     // What an error looks like is the client's dialect's, and its path says which that is.
-    let client = path::speaks(request.uri().path(), request.headers());
-    let answered = route(worker, id, request, &mut tracked).await;
+    let mut client = path::speaks(request.uri().path(), request.headers());
+    let answered = route(worker, id, request, &mut tracked, &mut client).await;
     let mut response = answered.unwrap_or_else(|refusal| {
         // A fault of an upstream was logged when it was met, and one of the client's is nobody's here.
         if refusal.blame == Blame::Proxy {
@@ -109,6 +112,7 @@ async fn route(
     id: RequestId,
     request: Request<Incoming>,
     tracked: &mut Tracked,
+    client: &mut Wire,
 ) -> Result<Response<Body>, Refusal> {
     let (head, body) = request.into_parts();
     let state = worker.state();
@@ -135,7 +139,9 @@ async fn route(
     tracked.route(&state, at);
     let is_root = matches!(below, "" | "/");
     let below = path::after_base(below);
-    let (deployment, below) = path::azure(below).unwrap_or((None, below));
+    let azures = path::azure(below);
+    let azure = azures.is_some();
+    let (deployment, below) = azures.unwrap_or((None, below));
     let deployment = deployment.map(|name| path::percent_decode(name).into_owned());
     let mut path = String::with_capacity(below.len() + 1);
     path.push('/');
@@ -153,8 +159,26 @@ async fn route(
         deployment,
         uri,
     };
+    let place = Place {
+        path: &asked.path[1..],
+        azure,
+        root: is_root.then_some(if asked.method == Method::POST {
+            Api::TGI
+        } else {
+            Api::Ollama
+        }),
+        client: *client,
+    };
+    let operation = apis::operation(asked.route(), path::classify(place.path), place)?;
     // What is rarely asked for is kept out of the future that every connection has.
-    match path::classify(&asked.path[1..]) {
+    match operation {
+        Operation::Conversation(talk) => {
+            *client = operation.wire().unwrap_or(*client);
+            if asked.method != Method::POST {
+                return methods::post_alone(&asked);
+            }
+            Box::pin(conversation::answer(&asked, talk, body)).await
+        }
         operation @ (Operation::Chat
         | Operation::Completions
         | Operation::Embeddings

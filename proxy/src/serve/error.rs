@@ -253,7 +253,7 @@ impl Refusal {
     pub(crate) fn event(&self, client: Wire, id: RequestId) -> Bytes {
         // A stream may break within an event: a blank line first, so that it is not taken for the rest of that one. Lines are passed on whole.
         let (before, after): (&[u8], &[u8]) = match client {
-            Wire::OllamaChat | Wire::OllamaGenerate => (b"", b"\n"),
+            Wire::OllamaChat | Wire::OllamaGenerate | Wire::Conversation => (b"", b"\n"),
             Wire::Messages => (b"\n\nevent: error\ndata: ", b"\n\n"),
             _ => (b"\n\ndata: ", b"\n\n"),
         };

@@ -46,6 +46,18 @@ const READ: [&str; 6] = [
 /// What is taken where nothing is known of a path.
 const ANY: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
+/// What is said to another method than POST where nothing else is taken.
+///
+/// # Errors
+/// 405 to all but OPTIONS.
+pub(crate) fn post_alone(asked: &Asked) -> Result<Response<Body>, Refusal> {
+    let allow = "POST, OPTIONS";
+    if asked.method == Method::OPTIONS {
+        return Ok(options(allow));
+    }
+    Err(not_allowed(asked, allow))
+}
+
 /// Judges a request that nothing here answers: refuses a method that a known path does not take, answers OPTIONS of one, and
 /// leaves everything else to be relayed. A backend's `relay` may list any method of any path.
 ///

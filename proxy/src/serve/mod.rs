@@ -4,6 +4,8 @@
 //! - [`dispatch`]: host and path → route → who answers
 //! - [`path`], [`spelling`]: what a path asks for, in one spelling
 //! - [`call`], [`content`], [`sent`]: calls that name a model, bodies that do, and what is sent on of both
+//! - [`apis`]: which API a path is of, and whether the route speaks it
+//! - [`conversation`]: the Conversation API's paths and prompts
 //! - [`embeddings`]: calls for vectors, between dialects
 //! - [`models`], [`upstream_list`]: which models there are
 //! - [`listings`], [`page`], [`ollama`], [`tags`]: what each dialect's clients are told of them
@@ -14,12 +16,14 @@
 //! - [`error`]: answers that are errors
 //! - [`request_id`], [`tracked`]: what is known of each request
 
+mod apis;
 mod attempt;
 mod body;
 mod call;
 mod candidates;
 mod connection;
 mod content;
+mod conversation;
 mod dispatch;
 mod embeddings;
 pub mod error;

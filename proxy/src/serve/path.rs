@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use dragoman_dialects::Wire;
 use http::{HeaderMap, HeaderName};
 
+use super::conversation::Talk;
 pub use super::spelling::{Ambiguous, has_encoded_slash, percent_decode, plain};
 use crate::state::dialect;
 
@@ -87,6 +88,8 @@ pub enum Operation<'p> {
     GeminiEmbeds(&'p str),
     /// Gemini's `models/{model}:countTokens`.
     GeminiCount(&'p str),
+    /// A call of the Conversation API, whose paths a route chooses.
+    Conversation(Talk),
     /// Anything else.
     Other,
 }
@@ -109,6 +112,8 @@ impl<'p> Operation<'p> {
             Self::Messages => Some(Wire::Messages),
             Self::OllamaChat => Some(Wire::OllamaChat),
             Self::OllamaGenerate => Some(Wire::OllamaGenerate),
+            Self::Conversation(Talk::Chat | Talk::Passthrough) => Some(Wire::ConversationChat),
+            Self::Conversation(Talk::Statement | Talk::Extended) => Some(Wire::Conversation),
             Self::Tgi(_) => Some(Wire::Tgi),
             Self::Converse(_) => Some(Wire::BedrockConverse),
             Self::Invoke(_) => Some(Wire::BedrockInvoke),
@@ -152,6 +157,9 @@ pub fn speaks(path: &str, headers: &HeaderMap) -> Wire {
     }
     if let Some(wire) = of_vendor(path) {
         return wire;
+    }
+    if path.ends_with("conversation_with_model") {
+        return Wire::Conversation;
     }
     match path.rsplit_once("/api/") {
         Some((_, "generate")) => return Wire::OllamaGenerate,
@@ -397,6 +405,11 @@ mod tests {
             ("/model/a/invoke", Wire::BedrockInvoke, Wire::BedrockInvoke),
             ("/v1beta/models", Wire::Gemini, Wire::Gemini),
             ("/v1/models/a:generateContent", Wire::Gemini, Wire::Gemini),
+            (
+                "/talk/extended_conversation_with_model",
+                Wire::Conversation,
+                Wire::Conversation,
+            ),
         ] {
             assert_eq!(speaks(path, &none), plain, "{path}");
             assert_eq!(speaks(path, &version), with_version, "{path}");

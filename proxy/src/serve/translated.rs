@@ -7,6 +7,7 @@ use std::task::{Context as Task, Poll, ready};
 
 use bytes::Bytes;
 use dragoman_crds::Dialect;
+use dragoman_dialects::conversation;
 use dragoman_dialects::form::{Garbage, Malformed, Reasoning, Refused, Request as Form};
 use dragoman_dialects::ollama::load;
 use dragoman_dialects::template::Stops;
@@ -312,6 +313,7 @@ pub(crate) async fn answer(
     if reply.status.as_u16() >= 400 {
         return Ok(mirror::in_dialect(reply, backend, ends, &context.request_id).await);
     }
+    let started = context.started;
     let (client, upstream) = (ends.client.codec(), ends.upstream.codec());
     let Reply {
         status,
@@ -380,6 +382,10 @@ pub(crate) async fn answer(
     // TGI's root answers with a list, as what it stands in for does.
     if !streams && ends.client == Wire::Tgi && asked.path == "/" {
         written = dragoman_dialects::tgi::listed(written);
+    }
+    if !streams && ends.client == Wire::Conversation {
+        let taken = jiff::Timestamp::now().duration_since(started);
+        written = conversation::timed(written, taken.as_secs_f64().max(0.0));
     }
     Ok(respond(status, headers, Body::whole(written.into())))
 }

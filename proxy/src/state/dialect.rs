@@ -59,7 +59,9 @@ pub fn names_model(wire: Wire) -> bool {
         | Wire::Responses
         | Wire::Messages
         | Wire::OllamaChat
-        | Wire::OllamaGenerate => true,
+        | Wire::OllamaGenerate
+        | Wire::Conversation
+        | Wire::ConversationChat => true,
         Wire::Tgi
         | Wire::BedrockConverse
         | Wire::BedrockInvoke
@@ -72,7 +74,8 @@ pub fn names_model(wire: Wire) -> bool {
 pub fn path(wire: Wire, model: &str, stream: bool) -> Cow<'static, str> {
     let model = || escaped(model);
     match (wire, stream) {
-        (Wire::Chat, _) => "/chat/completions".into(),
+        (Wire::Chat | Wire::ConversationChat, _) => "/chat/completions".into(),
+        (Wire::Conversation, _) => "/conversation_with_model".into(),
         (Wire::Completions, _) => "/completions".into(),
         (Wire::Responses, _) => "/responses".into(),
         (Wire::Messages, _) => "/v1/messages".into(),

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use dragoman_config::names::{BackendNames, BadFilter, Names};
-use dragoman_config::{ObjectKey, RouteBackendItem, RouteItem, Target};
-use dragoman_crds::{ReasoningFields, Thinking, ThinkingText};
+use dragoman_config::{ConversationItem, ObjectKey, RouteBackendItem, RouteItem, Target};
+use dragoman_crds::{Api, ReasoningFields, Thinking, ThinkingText};
 
 use super::backend::{Backend, Unrunnable};
 use super::metrics::RouteMetrics;
@@ -124,6 +124,16 @@ impl Route {
             Some(Target::Item(key)) => Some(&key.object),
             _ => None,
         }
+    }
+
+    /// The APIs that clients may speak; absent: all.
+    pub fn apis(&self) -> Option<&[Api]> {
+        self.item.apis.as_deref()
+    }
+
+    /// Its Conversation API.
+    pub fn conversation(&self) -> Option<&ConversationItem> {
+        self.item.conversation.as_ref()
     }
 
     /// A backend by its name within the route.

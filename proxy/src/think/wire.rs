@@ -90,6 +90,8 @@ pub fn edits(wire: Wire) -> bool {
         | Wire::OllamaChat
         | Wire::OllamaGenerate => true,
         Wire::Responses
+        | Wire::Conversation
+        | Wire::ConversationChat
         | Wire::Tgi
         | Wire::BedrockConverse
         | Wire::BedrockInvoke

@@ -226,5 +226,9 @@ impl std::fmt::Debug for Sink {
 #[must_use]
 pub fn shows_reasoning(wire: dragoman_dialects::Wire, context: &Context) -> bool {
     use dragoman_dialects::Wire;
-    context.reasoning || matches!(wire, Wire::Chat | Wire::OllamaChat | Wire::OllamaGenerate)
+    let beside = matches!(
+        wire,
+        Wire::Chat | Wire::ConversationChat | Wire::OllamaChat | Wire::OllamaGenerate
+    );
+    context.reasoning || beside
 }

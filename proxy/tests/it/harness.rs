@@ -115,6 +115,8 @@ pub(crate) fn route(backends: Vec<RouteBackendItem>) -> RouteItem {
         model_map: None,
         backends,
         thinking: Thinking::default(),
+        apis: None,
+        conversation: None,
     }
 }
 

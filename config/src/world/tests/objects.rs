@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::manifest::typed;
 use crate::{
-    Changes, Item, Key, Kind, Object, ObjectKey, Outcome, RouteItem, SecretData, Settings, Target,
+    Changes, InputData, Item, Key, Kind, Object, ObjectKey, Outcome, RouteItem, Settings, Target,
     Verdict, World,
 };
 
@@ -113,16 +113,16 @@ pub(super) fn secret_of(name: &str, keys: &[(&str, &str)]) -> Object {
     let keys = keys
         .iter()
         .map(|(key, value)| ((*key).to_owned(), value.as_bytes().to_vec()));
-    Object::Secret(named(name), SecretData::Data(keys.collect()))
+    Object::Secret(named(name), InputData::Data(keys.collect()))
 }
 
 pub(super) fn no_secret(name: &str) -> Object {
-    Object::Secret(named(name), SecretData::Missing)
+    Object::Secret(named(name), InputData::Missing)
 }
 
 /// The Secret `namespace/name` as one that could not be read.
 pub(super) fn unreadable(name: &str) -> Object {
-    Object::Secret(named(name), SecretData::Unreadable)
+    Object::Secret(named(name), InputData::Unreadable)
 }
 
 /// An object of this key that does not parse.

@@ -72,7 +72,7 @@ fn seen(world: &World) -> Vec<String> {
         ["system/default", "team-a/own"]
             .map(|proxy| format!("{proxy} {:?}", members(world, proxy))),
     );
-    seen.push(format!("{:?}", world.wanted_secrets()));
+    seen.push(format!("{:?}", world.wanted_inputs()));
     seen
 }
 
@@ -107,7 +107,7 @@ proptest! {
         }
         prop_assert_eq!(world.keys().count(), 0);
         prop_assert!(members(&world, "system/default").is_empty());
-        prop_assert!(world.wanted_secrets().is_empty());
+        prop_assert!(world.wanted_inputs().is_empty());
         fill(&mut world, objects);
         prop_assert_eq!(seen(&world), in_order());
     }

@@ -2,7 +2,7 @@ use dragoman_crds::condition::{ACCEPTED, RESOLVED_REFS};
 use serde_json::json;
 
 use super::objects::*;
-use crate::{Changes, CredentialItem, Item, Object, SecretData, Target, World};
+use crate::{Changes, CredentialItem, InputData, InputKey, Item, Object, Target, World};
 
 const VLLM: &str = "LLMBackend/team-a/vllm";
 const CHAT: &str = "LLMRoute/team-a/chat";
@@ -40,7 +40,10 @@ fn served_key(world: &World) -> Option<String> {
 #[test]
 fn a_secret_that_was_not_read_yet_holds_its_item_back() {
     let mut world = world();
-    assert_eq!(world.wanted_secrets(), [named("team-a/key")].into());
+    assert_eq!(
+        world.wanted_inputs(),
+        [InputKey::secret(named("team-a/key"))].into()
+    );
     assert!(outcome(&world, VLLM).item.is_err());
     refused(
         &world,
@@ -158,7 +161,7 @@ fn a_secret_without_the_key_or_with_an_empty_one_is_told() {
     let mut world = world();
     world.apply(Object::Secret(
         named("team-a/key"),
-        SecretData::Data([("other".into(), b"x".to_vec())].into()),
+        InputData::Data([("other".into(), b"x".to_vec())].into()),
     ));
     refused(
         &world,
@@ -170,7 +173,7 @@ fn a_secret_without_the_key_or_with_an_empty_one_is_told() {
     world.apply(secret("team-a/key", " \n"));
     refused(&world, VLLM, RESOLVED_REFS, "SecretInvalid", &["is empty"]);
     let bytes = [("token".into(), vec![0xff, 0xfe])].into();
-    world.apply(Object::Secret(named("team-a/key"), SecretData::Data(bytes)));
+    world.apply(Object::Secret(named("team-a/key"), InputData::Data(bytes)));
     refused(
         &world,
         VLLM,
@@ -200,10 +203,10 @@ fn a_secret_that_nobody_refers_to_any_more_is_forgotten_and_read_afresh() {
     let mut world = world();
     world.apply(secret("team-a/key", "sk-1"));
     let changes = world.apply(plain("team-a/vllm", "http://vllm"));
-    assert!(changes.secrets);
-    assert!(world.wanted_secrets().is_empty());
+    assert!(changes.inputs);
+    assert!(world.wanted_inputs().is_empty());
     let changes = world.apply(keyed());
-    assert!(changes.secrets);
+    assert!(changes.inputs);
     refused(&world, VLLM, RESOLVED_REFS, "Pending", &["team-a/key"]);
 }
 
@@ -243,7 +246,10 @@ fn an_inline_backend_takes_its_secrets_from_the_routes_namespace() {
     );
     // Held back until the Secret is read: a version without the key would fail requests for an instant.
     assert!(outcome(&world, CHAT).item.is_err());
-    assert_eq!(world.wanted_secrets(), [named("team-a/key")].into());
+    assert_eq!(
+        world.wanted_inputs(),
+        [InputKey::secret(named("team-a/key"))].into()
+    );
     world.apply(secret("team-a/key", "sk-a"));
     let Target::Inline(own) = target(&world, CHAT) else {
         panic!()

@@ -187,7 +187,7 @@ fn what_waits_for_a_secret_is_held_back_and_never_taken_away() {
     let jobs = stage.core.jobs(stage.now, jiff::Timestamp::UNIX_EPOCH);
     let read = jobs
         .iter()
-        .any(|job| matches!(job, Job::ReadSecret(name) if name.name == "other"));
+        .any(|job| matches!(job, Job::ReadInput(name) if name.object.name == "other"));
     assert!(read, "{jobs:?}");
     let waiting = proxy.receive();
     assert!(waiting.is_none(), "{waiting:?}");

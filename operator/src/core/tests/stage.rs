@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use dragoman_config::wire::{Down, Hello, Report, Transaction};
-use dragoman_config::{Key, Kind, ObjectKey, SecretData, hash};
+use dragoman_config::{InputData, InputKey, Key, Kind, ObjectKey, hash};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::{Value, json};
@@ -29,8 +29,8 @@ pub(super) struct Stage {
     pub(super) now: Instant,
     clock: Timestamp,
     version: u64,
-    /// What a read of a Secret gives.
-    pub(super) secrets: BTreeMap<ObjectKey, SecretData>,
+    /// What a read of a Secret or a ConfigMap gives.
+    pub(super) inputs: BTreeMap<InputKey, InputData>,
     /// Whether reads of Secrets fail.
     pub(super) unreadable: bool,
     /// Whether the operator may not read Secrets.
@@ -73,7 +73,7 @@ impl Stage {
             now: Instant::now(),
             clock,
             version: 10,
-            secrets: BTreeMap::new(),
+            inputs: BTreeMap::new(),
             unreadable: false,
             forbidden: false,
             reads: 0,
@@ -170,7 +170,8 @@ impl Stage {
         let (namespace, name) = name.split_once('/').unwrap();
         let name = ObjectKey::new(namespace, name);
         let data = BTreeMap::from([("key".to_owned(), value.as_bytes().to_vec())]);
-        self.secrets.insert(name.clone(), SecretData::Data(data));
+        let secret = InputKey::secret(name.clone());
+        self.inputs.insert(secret, InputData::Data(data));
         let change = Change::Applied(Thing::Secret(name));
         self.core.seen(
             Seen {
@@ -179,6 +180,17 @@ impl Stage {
             },
             self.now,
         );
+    }
+
+    pub(super) fn config_map(&mut self, name: &str, key: &str, value: &str) {
+        let (namespace, name) = name.split_once('/').unwrap();
+        let name = ObjectKey::new(namespace, name);
+        let data = BTreeMap::from([(key.to_owned(), value.as_bytes().to_vec())]);
+        let map = InputKey::config_map(name.clone());
+        self.inputs.insert(map, InputData::Data(data));
+        let change = Change::Applied(Thing::ConfigMap(name));
+        let source = Source::ConfigMaps;
+        self.core.seen(Seen { source, change }, self.now);
     }
 
     pub(super) fn delete(&mut self, key: &Key) {
@@ -257,21 +269,21 @@ impl Stage {
     }
 
     fn perform(&mut self, job: Job) -> Done {
-        self.reads += usize::from(matches!(job, Job::ReadSecret(_)));
+        self.reads += usize::from(matches!(job, Job::ReadInput(_)));
         match job {
-            Job::ReadSecret(name) if self.forbidden => {
-                Done::ReadSecret(name, Err(refusal(403, "secrets is forbidden")))
+            Job::ReadInput(name) if self.forbidden => {
+                Done::ReadInput(name, Err(refusal(403, "secrets is forbidden")))
             }
-            Job::ReadSecret(name) if self.unreadable => {
-                Done::ReadSecret(name, Err(kube::Error::LinesCodecMaxLineLengthExceeded))
+            Job::ReadInput(name) if self.unreadable => {
+                Done::ReadInput(name, Err(kube::Error::LinesCodecMaxLineLengthExceeded))
             }
-            Job::ReadSecret(name) => {
+            Job::ReadInput(name) => {
                 let data = self
-                    .secrets
+                    .inputs
                     .get(&name)
                     .cloned()
-                    .unwrap_or(SecretData::Missing);
-                Done::ReadSecret(name, Ok(data))
+                    .unwrap_or(InputData::Missing);
+                Done::ReadInput(name, Ok(data))
             }
             Job::ApplyProxy { proxy, .. } => Done::ApplyProxy {
                 proxy,

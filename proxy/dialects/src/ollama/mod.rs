@@ -28,6 +28,7 @@ pub(crate) mod stream;
 pub use chat::Chat;
 pub use embed::{Embed, Embeddings};
 pub use generate::Generate;
+pub(crate) use options::read_options;
 
 /// The page that shows what a chat request can say.
 const API: &str = "https://docs.ollama.com/api/chat";

@@ -58,7 +58,8 @@ pub(super) fn read(
     Ok(())
 }
 
-fn read_options(
+/// Takes the options that the form knows into the request; what is left over is returned.
+pub(crate) fn read_options(
     mut options: Fields,
     request: &mut Request,
 ) -> Result<Map<String, Value>, Malformed> {

@@ -6,6 +6,7 @@
     reason = "tests may fail loudly, their fixtures too"
 )]
 
+mod conversation;
 #[path = "../openai/golden.rs"]
 #[allow(dead_code)]
 mod golden;

@@ -15,7 +15,9 @@ use serde_json::{Value, json};
 use crate::golden::context;
 
 /// All dialects: what the local servers' streams say reaches every client.
-const WIRES: [Wire; 9] = [
+const WIRES: [Wire; 11] = [
+    Wire::Conversation,
+    Wire::ConversationChat,
     Wire::Messages,
     Wire::BedrockInvoke,
     Wire::BedrockConverse,
@@ -339,6 +341,10 @@ fn wild() -> impl Strategy<Value = Value> {
         "images",
         "data",
         "models",
+        "response",
+        "model_name",
+        "user_last_statement",
+        "historical_messages",
     ]);
     leaf.prop_recursive(4, 24, 6, move |inner| {
         prop_oneof![

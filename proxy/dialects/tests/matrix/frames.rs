@@ -126,13 +126,15 @@ impl Cut {
     pub(crate) fn is_terminator(&self, wire: Wire) -> bool {
         let named = |name| self.name.as_deref() == Some(name);
         match wire {
-            Wire::Chat | Wire::Completions => self.data == b"[DONE]",
+            Wire::Chat | Wire::Completions | Wire::ConversationChat => self.data == b"[DONE]",
             Wire::Responses => named("response.completed") || named("response.incomplete"),
             Wire::Messages => named("message_stop"),
             Wire::BedrockInvoke => self.chunk()["type"] == "message_stop",
             Wire::BedrockText => self.chunk()["stop_reason"].is_string(),
             Wire::BedrockConverse => named("messageStop"),
-            Wire::OllamaChat | Wire::OllamaGenerate => self.json()["done"] == true,
+            Wire::OllamaChat | Wire::OllamaGenerate | Wire::Conversation => {
+                self.json()["done"] == true
+            }
             Wire::Tgi => self.json()["generated_text"].is_string(),
             // It has none but the reason with which its candidates end.
             Wire::Gemini => self.json().pointer("/candidates/0/finishReason").is_some(),

@@ -12,6 +12,8 @@ fn item(version: u64) -> Arc<Item> {
         model_map: None,
         backends: Vec::new(),
         thinking: dragoman_crds::Thinking::default(),
+        apis: None,
+        conversation: None,
     }))
 }
 

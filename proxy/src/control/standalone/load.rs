@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use dragoman_config::manifest::{DEFAULT_NAMESPACE, Schemas};
-use dragoman_config::{Item, Key, Kind, Object, ObjectKey, SecretData, Settings, World, reason};
+use dragoman_config::{
+    InputData, InputKey, Item, Key, Kind, Object, ObjectKey, Settings, World, reason,
+};
 use dragoman_crds::{LLMProxy, LLMProxySpec, RoutesFrom};
 use serde::{Deserialize, Serialize};
 
@@ -73,17 +75,21 @@ impl Loader {
         if objects.proxies.is_empty() {
             world.apply(Object::Proxy(Arc::new(default_proxy())));
         }
-        let mut secrets = BTreeSet::new();
+        let mut inputs = BTreeSet::new();
         for object in std::mem::take(&mut objects.known) {
-            if let Object::Secret(key, _) = &object {
-                secrets.insert(key.clone());
+            match &object {
+                Object::Secret(key, _) => drop(inputs.insert(InputKey::secret(key.clone()))),
+                Object::ConfigMap(key, _) => {
+                    inputs.insert(InputKey::config_map(key.clone()));
+                }
+                _ => {}
             }
             world.apply(object);
         }
         // What is in no file does not exist; to find out may uncover what else is wanted.
-        while let Some(missing) = world.wanted_secrets().difference(&secrets).next().cloned() {
-            world.apply(Object::Secret(missing.clone(), SecretData::Missing));
-            secrets.insert(missing);
+        while let Some(missing) = world.wanted_inputs().difference(&inputs).next().cloned() {
+            world.apply(missing.clone().with(InputData::Missing));
+            inputs.insert(missing);
         }
         blame_verdicts(&mut objects, &world, &proxy);
         if !objects.faults.is_empty() {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use dragoman_config::manifest::{self, DEFAULT_NAMESPACE, Manifest, Read, Schemas};
+use dragoman_config::manifest::{self, DEFAULT_NAMESPACE, Read, Schemas};
 use dragoman_config::{Key, Kind, Object, ObjectKey};
 use serde_json::Value;
 
@@ -167,8 +167,7 @@ impl Objects {
             self.proxies.push(object.clone());
         }
         match (manifest, key) {
-            (Some(Manifest::Object(read)), _) => self.known.push(read),
-            (Some(Manifest::ConfigMap(_)), _) => {}
+            (Some(read), _) => self.known.push(read),
             (None, Some(key)) => {
                 let message = "its manifest has faults".to_owned();
                 self.malformed.insert(key.clone());

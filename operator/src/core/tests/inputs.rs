@@ -61,3 +61,32 @@ fn a_secret_that_nobody_refers_to_any_more_is_not_asked_for() {
         assert_eq!(stage.reads, reads);
     }
 }
+
+const PROMPT: &str = "en.chat-conversation-simple.prompt";
+
+#[test]
+fn a_config_map_is_read_when_a_resource_refers_to_it_and_again_when_it_changes() {
+    let mut stage = Stage::leading();
+    stage.config_map("team-a/prompts", PROMPT, "Be brief.");
+    stage.config_map("team-a/other", "a", "b");
+    stage.chat();
+    stage.soon();
+    let reads = stage.reads;
+    let key = stage.route(
+        2,
+        serde_json::json!({"conversation": {"promptsRef": {"name": "prompts"}}}),
+    );
+    stage.soon();
+    assert_eq!(stage.reads, reads + 1, "what nobody refers to is not read");
+    assert_eq!(stage.condition(&key, "ResolvedRefs").1, "ResolvedRefs");
+    stage.config_map("team-a/prompts", "de.x.prompt", "Kurz.");
+    stage.soon();
+    assert_eq!(stage.reads, reads + 2);
+    assert_eq!(
+        stage.condition(&key, "ResolvedRefs").1,
+        "ConfigMapKeyMissing"
+    );
+    stage.config_map("team-a/other", "a", "c");
+    stage.soon();
+    assert_eq!(stage.reads, reads + 2);
+}
