@@ -2,8 +2,9 @@
 
 use dragoman_simulator::Simulator;
 use dragoman_system::{Kubectl, eventually};
+use serde_json::json;
 
-use super::{backend, base_url, chat, names, route, served, simulator};
+use super::{backend, base_url, chat, client, names, route, served, simulator};
 
 const MAPPED: &str = "  modelMapRef: {name: names}\n";
 
@@ -192,4 +193,40 @@ async fn a_route_follows_the_permission_of_its_backend() {
         }
     })
     .await;
+}
+
+#[tokio::test]
+async fn prompts_are_read_from_a_config_map_and_an_edit_of_it_is_served() {
+    let kubectl = Kubectl::in_new_namespace("prompts");
+    let upstream = simulator(Simulator::builder()).await;
+    kubectl.apply(&backend("one", &upstream, ""));
+    kubectl.apply(&route(
+        "one",
+        "  conversation: {prefix: /talk, promptsRef: {name: prompts}}\n",
+    ));
+    let condition = kubectl
+        .condition("llmroute", "chat", "ResolvedRefs", "False")
+        .await;
+    assert_eq!(condition["reason"], "ConfigMapNotFound");
+    let url = base_url(&kubectl).replace("/v1", "/talk/conversation_with_model");
+    for prompt in ["Be brief.", "Be briefer."] {
+        kubectl.apply(&format!(
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: prompts}}\ndata: {{en.chat-conversation-simple.prompt: {prompt}}}\n"
+        ));
+        eventually(prompt, || async {
+            let body = json!({"model_name": "m", "user_last_statement": "hello", "stream": false});
+            let reply = client().post(&url).json(&body).send().await;
+            let reply = reply.map_err(|fault| fault.to_string())?;
+            let (status, text) = (reply.status(), reply.text().await.unwrap_or_default());
+            let requests = upstream.requests();
+            let asked = requests.iter().rfind(|request| request.method == "POST");
+            let told = asked.map(|asked| asked.json()["messages"][0]["content"].clone());
+            match told {
+                Some(told) if status == 200 && told == prompt => Ok(()),
+                told => Err(format!("{status} {text} {told:?}")),
+            }
+        })
+        .await;
+    }
+    kubectl.condition("llmroute", "chat", "Ready", "True").await;
 }

@@ -4,8 +4,10 @@ mod manifests;
 mod proxy;
 mod raw;
 
+mod apis;
 mod check;
 mod compiling;
+mod conversation;
 mod credentials;
 mod errors;
 mod failover;
