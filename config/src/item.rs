@@ -160,9 +160,28 @@ pub struct BackendItem {
     /// The version of Azure's API that is called.
     #[serde(default)]
     pub azure_api_version: Option<String>,
-    /// The built-in template of prompts; absent: `plain`.
+    /// The template of prompts; absent: `plain`.
     #[serde(default)]
-    pub prompt_template: Option<String>,
+    pub prompt_template: Option<TemplateItem>,
+}
+
+/// A template of prompts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum TemplateItem {
+    /// A built-in one.
+    Name(String),
+    /// One of the user's own.
+    Custom {
+        /// The template, in Jinja.
+        source: String,
+        /// What it writes as `bos_token`.
+        bos_token: String,
+        /// What it writes as `eos_token`, which is a stop too.
+        eos_token: String,
+        /// Further texts at which a reply ends.
+        stops: Vec<String>,
+    },
 }
 
 /// A header that every request to an upstream carries.

@@ -22,7 +22,7 @@ pub use item::{
     AwsItem, AwsKeysItem, BackendItem, Catalogued, ConversationItem, CredentialItem,
     DEFAULT_PROMPT, HeaderItem, HealthItem, Item, Library, ListItem, MapItem, MapRuleItem,
     PromptsItem, ProxyItem, RelayItem, RetryItem, RouteBackendItem, RouteItem, Secret, Target,
-    TimeoutsItem, TlsItem, UpstreamUrl,
+    TemplateItem, TimeoutsItem, TlsItem, UpstreamUrl,
 };
 pub use key::{Key, Kind, ObjectKey};
 pub use pattern::{BadPattern, NamePattern};

@@ -162,14 +162,37 @@ pub struct Azure {
     pub api_version: String,
 }
 
-/// How a conversation becomes one prompt.
+/// How a conversation becomes one prompt. The texts at which a reply ends by a template are stops of every request, and are trimmed from the
+/// reply.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("x-kubernetes-validations" = [{
+    "rule": "has(self.name) != has(self.configMapRef)",
+    "message": "set exactly one of name and configMapRef"
+}]))]
 pub struct PromptTemplate {
-    /// A built-in template: `plain`, `llama-2`, `llama-3`, `chatml`, `mistral` or `falcon`. The texts at which a reply ends by it are stops of
-    /// every request, and are trimmed from the reply.
+    /// A built-in template: `plain`, `llama-2`, `llama-3`, `chatml`, `mistral` or `falcon`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("enum" = ["plain", "llama-2", "llama-3", "chatml", "mistral", "falcon"]))]
+    pub name: Option<String>,
+    /// A template of your own, in a ConfigMap of the backend's namespace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config_map_ref: Option<TemplateReference>,
+}
+
+/// A chat template in Jinja, as Hugging Face's `tokenizer_config.json` holds it. Beside the template the ConfigMap may have the keys `bos_token` and
+/// `eos_token`, which the template writes by these names, and `stops`: further texts at which a reply ends, one a line. `eos_token` is a
+/// stop too.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TemplateReference {
+    /// Name of the ConfigMap.
+    #[schemars(length(min = 1, max = 253))]
     pub name: String,
+    /// The template's key. Default `chat_template`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub key: Option<String>,
 }
 
 /// One model of an upstream.

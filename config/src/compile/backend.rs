@@ -5,11 +5,12 @@ use std::time::Duration as Std;
 use dragoman_crds::{Aws, Duration, LLMBackend, LLMBackendSpec, RetryOn, SecretKeyReference};
 
 use super::map::LARGEST_FREE_FORM;
+use super::template;
 use super::{Findings, Outcome, url};
 use crate::world::{KeyLookup, Lookup};
 use crate::{
     AwsItem, AwsKeysItem, BackendItem, Catalogued, CredentialItem, HeaderItem, HealthItem, Item,
-    RelayItem, RetryItem, Secret, TimeoutsItem, TlsItem, reason,
+    RelayItem, RetryItem, Secret, TemplateItem, TimeoutsItem, TlsItem, reason,
 };
 
 /// The longest wait that a manifest may ask for.
@@ -60,6 +61,7 @@ pub(super) fn spec(
     let headers = own.headers(spec);
     let tls = own.tls(spec);
     let catalog = own.catalog(spec);
+    let prompt_template = own.template(spec);
     let timeouts = TimeoutsItem {
         connect_ms: own.millis("timeouts.connect", spec.timeouts.connect.as_ref(), 5_000),
         first_byte_ms: own.millis(
@@ -102,10 +104,7 @@ pub(super) fn spec(
             .max_concurrency
             .and_then(|most| u32::try_from(most).ok()),
         azure_api_version: spec.azure.as_ref().map(|azure| azure.api_version.clone()),
-        prompt_template: spec
-            .prompt_template
-            .as_ref()
-            .map(|template| template.name.clone()),
+        prompt_template,
     })
 }
 
@@ -201,6 +200,25 @@ impl Compiling<'_, '_> {
                 }
             },
         }
+    }
+
+    fn template(&mut self, spec: &LLMBackendSpec) -> Option<TemplateItem> {
+        let wanted = spec.prompt_template.as_ref()?;
+        let reference = match (&wanted.name, &wanted.config_map_ref) {
+            (Some(name), None) => return Some(TemplateItem::Name(name.clone())),
+            (None, Some(reference)) => reference,
+            _ => {
+                let rule = "set exactly one of name and configMapRef";
+                self.invalid("promptTemplate", rule);
+                return None;
+            }
+        };
+        template::custom(reference, self.namespace, self.world)
+            .map_err(|(reason, fault)| {
+                let field = "promptTemplate.configMapRef";
+                self.missing(field, reason, format_args!("{fault}"));
+            })
+            .ok()
     }
 
     /// A key that can stand in a header.

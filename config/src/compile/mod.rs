@@ -9,6 +9,7 @@ mod map;
 mod mapped;
 mod proxy;
 mod route;
+mod template;
 mod url;
 
 use std::sync::Arc;

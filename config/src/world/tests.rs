@@ -11,3 +11,4 @@ mod order;
 mod proxies;
 mod references;
 mod secrets;
+mod templates;

@@ -8,10 +8,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use dragoman_config::{
     AwsKeysItem, BackendItem, Catalogued, CredentialItem, HealthItem, Key, ProxyItem, RelayItem,
-    RetryItem, TimeoutsItem, UpstreamUrl,
+    RetryItem, TemplateItem, TimeoutsItem, UpstreamUrl,
 };
 use dragoman_crds::Dialect;
-use dragoman_dialects::template::{BuiltIn, Template};
+use dragoman_dialects::template::{BuiltIn, Custom, Template};
 use http::{HeaderName, HeaderValue, Method};
 
 use super::dialect;
@@ -129,8 +129,8 @@ pub enum Unrunnable {
     /// Certificates or a name that TLS cannot be set up with.
     #[error("tls: {0}")]
     Tls(#[from] BadTls),
-    /// A template of prompts that this proxy does not have.
-    #[error("promptTemplate {0:?} is not known")]
+    /// A template of prompts that this proxy does not have or cannot compile.
+    #[error("promptTemplate: {0}")]
     Template(String),
     /// A ModelMap or filter that does not compile.
     #[error("{0}")]
@@ -290,11 +290,27 @@ impl Backend {
 }
 
 fn template(item: &BackendItem) -> Result<Template, Unrunnable> {
-    let Some(name) = &item.prompt_template else {
-        return Ok(Template::from(BuiltIn::default()));
-    };
-    let found = BuiltIn::named(name).map(Template::from);
-    found.ok_or_else(|| Unrunnable::Template(name.clone()))
+    match &item.prompt_template {
+        None => Ok(Template::from(BuiltIn::default())),
+        Some(TemplateItem::Name(name)) => {
+            let found = BuiltIn::named(name).map(Template::from);
+            found.ok_or_else(|| Unrunnable::Template(format!("{name:?} is not known")))
+        }
+        Some(TemplateItem::Custom {
+            source,
+            bos_token,
+            eos_token,
+            stops,
+        }) => {
+            let custom = Custom {
+                source: source.clone(),
+                bos_token: bos_token.clone(),
+                eos_token: eos_token.clone(),
+                stops: stops.clone(),
+            };
+            Template::custom(custom).map_err(|fault| Unrunnable::Template(fault.to_string()))
+        }
+    }
 }
 
 fn masks(

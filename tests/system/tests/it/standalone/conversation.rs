@@ -274,7 +274,8 @@ async fn where_ollama_has_the_path_its_shape_wins_unless_the_route_leaves_ollama
 }
 
 #[tokio::test]
-async fn an_edit_of_the_prompts_is_served_and_one_without_the_default_prompt_is_told_and_kept_out() {
+async fn an_edit_of_the_prompts_is_served_and_one_without_the_default_prompt_is_told_and_kept_out()
+{
     let upstream = simulator().await;
     let with = |text: &str| {
         backend("main", &upstream.url(), "")

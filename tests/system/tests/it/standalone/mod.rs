@@ -22,6 +22,7 @@ mod routing;
 mod same_dialect;
 mod sdk;
 mod smuggling;
+mod templates;
 mod thinking;
 mod translation;
 mod upstreams;

@@ -1,0 +1,126 @@
+//! Prompt templates of upstreams that take plain prompts (feature A7).
+
+use dragoman_simulator::Simulator;
+use dragoman_system::eventually;
+use serde_json::{Value, json};
+
+use super::manifests::{backend, posts, route, simulator};
+use super::proxy::Proxy;
+
+/// A template as Hugging Face writes them.
+const TEMPLATE: &str = "{%- for message in messages %}\n{{ bos_token }}[{{ message.role }}] {{ message.content | trim }}\n{% endfor %}\n{% if add_generation_prompt %}[assistant]{% endif %}";
+
+/// The ConfigMap `templates` with one template.
+fn templates(template: &str) -> String {
+    let lines: String = template
+        .lines()
+        .map(|line| format!("    {line}\n"))
+        .collect();
+    format!(
+        "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: templates}}\ndata:\n  bos_token: <s>\n  eos_token: </s>\n  stops: |\n    [user]\n  chat_template: |\n{lines}"
+    )
+}
+
+/// The route `chat` to a simulator of TGI, with further lines of its backend's spec.
+fn tgi(upstream: &Simulator, more: &str) -> String {
+    let origin = format!("http://{}/tgi/echo", upstream.addr());
+    let spec = format!("dialect: TGI\ncatalog: [{{name: m}}]\n{more}");
+    backend("main", &origin, &spec) + &route("")
+}
+
+fn custom(upstream: &Simulator, template: &str) -> String {
+    tgi(
+        upstream,
+        "promptTemplate: {configMapRef: {name: templates}}",
+    ) + &templates(template)
+}
+
+fn conversation() -> Value {
+    json!({"model": "m", "messages": [
+        {"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi"},
+        {"role": "assistant", "content": "Yes?"}, {"role": "user", "content": [{"type": "text", "text": "Bye"}]},
+    ]})
+}
+
+/// What the upstream was asked last.
+fn asked(upstream: &Simulator) -> Value {
+    posts(upstream).last().unwrap().json()
+}
+
+#[tokio::test]
+async fn a_custom_template_writes_the_prompt_and_its_stops_are_asked_for() {
+    let upstream = simulator().await;
+    let proxy = Proxy::start(&custom(&upstream, TEMPLATE)).await;
+    let reply = proxy.post("/v1/chat/completions", &conversation()).await;
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    let sent = asked(&upstream);
+    let prompt =
+        "<s>[system] Be brief.\n<s>[user] Hi\n<s>[assistant] Yes?\n<s>[user] Bye\n[assistant]";
+    assert_eq!(sent["inputs"], prompt);
+    assert_eq!(sent["parameters"]["stop"], json!(["[user]", "</s>"]));
+}
+
+#[tokio::test]
+async fn an_edit_of_a_template_is_served_and_one_that_is_none_is_told_with_its_line() {
+    let upstream = simulator().await;
+    let proxy = Proxy::start(&custom(&upstream, "one {{ messages | length }}")).await;
+    let writes = |prompt: &'static str| {
+        let (proxy, upstream) = (&proxy, &upstream);
+        eventually(prompt, move || async move {
+            proxy.post("/v1/chat/completions", &conversation()).await;
+            match asked(upstream)["inputs"].as_str() {
+                Some(sent) if sent == prompt => Ok(()),
+                sent => Err(format!("{sent:?}")),
+            }
+        })
+    };
+    writes("one 4").await;
+    proxy.edit(&custom(&upstream, "two {{ messages | length }}"));
+    writes("two 4").await;
+    proxy.edit(&custom(&upstream, "three\n{% if %}"));
+    proxy
+        .logged("the value of \"chat_template\" is no Jinja template, line 2")
+        .await;
+    writes("two 4").await;
+}
+
+#[tokio::test]
+async fn a_template_that_refuses_or_runs_without_end_is_a_400_and_nothing_is_sent() {
+    let upstream = simulator().await;
+    for (template, told) in [
+        ("{{ raise_exception('Only two turns.') }}", "Only two turns"),
+        (
+            "{% for a in range(9999) %}{% for b in range(9999) %}{% endfor %}{% endfor %}",
+            "template",
+        ),
+    ] {
+        let proxy = Proxy::start(&custom(&upstream, template)).await;
+        let reply = proxy.post("/v1/chat/completions", &conversation()).await;
+        assert_eq!(reply.status, 400, "{}", reply.text());
+        assert!(reply.message().contains(told), "{}", reply.text());
+    }
+    assert!(posts(&upstream).is_empty());
+}
+
+#[tokio::test]
+async fn every_built_in_template_writes_a_conversation_and_asks_for_its_stops() {
+    for (name, prompt, stop) in [
+        ("llama-2", "[INST] <<SYS>>", "[INST]"),
+        (
+            "llama-3",
+            "<|start_header_id|>user<|end_header_id|>",
+            "<|eot_id|>",
+        ),
+        ("chatml", "<|im_start|>user", "<|im_end|>"),
+    ] {
+        let upstream = simulator().await;
+        let template = format!("promptTemplate: {{name: {name}}}");
+        let proxy = Proxy::start(&tgi(&upstream, &template)).await;
+        let reply = proxy.post("/v1/chat/completions", &conversation()).await;
+        assert_eq!(reply.status, 200, "{}", reply.text());
+        let sent = asked(&upstream);
+        assert!(sent["inputs"].as_str().unwrap().contains(prompt), "{sent}");
+        let stops = sent["parameters"]["stop"].as_array().unwrap();
+        assert!(stops.contains(&json!(stop)), "{sent}");
+    }
+}
