@@ -3,6 +3,7 @@
 pub mod aws;
 pub mod control;
 pub mod json;
+pub mod messages;
 pub mod ndjson;
 pub mod serve;
 pub mod sse;

@@ -12,6 +12,8 @@
 
 #[path = "../../src/json/mod.rs"]
 pub mod json;
+#[path = "../../src/messages.rs"]
+pub mod messages;
 pub mod mutation;
 #[path = "../../src/ndjson.rs"]
 pub mod ndjson;

@@ -6,8 +6,8 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use dragoman_dialects::Wire;
 use dragoman_dialects::form::Failure;
+use dragoman_dialects::{Wire, bedrock};
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 
 use super::body::Body;
@@ -251,6 +251,15 @@ impl Refusal {
 
     /// What ends a stream that had begun, in the words of the client's dialect: an event, or a line of Ollama's.
     pub(crate) fn event(&self, client: Wire, id: RequestId) -> Bytes {
+        if matches!(
+            client,
+            Wire::BedrockConverse | Wire::BedrockInvoke | Wire::BedrockText
+        ) {
+            let mut out = Vec::new();
+            let timeouts = client != Wire::BedrockConverse;
+            bedrock::error::write_exception(&self.failure(), timeouts, &mut out);
+            return out.into();
+        }
         // A stream may break within an event: a blank line first, so that it is not taken for the rest of that one. Lines are passed on whole.
         let (before, after): (&[u8], &[u8]) = match client {
             Wire::OllamaChat | Wire::OllamaGenerate | Wire::Conversation => (b"", b"\n"),

@@ -131,15 +131,25 @@ fn unreadable(backend: &str, what: &str) -> Refusal {
 fn is_stream(dialect: Wire, headers: &HeaderMap) -> bool {
     match dialect {
         Wire::OllamaChat | Wire::OllamaGenerate => has_type(headers, "application/x-ndjson"),
+        Wire::BedrockConverse | Wire::BedrockInvoke | Wire::BedrockText => {
+            has_type(headers, "application/vnd.amazon.eventstream")
+        }
         _ => is_event_stream(headers),
     }
 }
 
-/// What sees to it that no line is passed on in part where nothing else does: an error could not follow it.
+/// What sees to it that no line or message is passed on in part where nothing else does: an error could not follow it.
 fn whole_lines(dialect: Wire, asked: &Asked) -> Option<ReplyStream> {
     let rules = || Arc::clone(&asked.route().rules);
-    matches!(dialect, Wire::OllamaChat | Wire::OllamaGenerate)
-        .then(|| ReplyStream::new(dialect, rules(), false))
+    let whole = matches!(
+        dialect,
+        Wire::OllamaChat
+            | Wire::OllamaGenerate
+            | Wire::BedrockConverse
+            | Wire::BedrockInvoke
+            | Wire::BedrockText
+    );
+    whole.then(|| ReplyStream::new(dialect, rules(), false))
 }
 
 /// Whether headers announce an event stream.

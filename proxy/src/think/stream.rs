@@ -33,6 +33,9 @@ pub enum Unreadable {
     /// One line is too long.
     #[error(transparent)]
     TooLongLine(#[from] crate::ndjson::TooLong),
+    /// A message of an event stream has no length that one can have.
+    #[error(transparent)]
+    BadLength(#[from] crate::messages::BadLength),
     /// More blocks open at once than anyone reads.
     #[error("the upstream opened more blocks at once than are taken")]
     Blocks,

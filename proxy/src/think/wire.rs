@@ -9,6 +9,7 @@ use super::messages::{self, MessagesStream};
 use super::ollama::{self, OllamaStream};
 use super::rules::Rules;
 use super::stream::{OpenAiStream, Unreadable};
+use crate::messages::Messages;
 
 /// The thinking taken out of one streamed reply, in any dialect that is passed on as it is.
 #[derive(Debug)]
@@ -19,6 +20,8 @@ pub enum ReplyStream {
     Messages(Box<MessagesStream>),
     /// Ollama's chat and generate.
     Ollama(Box<OllamaStream>),
+    /// Bedrock's, whose messages pass whole, so that an exception can follow them.
+    Bedrock(Messages),
 }
 
 impl ReplyStream {
@@ -29,6 +32,9 @@ impl ReplyStream {
             Wire::Messages => Self::Messages(Box::new(MessagesStream::new(rules, shown))),
             Wire::OllamaChat | Wire::OllamaGenerate => {
                 Self::Ollama(Box::new(OllamaStream::new(rules)))
+            }
+            Wire::BedrockConverse | Wire::BedrockInvoke | Wire::BedrockText => {
+                Self::Bedrock(Messages::default())
             }
             _ => Self::OpenAi(Box::new(OpenAiStream::new(rules))),
         }
@@ -43,6 +49,7 @@ impl ReplyStream {
             Self::OpenAi(stream) => stream.push(chunk, out),
             Self::Messages(stream) => stream.push(chunk, out),
             Self::Ollama(stream) => Ok(stream.push(chunk, out)?),
+            Self::Bedrock(messages) => Ok(messages.push(&chunk, out)?),
         }
     }
 
@@ -56,6 +63,10 @@ impl ReplyStream {
             Self::Messages(stream) => stream.finish(out),
             Self::Ollama(stream) => {
                 stream.finish(out);
+                Ok(())
+            }
+            Self::Bedrock(messages) => {
+                out.extend(Some(messages.rest()).filter(|rest| !rest.is_empty()));
                 Ok(())
             }
         }
@@ -76,6 +87,8 @@ impl ReplyStream {
                 stream.cut(out);
                 Ok(())
             }
+            // Nothing can follow half a message, and nobody can read it.
+            Self::Bedrock(_) => Ok(()),
         }
     }
 }

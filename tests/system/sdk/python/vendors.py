@@ -9,7 +9,6 @@ import botocore.exceptions
 import huggingface_hub
 import huggingface_hub.errors
 import openai
-import urllib3.exceptions
 from google import genai
 from google.genai import errors, types
 
@@ -90,10 +89,7 @@ def with_aws(origin: str, upstream: str) -> None:
         list(client.converse_stream(modelId=f"{upstream}/tokens-64+cut-3", messages=messages)["stream"])
         raise AssertionError("a stream that broke raised nothing")
     except botocore.exceptions.EventStreamError:
-        assert upstream != "bedrock"
-    except urllib3.exceptions.ProtocolError:
-        # Frames of the same dialect pass as they come, and nothing can follow half of one.
-        assert upstream == "bedrock"
+        pass
 
 
 def with_google(origin: str, upstream: str) -> None:
