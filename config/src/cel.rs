@@ -3,6 +3,8 @@
 //! Source: [the CEL language](https://github.com/google/cel-spec/blob/master/doc/langdef.md). What differs: a key that is missing
 //! reads as null. The paths that an expression reads are known from its syntax, so nulls are put where data has none.
 
+mod mapping;
+mod parse;
 mod paths;
 
 use std::sync::Arc;
@@ -11,6 +13,7 @@ use kube_cel::cel::objects::ValueType;
 use kube_cel::cel::{Context, ExecutionError, Program, Value as CelValue, to_value};
 use serde_json::Value;
 
+pub use mapping::{BadMapping, Mapping, MappingFault, Place, Scope};
 use paths::Paths;
 
 /// The deepest nesting of macros (`all`, `exists`, `map`, `filter`) that is compiled.
@@ -140,15 +143,9 @@ impl Predicate {
     /// # Errors
     /// [`BadExpression`], with the column.
     pub fn compile(source: &str) -> Result<Self, BadExpression> {
-        let program = Program::compile(source).map_err(|faults| {
-            let first = faults.errors.first();
-            BadExpression::Syntax {
-                column: first
-                    .and_then(|fault| usize::try_from(fault.pos.1).ok())
-                    .unwrap_or(1)
-                    .max(1),
-                message: first.map(|fault| fault.msg.clone()).unwrap_or_default(),
-            }
+        let program = parse::parse(source).map_err(|(at, message)| BadExpression::Syntax {
+            column: source[..source.floor_char_boundary(at)].chars().count() + 1,
+            message,
         })?;
         let paths = Paths::of(program.expression());
         if paths.macros > DEEPEST_MACROS {
@@ -236,9 +233,9 @@ fn now(now: jiff::Timestamp) -> CelValue {
 const GUARD: &str = "what a request lacks is null, so guard it as in request.max_tokens != null && request.max_tokens > 100";
 
 /// Two values that do not go together.
-fn misfit(one: &ValueType, other: &ValueType) -> String {
+fn misfit(one: &ValueType, other: &ValueType, guard: &str) -> String {
     let cure = match (one, other) {
-        (ValueType::Null, _) | (_, ValueType::Null) => GUARD,
+        (ValueType::Null, _) | (_, ValueType::Null) => guard,
         _ => "compare like with like, as in int(headers['x-level']) > 3",
     };
     format!("{one} does not go with {other}; {cure}")
@@ -246,12 +243,17 @@ fn misfit(one: &ValueType, other: &ValueType) -> String {
 
 /// The fault without values of the request, which may be anything.
 fn explain(fault: &ExecutionError) -> String {
+    explain_without(fault, GUARD)
+}
+
+/// The fault without any value, and `guard`, the cure of those that come of a null.
+fn explain_without(fault: &ExecutionError, guard: &str) -> String {
     match fault {
         ExecutionError::NoSuchKey(key) => format!("no such key: {key}"),
         ExecutionError::UndeclaredReference(name) => format!("unknown name: {name}"),
         ExecutionError::ValuesNotComparable(one, other)
         | ExecutionError::UnsupportedBinaryOperator(_, one, other) => {
-            misfit(&one.type_of(), &other.type_of())
+            misfit(&one.type_of(), &other.type_of(), guard)
         }
         ExecutionError::DivisionByZero(_) | ExecutionError::RemainderByZero(_) => {
             "it divides by zero".to_owned()
@@ -259,9 +261,9 @@ fn explain(fault: &ExecutionError) -> String {
         ExecutionError::Overflow(..) => "a number became too large".to_owned(),
         ExecutionError::IndexOutOfBounds(_) => "it asks for more than a list has".to_owned(),
         ExecutionError::FunctionError { function, .. } => {
-            format!("{function}() fails; {GUARD}")
+            format!("{function}() fails; {guard}")
         }
-        _ => format!("types do not fit; {GUARD}"),
+        _ => format!("types do not fit; {guard}"),
     }
 }
 

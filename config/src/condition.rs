@@ -42,6 +42,10 @@ pub mod reason {
     pub const NOT_PERMITTED: &str = "RefNotPermitted";
     /// A credential belongs to another namespace, and may not leave it.
     pub const CREDENTIAL_NOT_SHAREABLE: &str = "CredentialNotShareable";
+    /// Every test of a Mapper gives what it expects.
+    pub const TESTS_PASSED: &str = "TestsPassed";
+    /// A test of a Mapper gives something else than it expects.
+    pub const TEST_FAILED: &str = "TestFailed";
     /// A Secret does not exist.
     pub const SECRET_NOT_FOUND: &str = "SecretNotFound";
     /// A Secret exists without the key that is referred to.

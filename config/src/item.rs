@@ -12,8 +12,8 @@ use std::fmt;
 use std::net::IpAddr;
 
 use dragoman_crds::{
-    Api, Dialect, LogLevel, Matching, ModelTarget, NameFilter, NameMatch, ReplyModel, RetryOn,
-    Thinking, Unmatched,
+    Api, Dialect, LogLevel, MapperStream, Matching, ModelTarget, NameFilter, NameMatch, ReplyModel,
+    RetryOn, Thinking, Unmatched,
 };
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -28,6 +28,9 @@ pub enum Item {
     /// From an LLMProxy.
     #[serde(rename = "LLMProxy")]
     Proxy(ProxyItem),
+    /// From a Mapper. It reaches proxies within the items that use it.
+    #[serde(rename = "Mapper")]
+    Mapper(MapperItem),
     /// From an LLMBackend.
     #[serde(rename = "LLMBackend")]
     Backend(Box<BackendItem>),
@@ -73,6 +76,8 @@ pub struct RouteItem {
     /// The Conversation API; absent: it is not there.
     #[serde(default)]
     pub conversation: Option<ConversationItem>,
+    /// Paths that lead to a path of a backend; none where there are none.
+    pub paths: Option<Vec<PathItem>>,
 }
 
 /// The name of the system prompt of requests that name none.
@@ -100,6 +105,25 @@ pub enum PromptsItem {
     Library(Library),
     /// Nothing that may be used, and why: the API is closed.
     Unresolved(String),
+}
+
+/// A path that leads to a path of a backend.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PathItem {
+    /// The path after the base URL, without `/*`.
+    pub path: String,
+    /// Whether everything below the path is covered too.
+    pub below: bool,
+    /// The name of the backend within the route.
+    pub backend: String,
+    /// The path to call, without `/*`; absent: the one that was asked for.
+    pub to: Option<String>,
+    /// Whether the rest of the path follows.
+    pub rest: bool,
+    /// What changes bodies, instead of the backend's.
+    pub mapper: Option<Box<MapperItem>>,
+    /// Why the path cannot be used.
+    pub unusable: Option<String>,
 }
 
 /// What a reference came to. An item that the proxy does not have is treated as unresolved.
@@ -157,6 +181,8 @@ pub struct BackendItem {
     pub tls: TlsItem,
     /// Most requests in flight.
     pub max_concurrency: Option<u32>,
+    /// What changes bodies.
+    pub mapper: Option<Box<MapperItem>>,
     /// The version of Azure's API that is called.
     #[serde(default)]
     pub azure_api_version: Option<String>,
@@ -354,6 +380,27 @@ pub struct TlsItem {
     pub ca_pem: Option<String>,
     /// The certificate's name; absent: the URL's host.
     pub server_name: Option<String>,
+}
+
+/// What changes bodies, in CEL.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MapperItem {
+    /// Its namespace and name, as faults quote it.
+    pub name: String,
+    /// The body to send.
+    pub request: Option<String>,
+    /// A whole reply.
+    pub response: Option<String>,
+    /// One event of a stream.
+    pub stream_event: Option<String>,
+    /// The body of an error.
+    pub error: Option<String>,
+    /// The path to call.
+    pub path: Option<String>,
+    /// How a backend of dialect Custom sends streams.
+    pub stream: MapperStream,
+    /// What expressions find as `parameters`.
+    pub parameters: Map<String, Value>,
 }
 
 /// What model names mean.

@@ -10,6 +10,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub enum Kind {
     /// An LLMProxy.
     Proxy,
+    /// A Mapper.
+    Mapper,
     /// An LLMBackend.
     Backend,
     /// A ModelMap.
@@ -24,6 +26,7 @@ impl Kind {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Proxy => "LLMProxy",
+            Self::Mapper => "Mapper",
             Self::Backend => "LLMBackend",
             Self::Map => "ModelMap",
             Self::Route => "LLMRoute",
@@ -35,10 +38,16 @@ impl FromStr for Kind {
     type Err = BadKey;
 
     fn from_str(text: &str) -> Result<Self, BadKey> {
-        [Self::Proxy, Self::Backend, Self::Map, Self::Route]
-            .into_iter()
-            .find(|kind| kind.as_str() == text)
-            .ok_or_else(|| BadKey(text.to_owned()))
+        [
+            Self::Proxy,
+            Self::Mapper,
+            Self::Backend,
+            Self::Map,
+            Self::Route,
+        ]
+        .into_iter()
+        .find(|kind| kind.as_str() == text)
+        .ok_or_else(|| BadKey(text.to_owned()))
     }
 }
 

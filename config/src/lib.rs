@@ -11,6 +11,7 @@ pub mod hash;
 mod item;
 mod key;
 pub mod manifest;
+pub mod mapper;
 pub mod names;
 mod pattern;
 pub mod wire;
@@ -21,8 +22,8 @@ pub use condition::{Verdict, reason};
 pub use item::{
     AwsItem, AwsKeysItem, BackendItem, Catalogued, ConversationItem, CredentialItem,
     DEFAULT_PROMPT, HeaderItem, HealthItem, Item, Library, ListItem, MapItem, MapRuleItem,
-    PromptsItem, ProxyItem, RelayItem, RetryItem, RouteBackendItem, RouteItem, Secret, Target,
-    TemplateItem, TimeoutsItem, TlsItem, UpstreamUrl,
+    MapperItem, PathItem, PromptsItem, ProxyItem, RelayItem, RetryItem, RouteBackendItem,
+    RouteItem, Secret, Target, TemplateItem, TimeoutsItem, TlsItem, UpstreamUrl,
 };
 pub use key::{Key, Kind, ObjectKey};
 pub use pattern::{BadPattern, NamePattern};

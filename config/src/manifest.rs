@@ -118,7 +118,7 @@ impl Schemas {
             "Secret" | "ConfigMap" => None,
             _ => Some(kind.parse::<Kind>().map_err(|_| {
                 fault("kind", format!(
-                    "{kind:?} is not known; there are LLMProxy, LLMBackend, LLMRoute, ModelMap, Secret, ConfigMap and Namespace"
+                    "{kind:?} is not known; there are LLMProxy, LLMBackend, LLMRoute, ModelMap, Mapper, Secret, ConfigMap and Namespace"
                 ))
             })?),
         };
@@ -168,6 +168,7 @@ pub fn typed(kind: Kind, value: Value) -> Result<Object, String> {
         Kind::Proxy => Object::Proxy(read(value)?),
         Kind::Backend => Object::Backend(read(value)?),
         Kind::Map => Object::Map(read(value)?),
+        Kind::Mapper => Object::Mapper(read(value)?),
         Kind::Route => Object::Route(read(value)?),
     })
 }

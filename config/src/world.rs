@@ -13,7 +13,7 @@ mod recompile;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use dragoman_crds::{LLMBackend, LLMProxy, LLMRoute, ModelMap};
+use dragoman_crds::{LLMBackend, LLMProxy, LLMRoute, Mapper, ModelMap};
 
 use crate::{Key, Kind, ObjectKey, Outcome};
 use claims::Claims;
@@ -78,6 +78,10 @@ impl World {
             Object::Backend(backend) => (
                 key_of(Kind::Backend, &backend.metadata),
                 Resource::Backend(backend),
+            ),
+            Object::Mapper(mapper) => (
+                key_of(Kind::Mapper, &mapper.metadata),
+                Resource::Mapper(mapper),
             ),
             Object::Map(map) => (key_of(Kind::Map, &map.metadata), Resource::Map(map)),
             Object::Route(route) => (key_of(Kind::Route, &route.metadata), Resource::Route(route)),
@@ -199,6 +203,15 @@ impl World {
     pub fn map(&self, key: &ObjectKey) -> Option<&Arc<ModelMap>> {
         match self.resource(Kind::Map, key)? {
             Resource::Map(map) => Some(map),
+            _ => None,
+        }
+    }
+
+    /// The Mapper of this name; where it does not parse, the last version that did.
+    #[must_use]
+    pub fn mapper(&self, key: &ObjectKey) -> Option<&Arc<Mapper>> {
+        match self.resource(Kind::Mapper, key)? {
+            Resource::Mapper(mapper) => Some(mapper),
             _ => None,
         }
     }

@@ -6,7 +6,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube_core::CustomResourceExt;
 use serde_json::{Value, json};
 
-use crate::{LLMBackend, LLMProxy, LLMRoute, ModelMap};
+use crate::{LLMBackend, LLMProxy, LLMRoute, Mapper, ModelMap};
 
 /// A kind's CRD and what its generated files are called.
 pub struct Generated {
@@ -44,6 +44,10 @@ pub fn all() -> Result<Vec<Generated>, GenerateError> {
         Generated {
             name: "llmroute",
             crd: finished(LLMRoute::crd())?,
+        },
+        Generated {
+            name: "mapper",
+            crd: finished(Mapper::crd())?,
         },
         Generated {
             name: "modelmap",

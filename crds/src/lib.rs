@@ -19,6 +19,7 @@ pub mod generate;
 mod llmbackend;
 mod llmproxy;
 mod llmroute;
+mod mapper;
 mod matcher;
 mod modelmap;
 mod reference;
@@ -43,7 +44,10 @@ pub use llmproxy::{
 };
 pub use llmroute::{
     Access, BackendHealth, BackendStatus, LLMRoute, LLMRouteSpec, LLMRouteStatus, RouteBackend,
-    RouteService,
+    RoutePath, RouteService,
+};
+pub use mapper::{
+    Mapper, MapperInput, MapperPhase, MapperSpec, MapperStatus, MapperStream, MapperTest,
 };
 pub use matcher::{NameFilter, NameMatch};
 pub use modelmap::{

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use crate::duration::at_least;
 use crate::form::{each, form};
 use crate::status::conditions;
-use crate::{AllowedRoutes, Condition, Credential, Duration, SecretKeyReference};
+use crate::{AllowedRoutes, Condition, Credential, Duration, LocalReference, SecretKeyReference};
 
 /// LLMBackend is one upstream, described once and used by many routes.
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -62,6 +62,9 @@ use crate::{AllowedRoutes, Condition, Credential, Duration, SecretKeyReference};
 }, {
     "rule": "!has(self.promptTemplate) || self.dialect == 'TGI'",
     "message": "promptTemplate is for servers that take plain prompts; set dialect: TGI, or leave it out"
+}, {
+    "rule": "self.dialect != 'Custom' || has(self.mapperRef)",
+    "message": "dialect Custom needs mapperRef: a Mapper says what the server takes and gives"
 }]))]
 pub struct LLMBackendSpec {
     /// The upstream's base URL, as the vendor's own SDK takes it: `http://vllm.models.svc:8000/v1`. All addresses of its name are
@@ -80,6 +83,9 @@ pub struct LLMBackendSpec {
     /// How a conversation becomes the one prompt that TGI takes. Absent: `name: plain`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prompt_template: Option<PromptTemplate>,
+    /// A Mapper of the backend's namespace, which changes what would be sent and what comes back. Required with dialect Custom.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mapper_ref: Option<LocalReference>,
     /// How requests authenticate. Absent: not at all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credential: Option<Credential>,
@@ -147,6 +153,9 @@ pub enum Dialect {
     /// [Gemini's API](https://ai.google.dev/api/generate-content). Its `url` ends before the version:
     /// `https://generativelanguage.googleapis.com`; a key travels as `x-goog-api-key`, never in the URL.
     Gemini,
+    /// Any other JSON API, for which the Mapper that `mapperRef` names translates to and from OpenAI's chat completions and embeddings. Its `url` is what is called, unless
+    /// the Mapper has a `path`; a key travels as a bearer token; its models stand in `catalog`.
+    Custom,
 }
 
 /// What an Azure OpenAI resource needs.

@@ -51,6 +51,9 @@ use crate::{Api, Condition, Conversation, LLMBackendSpec, NameFilter, Reference,
 #[schemars(extend("x-kubernetes-validations" = [{
     "rule": "!has(self.apis) || has(self.conversation) || !('Conversation' in self.apis)",
     "message": "apis names Conversation, which needs its settings; set conversation, or leave it out of apis"
+}, {
+    "rule": "!has(self.paths) || self.paths.all(p, self.backends.exists(b, b.name == p.backend))",
+    "message": "each of paths leads to a backend of this route; name one of backends[].name"
 }]))]
 pub struct LLMRouteSpec {
     /// The LLMProxies that serve this route. Default: the LLMProxy `default` in the operator's namespace.
@@ -85,6 +88,12 @@ pub struct LLMRouteSpec {
     /// Who answers.
     #[schemars(length(min = 1, max = 32), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub backends: Vec<RouteBackend>,
+    /// Paths below the route that lead to a path of a backend, whatever they ask for: a path that is listed is no longer the API that it was. An exact path wins
+    /// over one that ends in `/*`, a longer one over a shorter; `/v1` before a path makes no difference. Query and body go on as they are. Where the backend has a credential of ours, its
+    /// `relay` must list the path that is called.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["path"]))]
+    pub paths: Vec<RoutePath>,
     /// What becomes of the models' thinking.
     #[serde(default)]
     pub thinking: Thinking,
@@ -138,6 +147,35 @@ pub struct RouteBackend {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 1000))]
     pub weight: Option<i32>,
+}
+
+/// A path that leads to a path of a backend.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("x-kubernetes-validations" = [{
+    "rule": "!has(self.to) || !self.to.endsWith('/*') || self.path.endsWith('/*')",
+    "message": "what ends in /* takes the rest of a path that ends in /*; end path in /* too, or write the whole of to"
+}]))]
+pub struct RoutePath {
+    /// The path after the route's base URL, such as `/score`. A path that ends in `/*` covers everything below it too.
+    #[schemars(length(max = 256), extend("x-kubernetes-validations" = form(
+        r"^/[^\s?#*]*(/\*)?$",
+        "write a path that begins with /, such as /score, or /score/* for everything below it too; leave out query and fragment",
+    )))]
+    pub path: String,
+    /// The route's `backends[].name` that is called.
+    #[schemars(length(min = 1, max = 63))]
+    pub backend: String,
+    /// The path to call below the backend's `url`; with `/*` at its end, what stood in place of the `/*` of `path` follows. Default: the path as it was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256), extend("x-kubernetes-validations" = form(
+        r"^/[^\s?#*]*(/\*)?$",
+        "write a path that begins with /, such as /v2/score, or /v2/* to keep what follows; leave out query and fragment",
+    )))]
+    pub to: Option<String>,
+    /// A Mapper for bodies on this path, instead of the backend's. It must admit this route's namespace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mapper_ref: Option<Reference>,
 }
 
 /// What the operator and the proxies observed.

@@ -35,6 +35,8 @@ pub mod condition {
     pub const RESOLVED_REFS: &str = "ResolvedRefs";
     /// Every connected proxy runs this generation.
     pub const PROGRAMMED: &str = "Programmed";
+    /// Every test that the resource carries gave what it expects.
+    pub const TESTS_PASSED: &str = "TestsPassed";
     /// The upstream answers.
     pub const HEALTHY: &str = "Healthy";
     /// All backends of the route answer.

@@ -2,15 +2,18 @@
 
 use std::time::Duration as Std;
 
-use dragoman_crds::{Aws, Duration, LLMBackend, LLMBackendSpec, RetryOn, SecretKeyReference};
+use dragoman_crds::{
+    Aws, Dialect, Duration, LLMBackend, LLMBackendSpec, RetryOn, SecretKeyReference,
+};
 
 use super::map::LARGEST_FREE_FORM;
 use super::template;
-use super::{Findings, Outcome, url};
+use super::{Findings, Outcome, mapper, url};
 use crate::world::{KeyLookup, Lookup};
 use crate::{
     AwsItem, AwsKeysItem, BackendItem, Catalogued, CredentialItem, HeaderItem, HealthItem, Item,
-    RelayItem, RetryItem, Secret, TemplateItem, TimeoutsItem, TlsItem, reason,
+    MapperItem, ObjectKey, RelayItem, RetryItem, Secret, TemplateItem, TimeoutsItem, TlsItem,
+    reason,
 };
 
 /// The longest wait that a manifest may ask for.
@@ -79,6 +82,7 @@ pub(super) fn spec(
             .max(1_000),
         unhealthy_after: unsigned(health.unhealthy_after, 3),
     });
+    let mapper = own.mapper(spec);
     if own.failed {
         return None;
     }
@@ -104,6 +108,7 @@ pub(super) fn spec(
             .max_concurrency
             .and_then(|most| u32::try_from(most).ok()),
         azure_api_version: spec.azure.as_ref().map(|azure| azure.api_version.clone()),
+        mapper,
         prompt_template,
     })
 }
@@ -332,6 +337,27 @@ impl Compiling<'_, '_> {
         TlsItem {
             ca_pem,
             server_name: tls.server_name.clone(),
+        }
+    }
+
+    /// What the Mapper became; its own conditions hold the detail of a fault.
+    fn mapper(&mut self, spec: &LLMBackendSpec) -> Option<Box<MapperItem>> {
+        let reference = spec.mapper_ref.as_ref()?;
+        let key = ObjectKey::new(self.namespace, &reference.name);
+        match mapper::used(&key, self.world) {
+            Ok(item) => {
+                if spec.dialect == Dialect::Bedrock && item.stream_event.is_some() {
+                    self.invalid(
+                        "mapperRef",
+                        format_args!("Mapper {key} has a streamEvent, and Bedrock's streams are binary; use a Mapper without"),
+                    );
+                }
+                Some(Box::new(item))
+            }
+            Err((reason, message)) => {
+                self.missing("mapperRef", reason, format_args!("{message}"));
+                None
+            }
         }
     }
 

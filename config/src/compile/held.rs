@@ -39,7 +39,7 @@ pub(super) fn hold(uses: &[Key], own: &ObjectKey, world: &Lookup<'_>, findings: 
                 .backend(&item.object)
                 .map(|backend| &backend.spec.allowed_routes),
             Kind::Map => world.map(&item.object).map(|map| &map.spec.allowed_routes),
-            Kind::Proxy | Kind::Route => None,
+            Kind::Proxy | Kind::Mapper | Kind::Route => None,
         };
         if allowed.is_some_and(|allowed| permits(allowed, &item.object, own, world)) {
             findings.needs(item.clone());

@@ -7,6 +7,8 @@ mod held;
 mod hostnames;
 mod map;
 mod mapped;
+mod mapper;
+mod paths;
 mod proxy;
 mod route;
 mod template;
@@ -21,6 +23,7 @@ pub(crate) use grant::{admits, resolve};
 pub(crate) use held::{admitted, malformed};
 pub(crate) use hostnames::claims;
 pub(crate) use map::map;
+pub(crate) use mapper::mapper;
 pub(crate) use proxy::proxy;
 pub(crate) use route::route;
 
@@ -76,6 +79,8 @@ impl Outcome {
 pub(crate) struct Findings {
     accepted: Vec<(&'static str, String)>,
     references: Vec<(&'static str, String)>,
+    /// Tests that fail; none where the kind has none.
+    tests: Option<Vec<(&'static str, String)>>,
     /// What a condition tells although it holds.
     remarks: Vec<(&'static str, String)>,
     has_references: bool,
@@ -89,6 +94,7 @@ impl Findings {
         Self {
             accepted: Vec::new(),
             references: Vec::new(),
+            tests: None,
             remarks: Vec::new(),
             has_references: false,
             held_back: false,
@@ -110,6 +116,12 @@ impl Findings {
     /// A reference that does not resolve: `ResolvedRefs=False`.
     pub(crate) fn unresolved(&mut self, reason: &'static str, message: impl Into<String>) {
         self.references.push((reason, message.into()));
+    }
+
+    /// The resource carries tests, of which these fail: `TestsPassed`.
+    pub(crate) fn tested(&mut self, failed: Vec<String>) {
+        let failed = failed.into_iter();
+        self.tests = Some(failed.map(|test| (reason::TEST_FAILED, test)).collect());
     }
 
     /// A word on what is accepted all the same: `Accepted=True` with another reason than usual.
@@ -171,6 +183,14 @@ impl Findings {
                 self.references,
             ));
         }
+        if let Some(failed) = self.tests {
+            let passed = "every test gives what it expects".to_owned();
+            verdicts.push(verdict(
+                condition::TESTS_PASSED,
+                (reason::TESTS_PASSED, passed),
+                failed,
+            ));
+        }
         let canonical: Arc<[u8]> = match &item {
             Ok(item) => hash::canonical(item).into(),
             Err(message) => message.as_bytes().into(),
@@ -188,7 +208,8 @@ impl Findings {
 
     /// Every fault in one line.
     pub(crate) fn summary(&self) -> String {
-        join(self.accepted.iter().chain(&self.references))
+        let tests = self.tests.iter().flatten();
+        join(self.accepted.iter().chain(&self.references).chain(tests))
     }
 }
 

@@ -6,7 +6,7 @@ use super::grant::{admits, permits, resolve};
 use super::held::hold;
 use super::hostnames::hostnames;
 use super::mapped::missing_backends;
-use super::{Findings, Outcome, backend, conversation};
+use super::{Findings, Outcome, backend, conversation, paths};
 use crate::names::Filter;
 use crate::world::Lookup;
 use crate::{Item, Key, Kind, ObjectKey, RouteBackendItem, RouteItem, Target, reason};
@@ -43,6 +43,7 @@ pub(crate) fn route(resource: &LLMRoute, held: Option<&[Key]>, world: &Lookup<'_
         .conversation
         .as_ref()
         .map(|spec| conversation::conversation(spec, &own.namespace, world, &mut findings));
+    let paths = paths::paths(resource, &own, world, &mut findings);
     let broken = findings.accepted.len() > before;
     let item = RouteItem {
         hostnames,
@@ -51,6 +52,7 @@ pub(crate) fn route(resource: &LLMRoute, held: Option<&[Key]>, world: &Lookup<'_
         thinking: resource.spec.thinking.clone(),
         apis: resource.spec.apis.clone(),
         conversation,
+        paths,
     };
     let item = if broken || findings.is_held_back() {
         hold(held.unwrap_or_default(), &own, world, &mut findings);
@@ -327,7 +329,7 @@ fn missing(
 }
 
 /// Why a resource cannot be had, and the cure.
-fn absent(kind: Kind, key: &ObjectKey, world: &Lookup<'_>) -> (&'static str, String) {
+pub(super) fn absent(kind: Kind, key: &ObjectKey, world: &Lookup<'_>) -> (&'static str, String) {
     let kind_name = kind.as_str();
     let item = Key {
         kind,

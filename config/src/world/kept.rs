@@ -42,7 +42,8 @@ impl World {
         items
             .into_iter()
             .filter(|item| match item.kind {
-                Kind::Proxy => false,
+                // A Mapper reaches proxies within what uses it.
+                Kind::Proxy | Kind::Mapper => false,
                 Kind::Route => routes.contains(item),
                 Kind::Backend | Kind::Map => self.admits_any(item, &namespaces),
             })

@@ -4,11 +4,11 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use dragoman_crds::{LLMBackend, LLMProxy, ModelMap, SecretKeyReference};
+use dragoman_crds::{LLMBackend, LLMProxy, Mapper, ModelMap, SecretKeyReference};
 
 use super::claims::Host;
 use super::{InputData, InputKey, Settings, World};
-use crate::{Key, Kind, ObjectKey, Verdict};
+use crate::{Item, Key, Kind, MapperItem, ObjectKey, Verdict};
 
 /// The label with which Kubernetes names a namespace.
 const NAME_LABEL: &str = "kubernetes.io/metadata.name";
@@ -130,6 +130,23 @@ impl<'w> Lookup<'w> {
             object: key.clone(),
         }));
         self.world.map(key).map(Arc::as_ref)
+    }
+
+    pub(crate) fn mapper(&self, key: &ObjectKey) -> Option<&'w Mapper> {
+        self.see(Seen::Resource(Key {
+            kind: Kind::Mapper,
+            object: key.clone(),
+        }));
+        self.world.mapper(key).map(Arc::as_ref)
+    }
+
+    /// What a Mapper that exists became; none while it has a fault.
+    pub(crate) fn mapper_item(&self, item: &Key) -> Option<&'w MapperItem> {
+        self.see(Seen::Outcome(item.clone()));
+        match self.world.outcomes.get(item)?.item.as_deref() {
+            Ok(Item::Mapper(mapper)) => Some(mapper),
+            _ => None,
+        }
     }
 
     /// Why an item that exists cannot be used.

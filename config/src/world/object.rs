@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use dragoman_crds::{
-    AllowedRoutes, InlineBackends, LLMBackend, LLMProxy, LLMRoute, ModelMap, NameMatch,
-    ProxyAllowedRoutes,
+    AllowedRoutes, InlineBackends, LLMBackend, LLMProxy, LLMRoute, Mapper, MapperSpec, ModelMap,
+    NameMatch, ProxyAllowedRoutes,
 };
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -33,6 +33,8 @@ pub enum Object {
     Backend(Arc<LLMBackend>),
     /// A ModelMap.
     Map(Arc<ModelMap>),
+    /// A Mapper.
+    Mapper(Arc<Mapper>),
     /// An LLMRoute.
     Route(Arc<LLMRoute>),
     /// A resource that does not parse.
@@ -149,6 +151,7 @@ pub(super) enum Resource {
     Proxy(Arc<LLMProxy>),
     Backend(Arc<LLMBackend>),
     Map(Arc<ModelMap>),
+    Mapper(Arc<Mapper>),
     Route(Arc<LLMRoute>),
     Malformed {
         generation: i64,
@@ -169,6 +172,8 @@ pub(super) enum View<'r> {
     Backend(&'r AllowedRoutes, bool),
     /// Whom it admits, and which backends its rules name.
     Map(&'r AllowedRoutes, Vec<NamedBackend<'r>>),
+    /// All of it becomes a part of what uses it.
+    Mapper(&'r MapperSpec),
     Route,
     Unreadable,
 }
@@ -191,6 +196,7 @@ impl Resource {
                 View::Backend(&backend.spec.allowed_routes, lends_identity(&backend.spec))
             }
             Some(Self::Map(map)) => View::Map(&map.spec.allowed_routes, named_backends(map)),
+            Some(Self::Mapper(mapper)) => View::Mapper(&mapper.spec),
             Some(Self::Route(_)) => View::Route,
             Some(Self::Malformed { .. }) | None => View::Unreadable,
         }
@@ -207,6 +213,9 @@ impl Resource {
                 meta(&a.metadata, &b.metadata) && a.spec == b.spec
             }
             (Self::Map(a), Self::Map(b)) => meta(&a.metadata, &b.metadata) && a.spec == b.spec,
+            (Self::Mapper(a), Self::Mapper(b)) => {
+                meta(&a.metadata, &b.metadata) && a.spec == b.spec
+            }
             (Self::Route(a), Self::Route(b)) => meta(&a.metadata, &b.metadata) && a.spec == b.spec,
             (Self::Malformed { .. }, Self::Malformed { .. }) => self == other,
             _ => false,

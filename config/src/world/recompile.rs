@@ -16,7 +16,7 @@ impl World {
         for seen in seen {
             self.enqueue(&seen, &mut queue);
         }
-        // Backends come before routes in the order of keys, and only routes look at outcomes. Claims depend on no other
+        // Mappers come before backends in the order of keys and backends before routes, and nobody looks at the outcome of what comes later. Claims depend on no other
         // claims. So each key comes up at most once more for each claim that moved.
         while let Some(key) = queue.pop_first() {
             if key.kind == Kind::Route {
@@ -83,6 +83,7 @@ impl World {
             Some(Resource::Proxy(proxy)) => Some(compile::proxy(proxy, &lookup)),
             Some(Resource::Backend(backend)) => Some(compile::backend(backend, &lookup)),
             Some(Resource::Map(map)) => Some(compile::map(map)),
+            Some(Resource::Mapper(mapper)) => Some(compile::mapper(mapper)),
             Some(Resource::Route(route)) => Some(compile::route(route, held, &lookup)),
             Some(Resource::Malformed {
                 generation,

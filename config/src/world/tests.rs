@@ -5,6 +5,7 @@ mod identity;
 mod kept;
 mod malformed;
 mod mapped;
+mod mappers;
 mod minimal;
 mod objects;
 mod order;

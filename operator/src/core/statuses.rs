@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use dragoman_config::{Key, Kind, ObjectKey};
 use dragoman_crds::{
-    LLMBackendStatus, LLMProxyStatus, LLMRoute, LLMRouteStatus, ModelMapStatus, ProxyCounts,
+    LLMBackendStatus, LLMProxyStatus, LLMRoute, LLMRouteStatus, MapperStatus, ModelMapStatus,
+    ProxyCounts,
 };
 use jiff::Timestamp;
 use serde::Serialize;
@@ -171,6 +172,11 @@ impl Core {
                 &typed::<ModelMapStatus>(before),
                 clock,
             )),
+            Kind::Mapper => value(&status::mapper(
+                &outcome,
+                &typed::<MapperStatus>(before),
+                clock,
+            )),
             Kind::Backend => {
                 let used = self.is_used(key);
                 let merged = self.health.merged(&Upstream {
@@ -312,6 +318,7 @@ fn as_ours(kind: Kind, status: Value) -> Value {
         Kind::Proxy => value(&typed::<LLMProxyStatus>(&status)),
         Kind::Backend => value(&typed::<LLMBackendStatus>(&status)),
         Kind::Map => value(&typed::<ModelMapStatus>(&status)),
+        Kind::Mapper => value(&typed::<MapperStatus>(&status)),
         Kind::Route => value(&typed::<LLMRouteStatus>(&status)),
     })
 }

@@ -7,9 +7,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::Value;
 
 /// The conditions that `kubectl wait` and GitOps tools look at: a change of one is written at once.
-const URGENT: [&str; 5] = [
+const URGENT: [&str; 6] = [
     condition::ACCEPTED,
     condition::RESOLVED_REFS,
+    condition::TESTS_PASSED,
     condition::PROGRAMMED,
     condition::READY,
     condition::STALLED,

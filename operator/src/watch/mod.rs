@@ -7,7 +7,7 @@ mod relist;
 mod seen;
 
 use dragoman_config::Kind;
-use dragoman_crds::{LLMBackend, LLMProxy, LLMRoute, ModelMap};
+use dragoman_crds::{LLMBackend, LLMProxy, LLMRoute, Mapper, ModelMap};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Pod, Secret, Service, ServiceAccount};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
@@ -26,7 +26,13 @@ use crate::children::labels;
 pub fn begin(client: &Client, listener: &Sender<Seen>) -> JoinSet<()> {
     let listener = Listener::new(listener.clone());
     let mut watches = JoinSet::new();
-    for kind in [Kind::Proxy, Kind::Backend, Kind::Map, Kind::Route] {
+    for kind in [
+        Kind::Proxy,
+        Kind::Mapper,
+        Kind::Backend,
+        Kind::Map,
+        Kind::Route,
+    ] {
         let api: Api<DynamicObject> = Api::all_with(client.clone(), &api_resource(kind));
         let convert = move |object| Thing::Resource(Box::new(read::resource(kind, object)));
         watches.spawn(follow(
@@ -145,6 +151,7 @@ pub fn api_resource(kind: Kind) -> ApiResource {
         Kind::Proxy => ApiResource::erase::<LLMProxy>(&()),
         Kind::Backend => ApiResource::erase::<LLMBackend>(&()),
         Kind::Map => ApiResource::erase::<ModelMap>(&()),
+        Kind::Mapper => ApiResource::erase::<Mapper>(&()),
         Kind::Route => ApiResource::erase::<LLMRoute>(&()),
     }
 }

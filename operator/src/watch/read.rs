@@ -62,6 +62,7 @@ fn parse(kind: Kind, metadata: ObjectMeta, data: Value) -> Result<Object, serde_
         Kind::Proxy => Object::Proxy(typed(metadata, data)?),
         Kind::Backend => Object::Backend(typed(metadata, data)?),
         Kind::Map => Object::Map(typed(metadata, data)?),
+        Kind::Mapper => Object::Mapper(typed(metadata, data)?),
         Kind::Route => Object::Route(typed(metadata, data)?),
     })
 }

@@ -35,8 +35,9 @@ pub enum Source {
 
 impl Source {
     /// Every watch.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Resources(Kind::Proxy),
+        Self::Resources(Kind::Mapper),
         Self::Resources(Kind::Backend),
         Self::Resources(Kind::Map),
         Self::Resources(Kind::Route),

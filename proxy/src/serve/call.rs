@@ -1,5 +1,6 @@
 //! A call that names a model: judged and renamed by the route's map, sent to who has the model, answered.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use super::content::{Content, refuse_encoded};
 use super::dispatch::Asked;
 use super::embeddings::{self, Vectors};
 use super::error::{Blame, Refusal};
+use super::mapped::{self, Mapped};
 use super::path::Operation;
 use super::reply::{self, Edits};
 use super::translated::{self, Translation};
@@ -238,20 +240,35 @@ impl<'a> Call<'a> {
                     }
                 };
                 let is_last = number == last_step && place == last_place;
-                let make = || match body {
-                    Some(body) => self.foreign(&step, entry, backend, body, is_last),
-                    None => self.outgoing(&step, entry, backend, looks_into, is_last),
+                let mapped = self.mapped(&step, entry, backend);
+                let looks_into = looks_into || mapped.is_some();
+                let make = || {
+                    let mut request = match body {
+                        Some(body) => self.foreign(&step, entry, backend, body, is_last),
+                        None => self.outgoing(&step, entry, backend, looks_into, is_last),
+                    }?;
+                    if let Some(mapped) = &mapped {
+                        mapped.request(&mut request, backend)?;
+                    }
+                    Ok(request)
                 };
                 let outcome = self.asked.sender().send(backend, make).await?;
                 if self.content.is_spent() || !attempt::fails_over(backend, &outcome) {
-                    return outcome
-                        .map(|reply| (reply, entry, backend))
-                        .map_err(|fault| Refusal::upstream(&entry.name, &fault));
+                    let reply = outcome.map_err(|fault| Refusal::upstream(&entry.name, &fault))?;
+                    let reply = match mapped {
+                        Some(mapped) => Box::pin(mapped.reply(reply, &entry.name)).await?,
+                        None => reply,
+                    };
+                    return Ok((reply, entry, backend));
                 }
                 match outcome {
                     Ok(reply) => {
                         let reply = Box::pin(mirror::held(reply)).await;
-                        last = Some(Ok((reply, entry, backend)));
+                        let reply = match mapped {
+                            Some(mapped) => Box::pin(mapped.reply(reply, &entry.name)).await,
+                            None => Ok(reply),
+                        };
+                        last = Some(reply.map(|reply| (reply, entry, backend)));
                     }
                     // A real answer, even a refusal, says more than that another could not be reached.
                     Err(_) if matches!(last, Some(Ok(_))) => {}
@@ -260,6 +277,28 @@ impl<'a> Call<'a> {
             }
         }
         last.unwrap_or_else(|| Err(Refusal::no_model(self.model)))
+    }
+
+    /// The part of the backend's Mapper, if it has one.
+    fn mapped(&self, step: &Step<'_>, entry: &RouteBackend, backend: &Backend) -> Option<Mapped> {
+        let mapper = backend.mapper.as_ref()?;
+        let bare = entry.names.bare(&step.model).unwrap_or(&step.model);
+        let wire = match &self.translation {
+            Some(translation) => Some(translation.upstream(backend)),
+            None => self.operation.wire(),
+        };
+        let asked_for = match &self.translation {
+            Some(translation) => Some(translation.streams()),
+            None => self.operation.streams(),
+        };
+        Some(Mapped {
+            mapper: Arc::clone(mapper),
+            dialect: backend.dialect,
+            operation: mapped::operation(wire, self.vectors.is_some()),
+            model: entry.names.upstream(bare).to_owned(),
+            stream: Cell::new(asked_for.map(|asked_for| asked_for && backend.streams())),
+            headers: mapped::read_headers(mapper, &self.asked.headers()),
+        })
     }
 
     /// The answer to a request that only loads a model, where the backend that would be asked first has no such request.

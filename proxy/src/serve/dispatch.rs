@@ -18,7 +18,7 @@ use super::path::{self, Operation, Shown};
 use super::request_id::{self, RequestId};
 use super::tracked::Tracked;
 use super::worker::{Pinned, Worker};
-use super::{call, conversation, listings, methods, ollama, relay};
+use super::{call, conversation, listings, methods, ollama, paths, relay};
 use crate::state::route::Route;
 use crate::state::table::Found;
 
@@ -139,6 +139,8 @@ async fn route(
     tracked.route(&state, at);
     let is_root = matches!(below, "" | "/");
     let below = path::after_base(below);
+    let listed = state.routes[at].paths.find(below);
+    let listed = listed.map(|listed| (listed, below.to_owned()));
     let azures = path::azure(below);
     let azure = azures.is_some();
     let (deployment, below) = azures.unwrap_or((None, below));
@@ -159,6 +161,10 @@ async fn route(
         deployment,
         uri,
     };
+    // What a route maps by itself is no API.
+    if let Some((listed, below)) = listed {
+        return Box::pin(paths::answer(&asked, listed, &below, body)).await;
+    }
     let place = Place {
         path: &asked.path[1..],
         azure,

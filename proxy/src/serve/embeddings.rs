@@ -114,7 +114,7 @@ impl<'a> Vectors<'a> {
             (Dialect::OpenAI | Dialect::AzureOpenAI, Form::OpenAi)
             | (Dialect::Ollama, Form::Embed | Form::Embeddings)
             | (Dialect::Gemini, Form::GeminiOne | Form::GeminiBatch) => Ok(None),
-            (Dialect::OpenAI | Dialect::AzureOpenAI, _) => Ok(Some(Form::OpenAi)),
+            (Dialect::OpenAI | Dialect::AzureOpenAI | Dialect::Custom, _) => Ok(Some(Form::OpenAi)),
             (Dialect::Ollama, _) => Ok(Some(Form::Embed)),
             (Dialect::Gemini, _) => Ok(Some(Form::GeminiBatch)),
             (Dialect::Anthropic | Dialect::TGI | Dialect::Bedrock, _) => {

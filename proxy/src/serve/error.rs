@@ -176,6 +176,11 @@ impl Refusal {
                 "upstream_cut",
                 "broke its reply off".into(),
             ),
+            Fault::Mapper(fault) => (
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "mapper_failed",
+                format!("gave a reply that could not be mapped: {fault}").into(),
+            ),
             _ => (
                 StatusCode::BAD_GATEWAY,
                 "upstream_failed",

@@ -13,7 +13,7 @@ use super::call::{Call, bad_path};
 use super::content::Content;
 use super::error::Refusal;
 use super::path::Operation;
-use super::{form, headers, path, relay, translated};
+use super::{form, headers, path, relay, untranslated};
 use crate::json::{self, Malformed, Members, Merge, ObjectEdit};
 use crate::state::backend::Backend;
 use crate::state::dialect;
@@ -97,7 +97,7 @@ impl Call<'_> {
                 .upstream(backend)?
                 .map(|form| vectors.write(form, name)),
             (None, None) => {
-                translated::passes(self.asked, self.operation, backend)?;
+                untranslated::passes(self.asked, self.operation, backend)?;
                 None
             }
         };

@@ -11,13 +11,12 @@ use dragoman_dialects::conversation;
 use dragoman_dialects::form::{Garbage, Malformed, Reasoning, Refused, Request as Form};
 use dragoman_dialects::ollama::load;
 use dragoman_dialects::template::Stops;
-use dragoman_dialects::{Context, Target, Wire};
+use dragoman_dialects::{Context, Framing, Target, Wire};
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 
 use super::body::Body;
 use super::dispatch::Asked;
 use super::error::{Blame, Refusal};
-use super::path::Operation;
 use super::reply::respond;
 use super::request_id::RequestId;
 use super::{headers, mirror};
@@ -36,55 +35,6 @@ const ROOM: usize = 4 << 10;
 pub(crate) struct Ends {
     pub(crate) client: Wire,
     pub(crate) upstream: Wire,
-}
-
-/// Whether a backend takes an operation that is not translated, as the client's own bytes.
-///
-/// # Errors
-/// 400, where its dialect has no such operation.
-pub(crate) fn passes(
-    asked: &Asked,
-    operation: Operation<'_>,
-    backend: &Backend,
-) -> Result<(), Refusal> {
-    if operation == Operation::Other && dialect::has_path(backend.dialect, &asked.path) {
-        return Ok(());
-    }
-    if operation == Operation::CountTokens {
-        return counts(asked, backend);
-    }
-    let openai = matches!(backend.dialect, Dialect::OpenAI | Dialect::AzureOpenAI);
-    if operation == Operation::Embeddings && openai {
-        return Ok(());
-    }
-    if matches!(operation, Operation::GeminiCount(_)) && backend.dialect == Dialect::Gemini {
-        return Ok(());
-    }
-    let message = format!(
-        "{} is not translated for a backend that speaks {:?}; call a model whose backend speaks your dialect.",
-        asked.shown_path(),
-        backend.dialect
-    );
-    let status = StatusCode::BAD_REQUEST;
-    Err(Refusal::client(status, "unsupported_by_upstream", message))
-}
-
-/// Whether a backend counts tokens: by Anthropic's API, or because its `relay` lists the path. Nobody else knows the model's tokens, and an
-/// estimate would be taken for a count.
-fn counts(asked: &Asked, backend: &Backend) -> Result<(), Refusal> {
-    if backend.dialect == Dialect::Anthropic || backend.lists(&asked.method, &asked.path) {
-        return Ok(());
-    }
-    let message = format!(
-        "{} needs a server that counts the model's tokens, and one that speaks {:?} has no such call; an estimate would not be a count. Call a model whose backend speaks Anthropic, or one whose spec.relay (LLMBackend) lists POST /messages/count_tokens.",
-        asked.shown_path(),
-        backend.dialect
-    );
-    let status = StatusCode::BAD_REQUEST;
-    Err(Refusal {
-        param: Some("model".into()),
-        ..Refusal::client(status, "unsupported_by_upstream", message)
-    })
 }
 
 /// A client's conversation for backends of another dialect: read once, however many are tried.
@@ -124,9 +74,15 @@ impl<'a> Translation<'a> {
             Wire::Tgi => self.strips,
             // These vendors' models have a place of its own for what they think, and their replies say more than the form knows.
             Wire::Gemini | Wire::BedrockConverse | Wire::BedrockInvoke => self.quiet,
-            _ => false,
+            // What a Mapper makes is read, and told as one that speaks OpenAI would.
+            _ => backend.dialect == Dialect::Custom,
         };
         (client != upstream || through).then_some(Ends { client, upstream })
+    }
+
+    /// The form in which a backend is asked.
+    pub(crate) fn upstream(&self, backend: &Backend) -> Wire {
+        dialect::wire(backend.dialect, self.client)
     }
 
     fn form(&self) -> &Result<Form, Malformed> {
@@ -164,17 +120,22 @@ impl<'a> Translation<'a> {
         let form = prompted.as_ref().unwrap_or(form);
         let target = Target {
             model,
-            stream: form.stream,
+            stream: form.stream && backend.streams(),
         };
         let written = ends.upstream.codec().write_request(form, target);
         let written = Bytes::from(written.map_err(inexpressible)?);
-        // Azure refuses fields that it does not know.
-        let plain = backend.dialect == Dialect::AzureOpenAI;
+        // Azure refuses fields that it does not know, and nobody knows what others do.
+        let plain = matches!(backend.dialect, Dialect::AzureOpenAI | Dialect::Custom);
         if !self.quiet || ends.upstream != Wire::Chat || plain {
             return Ok(written);
         }
         let segments = disable::chat_body(&written).map_err(Refusal::malformed)?;
         Ok(segments.concat().into())
+    }
+
+    /// Whether the client asked for a stream.
+    pub(crate) fn streams(&self) -> bool {
+        self.form().as_ref().is_ok_and(|form| form.stream)
     }
 
     /// Whether requests of the client's dialect may only load a model.
@@ -391,13 +352,17 @@ pub(crate) async fn answer(
 }
 
 fn is_stream(headers: &HeaderMap) -> bool {
-    use dragoman_dialects::Framing;
+    framing(headers).is_some()
+}
+
+/// How a reply is cut into events; none where it is no stream.
+pub(crate) fn framing(headers: &HeaderMap) -> Option<Framing> {
     let kind = headers
         .get(header::CONTENT_TYPE)
         .map(HeaderValue::as_bytes)
         .unwrap_or_default();
     let framings = [Framing::Sse, Framing::Ndjson, Framing::EventStream];
-    framings.into_iter().any(|framing| {
+    framings.into_iter().find(|framing| {
         let wanted = framing.media_type().as_bytes();
         kind.get(..wanted.len())
             .is_some_and(|start| start.eq_ignore_ascii_case(wanted))

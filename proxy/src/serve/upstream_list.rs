@@ -30,7 +30,7 @@ pub(crate) fn read(dialect: Dialect, body: &Bytes) -> Option<Page> {
         Dialect::Ollama => ollama(body),
         Dialect::TGI => tgi(body),
         Dialect::Gemini => gemini(body),
-        Dialect::AzureOpenAI | Dialect::Bedrock => None,
+        Dialect::AzureOpenAI | Dialect::Bedrock | Dialect::Custom => None,
     }
 }
 

@@ -6,11 +6,12 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use dragoman_config::mapper::Mapper;
 use dragoman_config::{
-    AwsKeysItem, BackendItem, Catalogued, CredentialItem, HealthItem, Key, ProxyItem, RelayItem,
-    RetryItem, TemplateItem, TimeoutsItem, UpstreamUrl,
+    AwsKeysItem, BackendItem, Catalogued, CredentialItem, HealthItem, Key, MapperItem, ProxyItem,
+    RelayItem, RetryItem, TemplateItem, TimeoutsItem, UpstreamUrl,
 };
-use dragoman_crds::Dialect;
+use dragoman_crds::{Dialect, MapperStream};
 use dragoman_dialects::template::{BuiltIn, Custom, Template};
 use http::{HeaderName, HeaderValue, Method};
 
@@ -87,6 +88,8 @@ pub struct Backend {
     pub settings: Settings,
     /// What it speaks.
     pub dialect: Dialect,
+    /// What changes bodies.
+    pub mapper: Option<Arc<Mapper>>,
     /// How a conversation becomes a prompt, where it takes prompts.
     pub template: Template,
     /// What authenticates.
@@ -123,6 +126,9 @@ pub enum Unrunnable {
     /// A credential that HTTP cannot carry.
     #[error("the credential holds characters that a header cannot carry, such as a line break")]
     Credential,
+    /// A Mapper that does not compile.
+    #[error("Mapper {0}: {1}")]
+    Mapper(String, String),
     /// A URL that leads nowhere.
     #[error(transparent)]
     Url(#[from] crate::upstream::BadUrl),
@@ -191,6 +197,7 @@ impl Backend {
             name,
             settings,
             dialect: item.dialect,
+            mapper: mapper(item.mapper.as_deref())?,
             template: template(item)?,
             credential,
             headers,
@@ -207,10 +214,18 @@ impl Backend {
         })
     }
 
-    /// A client's path and query, which was taken without `/v1`, below the base URL. A key of the client's that stands in the query, as
-    /// Gemini's may, goes no further than its headers would.
+    /// A client's path and query, which was taken without `/v1`, below the base URL; without what is [`withheld`](Self::withheld).
     pub fn passed<'p>(&self, path: Cow<'p, str>) -> Cow<'p, str> {
-        let path = match path.split_once('?') {
+        let path = self.withheld(path);
+        match dialect::base(self.dialect) {
+            "" => path,
+            base => Cow::Owned(format!("{base}{path}")),
+        }
+    }
+
+    /// A path and query without a key of the client's that stands in the query, as Gemini's may: it goes no further than its headers would.
+    pub fn withheld<'p>(&self, path: Cow<'p, str>) -> Cow<'p, str> {
+        match path.split_once('?') {
             Some((start, query))
                 if self.dialect == Dialect::Gemini
                     && !matches!(self.credential, Credential::Passthrough) =>
@@ -221,10 +236,6 @@ impl Backend {
                 }
             }
             _ => path,
-        };
-        match dialect::base(self.dialect) {
-            "" => path,
-            base => Cow::Owned(format!("{base}{path}")),
         }
     }
 
@@ -236,6 +247,15 @@ impl Backend {
             let version = version.map_or("", String::as_str);
             format!("/openai/deployments/{deployment}{path}?api-version={version}")
         })
+    }
+
+    /// Whether it can be asked for a stream.
+    pub fn streams(&self) -> bool {
+        self.dialect != Dialect::Custom
+            || self
+                .mapper
+                .as_ref()
+                .is_none_or(|mapper| mapper.stream() != MapperStream::None)
     }
 
     /// Whether it is what `item` would become.
@@ -287,6 +307,19 @@ impl Backend {
                 && covers(allowed, path)
         })
     }
+}
+
+/// A Mapper that is run.
+///
+/// # Errors
+/// [`Unrunnable::Mapper`] when it does not compile.
+pub fn mapper(item: Option<&MapperItem>) -> Result<Option<Arc<Mapper>>, Unrunnable> {
+    let Some(item) = item else { return Ok(None) };
+    let compiled = Mapper::new(item).map_err(|faults| {
+        let told = faults.iter().map(ToString::to_string);
+        Unrunnable::Mapper(item.name.clone(), told.collect::<Vec<_>>().join("; "))
+    })?;
+    Ok(Some(Arc::new(compiled)))
 }
 
 fn template(item: &BackendItem) -> Result<Template, Unrunnable> {

@@ -87,7 +87,8 @@ impl<'a> Builder<'a> {
                         maps.insert(key.object.clone(), map);
                     }
                 }
-                Item::Proxy(_) | Item::Route(_) => {}
+                // A Mapper comes within what uses it.
+                Item::Proxy(_) | Item::Mapper(_) | Item::Route(_) => {}
             }
         }
         let mut routes = Vec::new();
@@ -279,12 +280,14 @@ fn closed(
 fn count(items: &BTreeMap<Key, Arc<Item>>) -> [usize; 4] {
     let mut counts = [0; 4];
     for key in items.keys() {
-        counts[match key.kind {
+        let at = match key.kind {
             Kind::Proxy => 0,
             Kind::Backend => 1,
             Kind::Map => 2,
             Kind::Route => 3,
-        }] += 1;
+            Kind::Mapper => continue,
+        };
+        counts[at] += 1;
     }
     counts
 }

@@ -15,7 +15,7 @@ static VERSION: HeaderName = HeaderName::from_static("anthropic-version");
 /// The header that a key travels in, and its value.
 pub fn key(dialect: Dialect, key: &str) -> (HeaderName, String) {
     match dialect {
-        Dialect::OpenAI | Dialect::Ollama | Dialect::TGI | Dialect::Bedrock => {
+        Dialect::OpenAI | Dialect::Ollama | Dialect::TGI | Dialect::Bedrock | Dialect::Custom => {
             (header::AUTHORIZATION, format!("Bearer {key}"))
         }
         Dialect::Anthropic => (HeaderName::from_static("x-api-key"), key.to_owned()),
@@ -37,12 +37,14 @@ pub fn wire(dialect: Dialect, client: Wire) -> Wire {
             Wire::BedrockConverse | Wire::BedrockInvoke | Wire::BedrockText
         ),
         Dialect::Gemini => client == Wire::Gemini,
+        // A Mapper is written for one form.
+        Dialect::Custom => client == Wire::Chat,
     };
     if speaks {
         return client;
     }
     match dialect {
-        Dialect::OpenAI | Dialect::AzureOpenAI => Wire::Chat,
+        Dialect::OpenAI | Dialect::AzureOpenAI | Dialect::Custom => Wire::Chat,
         Dialect::Anthropic => Wire::Messages,
         Dialect::Ollama => Wire::OllamaChat,
         Dialect::TGI => Wire::Tgi,
@@ -121,7 +123,8 @@ pub fn base(dialect: Dialect) -> &'static str {
         | Dialect::Ollama
         | Dialect::TGI
         | Dialect::Bedrock
-        | Dialect::Gemini => "",
+        | Dialect::Gemini
+        | Dialect::Custom => "",
     }
 }
 
@@ -145,6 +148,8 @@ pub fn has_path(dialect: Dialect, path: &str) -> bool {
         Dialect::TGI => matches!(first, Some("tokenize" | "chat_tokenize" | "invocations")),
         Dialect::Bedrock => matches!(first, Some("guardrail" | "async-invoke" | "model")),
         Dialect::Gemini => matches!(first, Some("v1beta" | "models" | "upload")),
+        // Its Mapper knows conversations and vectors.
+        Dialect::Custom => false,
     }
 }
 
@@ -157,7 +162,7 @@ pub fn models(dialect: Dialect) -> Option<&'static str> {
         Dialect::TGI => Some("/info"),
         Dialect::Gemini => Some("/v1beta/models?pageSize=1000"),
         // Azure lists models and not deployments, Bedrock's runtime none.
-        Dialect::AzureOpenAI | Dialect::Bedrock => None,
+        Dialect::AzureOpenAI | Dialect::Bedrock | Dialect::Custom => None,
     }
 }
 

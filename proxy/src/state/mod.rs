@@ -18,6 +18,7 @@ pub mod health;
 pub mod key_verdict;
 pub mod listing;
 pub mod metrics;
+pub mod paths;
 pub mod route;
 pub mod secrets;
 mod shared;

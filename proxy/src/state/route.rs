@@ -8,6 +8,7 @@ use dragoman_crds::{Api, ReasoningFields, Thinking, ThinkingText};
 
 use super::backend::{Backend, Unrunnable};
 use super::metrics::RouteMetrics;
+use super::paths::Paths;
 use crate::think::{Rules, Tag, Text};
 
 /// What model names mean on a route.
@@ -49,6 +50,8 @@ pub struct Route {
     pub thinking: Thinking,
     /// The same, prepared for replies.
     pub rules: Arc<Rules>,
+    /// Paths that lead to a path of a backend.
+    pub paths: Paths,
     /// What is counted.
     pub metrics: Arc<RouteMetrics>,
     /// What it was built from, to see whether it changed.
@@ -88,6 +91,7 @@ impl Route {
             backends: backends?,
             thinking: item.thinking.clone(),
             rules: Arc::new(rules(&item.thinking)),
+            paths: Paths::build(item)?,
             metrics,
             item: item.clone(),
         })

@@ -120,6 +120,16 @@ impl Endpoint {
         PathAndQuery::from_maybe_shared(bytes::Bytes::from(joined)).map_err(|_| malformed())
     }
 
+    /// The base path itself, as sent.
+    #[must_use]
+    pub fn root(&self) -> PathAndQuery {
+        let path = bytes::Bytes::from(self.base_path.clone());
+        PathAndQuery::from_maybe_shared(path)
+            .ok()
+            .filter(|path| path.as_str().starts_with('/'))
+            .unwrap_or_else(|| PathAndQuery::from_static("/"))
+    }
+
     /// Whether it is spoken to in TLS.
     pub fn tls(&self) -> bool {
         self.tls

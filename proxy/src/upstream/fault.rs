@@ -70,6 +70,9 @@ pub enum Fault {
     /// The body to be sent broke off, or is not as long as it said.
     #[error("the request's body failed: {0}")]
     RequestBody(BoxError),
+    /// A Mapper could not change the reply.
+    #[error("the reply could not be mapped: {0}")]
+    Mapper(String),
     /// There is nothing to authenticate with.
     #[error("the request could not be authenticated: {0}")]
     Credential(String),
@@ -136,6 +139,7 @@ impl Fault {
             Fault::RequestBody(_) => "request_body",
             Fault::Saturated { .. } => "saturated",
             Fault::Credential(_) => "credential",
+            Fault::Mapper(_) => "mapper",
         }
     }
 
@@ -143,9 +147,10 @@ impl Fault {
     pub fn blame(&self) -> Blame {
         match self {
             Fault::RequestBody(_) => Blame::Client,
-            Fault::DeniedAddress { .. } | Fault::Saturated { .. } | Fault::Credential(_) => {
-                Blame::Config
-            }
+            Fault::DeniedAddress { .. }
+            | Fault::Saturated { .. }
+            | Fault::Credential(_)
+            | Fault::Mapper(_) => Blame::Config,
             _ => Blame::Upstream,
         }
     }
@@ -163,6 +168,7 @@ impl Fault {
             Fault::DeniedAddress { .. }
             | Fault::Protocol { .. }
             | Fault::Truncated(_)
+            | Fault::Mapper(_)
             | Fault::RequestBody(_) => false,
         }
     }
@@ -188,7 +194,7 @@ impl Fault {
     pub fn reply_began(&self) -> bool {
         match self {
             Fault::Timeout { replying, .. } | Fault::Protocol { replying, .. } => *replying,
-            Fault::Truncated(_) => true,
+            Fault::Truncated(_) | Fault::Mapper(_) => true,
             _ => false,
         }
     }

@@ -46,6 +46,6 @@ pub use endpoint::{BadUrl, Endpoint};
 pub use fault::{Blame, Fault, Phase};
 pub use guard::Denied;
 pub use lookup::{Answer, Lookup};
-pub use reply::{Reply, ReplyBody};
+pub use reply::{Edit, Reply, ReplyBody};
 pub use request::{BodyStream, BoxError, Request, RequestBody};
 pub use tls::{BadTls, TlsSettings};

@@ -33,6 +33,21 @@ pub struct Reply {
     pub elsewhere: bool,
 }
 
+/// What changes a body on its way.
+pub trait Edit {
+    /// Takes the next piece and appends what goes on.
+    ///
+    /// # Errors
+    /// [`Fault`]: nothing goes on any more.
+    fn push(&mut self, chunk: Bytes, out: &mut Vec<u8>) -> Result<(), Fault>;
+
+    /// Takes the end and appends what goes on.
+    ///
+    /// # Errors
+    /// As [`Edit::push`].
+    fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), Fault>;
+}
+
 /// The body of a [`Reply`].
 ///
 /// One chunk is everything that the socket had, so that it can be passed on in one write. Dropped before its end, it
@@ -44,6 +59,16 @@ pub struct ReplyBody {
     /// Whether the idle bound is running: it does only while the body is waited for.
     waiting: bool,
     in_flight: Option<InFlight>,
+    /// Boxed whole, since few have one and every request keeps room for it.
+    edited: Option<Box<Edited>>,
+}
+
+/// What changes a body, and how that went.
+struct Edited {
+    /// None once it has ended.
+    edit: Option<Box<dyn Edit>>,
+    /// What ended it while something was still to be given out.
+    failed: Option<Fault>,
 }
 
 pub(crate) enum Inner {
@@ -59,6 +84,7 @@ impl ReplyBody {
             deadline: Some(deadline),
             waiting: false,
             in_flight: Some(in_flight),
+            edited: None,
         };
         body.settle();
         body
@@ -71,7 +97,18 @@ impl ReplyBody {
             deadline: None,
             waiting: false,
             in_flight: None,
+            edited: None,
         }
+    }
+
+    /// The same body, changed on its way.
+    #[must_use]
+    pub fn edited(mut self, edit: Box<dyn Edit>) -> Self {
+        self.edited = Some(Box::new(Edited {
+            edit: Some(edit),
+            failed: None,
+        }));
+        self
     }
 
     /// The next piece, never empty; `None` at the end.
@@ -110,6 +147,55 @@ impl ReplyBody {
 
     /// As [`ReplyBody::chunk`], polled.
     pub fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Fault>>> {
+        match self.edited.take() {
+            None => self.poll_as_it_came(cx),
+            Some(edited) => self.poll_edited(edited, cx),
+        }
+    }
+
+    fn poll_edited(
+        &mut self,
+        mut edited: Box<Edited>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Fault>>> {
+        if let Some(fault) = edited.failed {
+            return Poll::Ready(Some(Err(fault)));
+        }
+        while let Some(edit) = &mut edited.edit {
+            let mut out = Vec::new();
+            let outcome = match self.poll_as_it_came(cx) {
+                Poll::Pending => {
+                    self.edited = Some(edited);
+                    return Poll::Pending;
+                }
+                Poll::Ready(Some(Ok(chunk))) => edit.push(chunk, &mut out),
+                Poll::Ready(Some(Err(fault))) => return Poll::Ready(Some(Err(fault))),
+                Poll::Ready(None) => {
+                    let finished = edit.finish(&mut out);
+                    edited.edit = None;
+                    finished
+                }
+            };
+            if let Err(fault) = outcome {
+                edited.edit = None;
+                self.inner = Inner::Held(Bytes::new());
+                self.settle();
+                if out.is_empty() {
+                    return Poll::Ready(Some(Err(fault)));
+                }
+                edited.failed = Some(fault);
+            }
+            if !out.is_empty() {
+                if edited.edit.is_some() || edited.failed.is_some() {
+                    self.edited = Some(edited);
+                }
+                return Poll::Ready(Some(Ok(out.into())));
+            }
+        }
+        Poll::Ready(None)
+    }
+
+    fn poll_as_it_came(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Fault>>> {
         let polled = match &mut self.inner {
             Inner::H1(body) => body.poll_chunk(cx),
             Inner::H2(body) => body.poll_chunk(cx),
@@ -139,6 +225,9 @@ impl ReplyBody {
 
     /// Whether nothing more will come.
     pub fn ended(&self) -> bool {
+        if self.edited.is_some() {
+            return false;
+        }
         match &self.inner {
             Inner::H1(body) => body.ended(),
             Inner::H2(body) => body.ended(),
@@ -148,6 +237,9 @@ impl ReplyBody {
 
     /// How many bytes are still to come, where that is known.
     pub fn left(&self) -> Option<u64> {
+        if self.edited.is_some() {
+            return None;
+        }
         match &self.inner {
             Inner::H1(body) => body.left(),
             Inner::H2(body) => body.left(),

@@ -79,6 +79,7 @@ pub(crate) fn backend_at(simulator: &Simulator) -> BackendItem {
         health: None,
         tls: TlsItem::default(),
         max_concurrency: None,
+        mapper: None,
         azure_api_version: None,
         prompt_template: None,
     }
@@ -117,6 +118,7 @@ pub(crate) fn route(backends: Vec<RouteBackendItem>) -> RouteItem {
         thinking: Thinking::default(),
         apis: None,
         conversation: None,
+        paths: None,
     }
 }
 

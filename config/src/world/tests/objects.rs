@@ -67,6 +67,10 @@ pub(super) fn map(name: &str, spec: Value) -> Object {
     object(Kind::Map, name, spec)
 }
 
+pub(super) fn mapper(name: &str, spec: Value) -> Object {
+    object(Kind::Mapper, name, spec)
+}
+
 pub(super) fn route(name: &str, spec: Value) -> Object {
     object(Kind::Route, name, spec)
 }

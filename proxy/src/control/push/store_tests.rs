@@ -14,6 +14,7 @@ fn item(version: u64) -> Arc<Item> {
         thinking: dragoman_crds::Thinking::default(),
         apis: None,
         conversation: None,
+        paths: None,
     }))
 }
 

@@ -4,6 +4,7 @@ mod cold;
 mod edits;
 mod failures;
 mod first_request;
+mod mappers;
 mod owned;
 mod push;
 mod refusals;

@@ -58,7 +58,11 @@ fn manifests_without_a_fault_are_counted_and_exit_0() {
 
 #[test]
 fn the_examples_are_without_a_fault() {
-    for example in ["examples/standalone", "examples/quickstart"] {
+    for example in [
+        "examples/custom-backend",
+        "examples/standalone",
+        "examples/quickstart",
+    ] {
         let folder = root().join(example);
         let output = program(&["check", "--config", folder.to_str().unwrap()]);
         assert_eq!(
@@ -68,6 +72,24 @@ fn the_examples_are_without_a_fault() {
             text(&output.stdout)
         );
     }
+}
+
+#[test]
+fn a_mappers_tests_are_run_and_each_that_fails_is_told() {
+    let spec = "request: body.a\ntests:\n- {name: fine, phase: Request, input: {body: {a: 1}}, expect: 1}\n- {name: off, phase: Request, input: {body: {a: 1}}, expect: 2}";
+    let manifest = fine() + &object("Mapper", "{name: own}", spec);
+    let (code, said) = check(&manifest, &[]);
+    assert_eq!(code, Some(1), "{said}");
+    for part in [
+        "Mapper default/own",
+        "spec.tests[off]",
+        "request gives 1, and 2 is expected",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    assert!(!said.contains("tests[fine]"), "{said}");
+    let (code, said) = check(&manifest.replace("expect: 2", "expect: 1"), &[]);
+    assert_eq!(code, Some(0), "{said}");
 }
 
 /// Every fault: the manifests that have it, and what the line must name: the object, the field, and words of the cause and the cure.

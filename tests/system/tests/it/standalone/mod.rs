@@ -1,6 +1,7 @@
 //! The release binary with files, as `dragoman-proxy run --config` and `check` have it.
 
 mod manifests;
+mod oracle;
 mod proxy;
 mod raw;
 
@@ -14,6 +15,7 @@ mod failover;
 mod lifecycle;
 mod listing;
 mod listings_of_dialects;
+mod mappers;
 mod maps;
 mod names;
 mod other_paths;

@@ -1,0 +1,237 @@
+//! A call in which a Mapper takes part: what is sent, and what comes back, as its expressions have it.
+//!
+//! The Mapper stands next to the upstream: what it is given was written for the backend's dialect, and what it makes of replies is read in
+//! that dialect. A backend of dialect Custom is asked in OpenAI's, and its Mapper does the rest.
+
+mod events;
+
+use std::cell::Cell;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use dragoman_config::cel::Scope;
+use dragoman_config::mapper::{Mapper, MapperFault};
+use dragoman_crds::{Dialect, MapperPhase, MapperStream};
+use dragoman_dialects::{Framing, Wire};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use serde_json::Value;
+
+use super::error::{Blame, Refusal};
+use super::{call, reply, translated};
+use crate::state::backend::{Backend, CREDENTIAL_HEADERS};
+use crate::upstream::{Reply, ReplyBody, Request, RequestBody};
+use events::Events;
+
+/// The longest reply that is mapped whole.
+const LONGEST: usize = 64 << 20;
+
+/// One call, as expressions see it.
+pub(crate) struct Mapped {
+    pub(crate) mapper: Arc<Mapper>,
+    pub(crate) dialect: Dialect,
+    pub(crate) operation: &'static str,
+    /// The upstream's name of the model.
+    pub(crate) model: String,
+    /// Whether the reply is to be a stream; none until the body says it.
+    pub(crate) stream: Cell<Option<bool>>,
+    /// Those of the client's headers that expressions read.
+    pub(crate) headers: Value,
+}
+
+/// What expressions may read of the client's headers: no credential, and nothing that they do not name.
+pub(crate) fn read_headers(mapper: &Mapper, client: &HeaderMap) -> Value {
+    let read = |name: &str| {
+        let name: HeaderName = name.parse().ok()?;
+        if CREDENTIAL_HEADERS.contains(&name) || name == header::COOKIE {
+            return None;
+        }
+        let value = client.get(&name)?;
+        let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+        Some((name.as_str().to_owned(), Value::from(value)))
+    };
+    Value::Object(mapper.headers().filter_map(read).collect())
+}
+
+/// What is asked for, in a word for expressions, of a backend that is asked in the form `wire`.
+pub(crate) fn operation(wire: Option<Wire>, vectors: bool) -> &'static str {
+    match wire {
+        Some(Wire::Completions) => "completions",
+        Some(Wire::Responses) => "responses",
+        Some(_) => "chat",
+        None if vectors => "embeddings",
+        None => "other",
+    }
+}
+
+/// A fault of the Mapper's, whatever brought it out.
+fn refused(fault: &MapperFault) -> Refusal {
+    let status = StatusCode::INTERNAL_SERVER_ERROR;
+    Refusal {
+        blame: Blame::Proxy,
+        ..Refusal::client(status, "mapper_failed", format!("{fault}."))
+    }
+}
+
+impl Mapped {
+    fn is_custom(&self) -> bool {
+        self.dialect == Dialect::Custom
+    }
+
+    fn scope<'s>(&'s self, body: &'s Value, status: Option<StatusCode>) -> Scope<'s> {
+        Scope {
+            operation: self.operation,
+            model: &self.model,
+            stream: self.stream.get().unwrap_or_default(),
+            status: status.map(|status| status.as_u16()),
+            headers: &self.headers,
+            ..Scope::of(body)
+        }
+    }
+
+    /// Changes a request that would be sent as it is.
+    ///
+    /// # Errors
+    /// 500 where an expression fails; 400 where the body is no JSON.
+    pub(crate) fn request(&self, request: &mut Request, backend: &Backend) -> Result<(), Refusal> {
+        if self.is_custom() {
+            request.path = backend.settings.endpoint.root();
+        }
+        if !self.mapper.maps(MapperPhase::Request) && !self.mapper.maps(MapperPhase::Path) {
+            if let Some(body) = whole(&request.body)
+                && self.stream.get().is_none()
+            {
+                self.stream.set(Some(asks_for_stream(&body)));
+            }
+            return Ok(());
+        }
+        let body = match whole(&request.body) {
+            Some(body) if body.is_empty() => Value::Null,
+            Some(body) => serde_json::from_slice(&body).map_err(|_| self.no_json())?,
+            None => return Err(self.no_json()),
+        };
+        if self.stream.get().is_none() {
+            self.stream.set(Some(body["stream"] == true));
+        }
+        let scope = self.scope(&body, None);
+        if let Some(path) = self.mapper.path(&scope).map_err(|fault| refused(&fault))? {
+            let endpoint = &backend.settings.endpoint;
+            let joined = match path.strip_prefix('?') {
+                None if path.is_empty() => Ok(endpoint.root()),
+                None => endpoint.join(&path).map_err(|_| call::bad_path()),
+                Some(_) => format!("{}{path}", endpoint.root().path())
+                    .parse()
+                    .map_err(|_| call::bad_path()),
+            };
+            request.path = joined?;
+        }
+        if let Some(made) = self.mapper.evaluate(MapperPhase::Request, &scope) {
+            let made = made.map_err(|fault| refused(&fault))?;
+            request.body = RequestBody::Bytes(made.to_string().into());
+            let json = HeaderValue::from_static("application/json");
+            request.headers.insert(header::CONTENT_TYPE, json);
+        }
+        Ok(())
+    }
+
+    fn no_json(&self) -> Refusal {
+        let message = format!(
+            "The body is no JSON, and the backend's Mapper {} changes JSON alone.",
+            self.mapper.name()
+        );
+        Refusal::client(StatusCode::BAD_REQUEST, "invalid_request", message)
+    }
+
+    /// Changes a reply: a stream on its way, anything else as a whole.
+    ///
+    /// # Errors
+    /// 500 where an expression fails, 502 where the reply cannot be read.
+    pub(crate) async fn reply(self, mut reply: Reply, name: &str) -> Result<Reply, Refusal> {
+        if reply.status.as_u16() >= 400 {
+            return self.whole(reply, MapperPhase::Error, name).await;
+        }
+        match self.framing(&reply.headers) {
+            Some(framing) => {
+                if !self.is_custom() && !self.mapper.maps(MapperPhase::StreamEvent) {
+                    return Ok(reply);
+                }
+                let written = if self.is_custom() {
+                    Framing::Sse
+                } else {
+                    framing
+                };
+                let kind = HeaderValue::from_static(written.media_type());
+                reply.headers.insert(header::CONTENT_TYPE, kind);
+                reply.headers.remove(header::CONTENT_LENGTH);
+                let events = Events::new(self, framing, written);
+                reply.body = reply.body.edited(Box::new(events));
+                Ok(reply)
+            }
+            None => self.whole(reply, MapperPhase::Response, name).await,
+        }
+    }
+
+    /// How the reply is a stream; none where it is none.
+    fn framing(&self, headers: &HeaderMap) -> Option<Framing> {
+        if !self.is_custom() {
+            let framing = translated::framing(headers)?;
+            return (framing != Framing::EventStream).then_some(framing);
+        }
+        let asked = self.stream.get().unwrap_or_default();
+        match self.mapper.stream() {
+            _ if !asked => None,
+            MapperStream::None => None,
+            // A server may answer with a whole reply all the same.
+            MapperStream::SSE => (!reply::is_json(headers)).then_some(Framing::Sse),
+            MapperStream::NDJSON => Some(Framing::Ndjson),
+        }
+    }
+
+    async fn whole(
+        self,
+        mut reply: Reply,
+        phase: MapperPhase,
+        name: &str,
+    ) -> Result<Reply, Refusal> {
+        // What is no JSON, as audio, is no Custom server's answer to a conversation, and nothing to map of others.
+        if !self.mapper.maps(phase) || !(self.is_custom() || reply::is_json(&reply.headers)) {
+            return Ok(reply);
+        }
+        let said = reply.body.collect(LONGEST).await;
+        let said = said
+            .map_err(|fault| Refusal::upstream(name, &fault))?
+            .ok_or_else(|| translated::unreadable(name, "sent a reply that is too long"))?;
+        let body = json_or_text(&said);
+        let made = self
+            .mapper
+            .evaluate(phase, &self.scope(&body, Some(reply.status)));
+        let made = match made.transpose().map_err(|fault| refused(&fault))? {
+            Some(made) => Bytes::from(made.to_string()),
+            None => said,
+        };
+        for name in [header::CONTENT_LENGTH, header::ETAG] {
+            reply.headers.remove(name);
+        }
+        let json = HeaderValue::from_static("application/json");
+        reply.headers.insert(header::CONTENT_TYPE, json);
+        reply.body = ReplyBody::held(made);
+        Ok(reply)
+    }
+}
+
+fn whole(body: &RequestBody) -> Option<Bytes> {
+    match body {
+        RequestBody::Empty => Some(Bytes::new()),
+        RequestBody::Bytes(bytes) => Some(bytes.clone()),
+        RequestBody::Segments(segments) => Some(segments.concat().into()),
+        RequestBody::Stream(_) => None,
+    }
+}
+
+fn asks_for_stream(body: &[u8]) -> bool {
+    serde_json::from_slice::<Value>(body).is_ok_and(|body| body["stream"] == true)
+}
+
+fn json_or_text(said: &[u8]) -> Value {
+    serde_json::from_slice(said)
+        .unwrap_or_else(|_| Value::from(String::from_utf8_lossy(said).into_owned()))
+}

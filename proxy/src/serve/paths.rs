@@ -1,0 +1,115 @@
+//! Paths that a route maps by itself: sent to the path of a backend that it names, with query and body.
+
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
+
+use http::{Method, Response, StatusCode};
+use http_body::Body as _;
+use hyper::body::Incoming;
+
+use super::body::Body;
+use super::content::refuse_encoded;
+use super::dispatch::Asked;
+use super::error::{Blame, Refusal};
+use super::mapped::{self, Mapped};
+use super::{call, headers, intake, methods, mirror, path, relay, reply};
+use crate::upstream::{Request, RequestBody};
+
+/// Answers a request of the path at `listed` of the route's path map. `below` stands after the base URL.
+pub(crate) async fn answer(
+    asked: &Asked,
+    listed: usize,
+    below: &str,
+    body: Incoming,
+) -> Result<Response<Body>, Refusal> {
+    let route = asked.route();
+    call::names(route)?;
+    if asked.method == Method::TRACE {
+        return methods::judge(asked)
+            .map(|answered| answered.unwrap_or_else(methods::options_of_all));
+    }
+    if path::has_encoded_slash(below) {
+        let message = "The path holds an encoded slash, which servers read in different ways.";
+        let status = StatusCode::BAD_REQUEST;
+        return Err(Refusal::client(status, "ambiguous_path", message));
+    }
+    let found = route.paths.get(listed);
+    let found = found.and_then(|path| Some((path, route.backends.get(path.backend)?)));
+    let Some((listed, entry)) = found else {
+        return Err(call::unusable(route, usize::MAX));
+    };
+    if let Some(why) = &listed.unusable {
+        let message = format!("LLMRoute {} cannot serve this path: {why}.", route.key);
+        return Err(Refusal::unavailable(Blame::Proxy, "path_unusable", message));
+    }
+    let Ok(backend) = &entry.backend else {
+        return Err(call::unusable(route, listed.backend));
+    };
+    let to = listed.leads_to(below);
+    if !backend.relays(&asked.method, &to) {
+        let message = format!(
+            "This path leads to {to} of backend {:?}, which has a credential of ours, and its spec.relay (LLMBackend) does not list {} {to}.",
+            entry.name, asked.method
+        );
+        return Err(Refusal::client(
+            StatusCode::NOT_FOUND,
+            relay::NOT_RELAYED,
+            message,
+        ));
+    }
+    let mapper = listed.mapper.as_ref().or(backend.mapper.as_ref());
+    let mapped = mapper.map(|mapper| Mapped {
+        mapper: Arc::clone(mapper),
+        // What comes back goes to the client as it is, not through a dialect.
+        dialect: dragoman_crds::Dialect::OpenAI,
+        operation: mapped::operation(None, false),
+        model: String::new(),
+        stream: Cell::new(None),
+        headers: mapped::read_headers(mapper, &asked.headers()),
+    });
+    let body = if body.is_end_stream() {
+        RequestBody::Empty
+    } else if mapped.is_some() {
+        refuse_encoded(&asked.headers())?;
+        RequestBody::Bytes(intake::whole(body, asked.state.proxy.body_bytes).await?)
+    } else {
+        relay::stream(None, body)
+    };
+    let body = RefCell::new(Some(body));
+    let make = || {
+        let to = match asked.uri.query() {
+            Some(query) => format!("{to}?{query}"),
+            None => to.clone().into_owned(),
+        };
+        let to = if listed.says_where() {
+            backend.withheld(to.into())
+        } else {
+            backend.passed(to.into())
+        };
+        let to = backend.settings.endpoint.join(&to);
+        let mut request = Request {
+            method: asked.method.clone(),
+            path: to.map_err(|_| call::bad_path())?,
+            headers: headers::upstream(asked.headers().clone(), backend, mapped.is_some()),
+            body: body.take().unwrap_or(RequestBody::Empty),
+        };
+        if let Some(mapped) = &mapped {
+            mapped.request(&mut request, backend)?;
+        }
+        Ok(request)
+    };
+    let outcome = asked.sender().send(backend, make).await?;
+    let reply = outcome.map_err(|fault| Refusal::upstream(&entry.name, &fault))?;
+    let reply = match mapped {
+        Some(mapped) => mapped.reply(reply, &entry.name).await?,
+        None => reply,
+    };
+    let masks = reply.status.as_u16() >= 400
+        && asked.method != Method::HEAD
+        && backend.has_own_credential();
+    Ok(if masks {
+        mirror::relayed(reply, backend).await
+    } else {
+        reply::relay(reply, asked, &entry.name)
+    })
+}
