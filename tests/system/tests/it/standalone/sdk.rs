@@ -93,3 +93,11 @@ async fn the_python_sdks_of_azure_aws_google_and_hugging_face_reach_models_behin
         .await
         .unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn vercels_ai_sdk_reaches_models_behind_every_dialect() {
+    let (_simulator, _proxy, url) = dialects().await;
+    tokio::task::spawn_blocking(move || node_walk("ai", &url))
+        .await
+        .unwrap();
+}
