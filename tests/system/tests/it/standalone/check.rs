@@ -62,6 +62,7 @@ fn the_examples_are_without_a_fault() {
         "examples/custom-backend",
         "examples/standalone",
         "examples/quickstart",
+        "examples/vendors",
     ] {
         let folder = root().join(example);
         let output = program(&["check", "--config", folder.to_str().unwrap()]);
