@@ -1,7 +1,7 @@
 //! What a version that does not compile leaves in place: as much of the previous one as is still allowed.
 
 use super::grant::{admits, permits};
-use super::{Findings, Outcome};
+use super::{Findings, Outcome, lends_identity};
 use crate::world::Lookup;
 use crate::{Key, Kind, ObjectKey, reason};
 
@@ -35,8 +35,13 @@ pub(crate) fn malformed(
 pub(super) fn hold(uses: &[Key], own: &ObjectKey, world: &Lookup<'_>, findings: &mut Findings) {
     for item in uses {
         let allowed = match item.kind {
+            // Nor to be lent what was never given: the identity of a proxy of another namespace.
             Kind::Backend => world
                 .backend(&item.object)
+                .filter(|backend| {
+                    let elsewhere = |proxy: &ObjectKey| proxy.namespace != item.object.namespace;
+                    !lends_identity(&backend.spec) || !findings.attached.iter().any(elsewhere)
+                })
                 .map(|backend| &backend.spec.allowed_routes),
             Kind::Map => world.map(&item.object).map(|map| &map.spec.allowed_routes),
             Kind::Proxy | Kind::Mapper | Kind::Route => None,

@@ -92,3 +92,27 @@ fn a_backend_beside_its_proxy_is_signed_for_with_the_proxys_identity() {
     );
     assert!(outcome(&world, "LLMRoute/system/chat").holds());
 }
+
+#[test]
+fn breaking_a_route_borrows_no_identity_for_the_version_that_stays() {
+    let mut world = cluster();
+    let keys = [
+        ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
+        ("AWS_SECRET_ACCESS_KEY", "secret"),
+    ];
+    fill(
+        &mut world,
+        [
+            default_proxy(),
+            bedrock("team-a/claude", Some("aws")),
+            secret_of("team-a/aws", &keys),
+            route_to("team-a/chat", "team-a/claude"),
+        ],
+    );
+    assert!(outcome(&world, CHAT).holds());
+    // The last version that compiled stays, and what it uses with it.
+    world.apply(malformed(CHAT));
+    assert!(!outcome(&world, CHAT).uses.is_empty());
+    world.apply(bedrock("team-a/claude", None));
+    assert!(outcome(&world, CHAT).uses.is_empty());
+}
