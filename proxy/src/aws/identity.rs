@@ -15,10 +15,15 @@ use reqsign_core::{
     Context, Env, Error, FileRead, HttpSend, OsEnv, ProvideCredential as _, SigningCredential as _,
 };
 
+use crate::state::backend::SECURITY_TOKEN;
+use crate::state::secrets::Secrets;
+
 /// Keys are fetched anew when they have less than this to live.
 const EARLY: Duration = Duration::from_mins(5);
 /// The longest that one fetch may take.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// The longest reply that is read.
+const LONGEST: usize = 1 << 20;
 /// How long after a fetch in vain the next one is tried.
 const PAUSE: Duration = Duration::from_secs(5);
 
@@ -105,6 +110,16 @@ impl Identity {
         }
     }
 
+    /// What an upstream said, without these keys.
+    pub fn masked(&self, said: Bytes) -> Bytes {
+        let Some(keys) = self.current.load_full() else {
+            return said;
+        };
+        let secrets = [Some(&keys.secret_access_key), keys.session_token.as_ref()];
+        let secrets = secrets.into_iter().flatten();
+        Secrets::of(secrets.map(|secret| (&SECURITY_TOKEN, secret.as_bytes()))).mask(said)
+    }
+
     async fn fetch(&self) -> Result<Credential, Unavailable> {
         let fetched = self.provider.provide_credential(&self.context);
         let why = match tokio::time::timeout(PATIENCE, fetched).await {
@@ -143,24 +158,31 @@ impl HttpSend for Http {
         request: http::Request<Bytes>,
     ) -> reqsign_core::Result<http::Response<Bytes>> {
         // One client a fetch: fetches are an hour apart, and each thread has a runtime of its own.
-        let client = reqwest::Client::builder()
+        let mut client = reqwest::Client::builder()
             .connect_timeout(Duration::from_secs(2))
             .timeout(PATIENCE)
-            .redirect(reqwest::redirect::Policy::none())
-            .build();
+            .redirect(reqwest::redirect::Policy::none());
+        // What is asked in the clear is asked of this very host, and is nothing for a forward proxy to read.
+        if request.uri().scheme_str() == Some("http") {
+            client = client.no_proxy();
+        }
+        let client = client.build();
         let failed = |fault: reqwest::Error| {
             // What was asked may hold a token.
             Error::unexpected("a request for keys failed").with_source(fault.without_url())
         };
         let request = request.try_into().map_err(failed)?;
-        let reply = client
-            .map_err(failed)?
-            .execute(request)
-            .await
-            .map_err(failed)?;
+        let sent = client.map_err(failed)?.execute(request).await;
+        let mut reply = sent.map_err(failed)?;
         let (status, headers) = (reply.status(), reply.headers().clone());
-        let body = reply.bytes().await.map_err(failed)?;
-        let mut response = http::Response::new(body);
+        let mut body = Vec::new();
+        while let Some(chunk) = reply.chunk().await.map_err(failed)? {
+            body.extend_from_slice(&chunk);
+            if body.len() > LONGEST {
+                return Err(Error::unexpected("a reply with keys is too long"));
+            }
+        }
+        let mut response = http::Response::new(Bytes::from(body));
         *response.status_mut() = status;
         *response.headers_mut() = headers;
         Ok(response)

@@ -10,6 +10,7 @@ use super::error::Refusal;
 use super::models;
 use super::request_id::RequestId;
 use super::worker::Worker;
+use crate::aws::Unsigned;
 use crate::state::backend::{Backend, Credential};
 use crate::state::health::Severity;
 use crate::state::key_verdict::{self, Purpose, Refused};
@@ -67,7 +68,7 @@ impl Sender<'_> {
             } else {
                 None
             };
-            let outcome = match sign(backend, &mut request).await {
+            let outcome = match sign(backend, &mut request).await? {
                 Ok(()) => {
                     let sent = cluster.send_following(&mut request, &backend.secrets, None);
                     sent.await
@@ -114,13 +115,23 @@ impl Sender<'_> {
 }
 
 /// Signs a request to a backend that wants a signature.
-async fn sign(backend: &Backend, request: &mut Request) -> Result<(), Fault> {
+///
+/// # Errors
+/// 400 for what cannot be signed, whoever has the keys.
+async fn sign(backend: &Backend, request: &mut Request) -> Result<Result<(), Fault>, Refusal> {
     let Credential::Aws(signer) = &backend.credential else {
-        return Ok(());
+        return Ok(Ok(()));
     };
     // What is rarely done is kept out of the future that every request has.
     let signed = Box::pin(signer.sign(request, &backend.settings.endpoint)).await;
-    signed.map_err(|fault| Fault::Credential(fault.to_string()))
+    match signed {
+        Err(fault @ Unsigned::Streamed) => {
+            let message = format!("Requests to this backend are signed, and {fault}; send JSON.");
+            let status = StatusCode::BAD_REQUEST;
+            Err(Refusal::client(status, "unsigned_body", message))
+        }
+        signed => Ok(signed.map_err(|fault| Fault::Credential(fault.to_string()))),
+    }
 }
 
 fn retries(on: &[RetryOn], outcome: &Outcome) -> bool {

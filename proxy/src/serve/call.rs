@@ -239,6 +239,10 @@ impl<'a> Call<'a> {
                         continue;
                     }
                 };
+                if let Err(refusal) = self.judge(&step, entry, backend, body.as_ref()) {
+                    last.get_or_insert(Err(refusal));
+                    continue;
+                }
                 let is_last = number == last_step && place == last_place;
                 let mapped = self.mapped(&step, entry, backend);
                 let looks_into = looks_into || mapped.is_some();
@@ -256,7 +260,7 @@ impl<'a> Call<'a> {
                 if self.content.is_spent() || !attempt::fails_over(backend, &outcome) {
                     let reply = outcome.map_err(|fault| Refusal::upstream(&entry.name, &fault))?;
                     let reply = match mapped {
-                        Some(mapped) => Box::pin(mapped.reply(reply, &entry.name)).await?,
+                        Some(mapped) => Box::pin(mapped.reply(reply, &entry.name, backend)).await?,
                         None => reply,
                     };
                     return Ok((reply, entry, backend));
@@ -265,7 +269,9 @@ impl<'a> Call<'a> {
                     Ok(reply) => {
                         let reply = Box::pin(mirror::held(reply)).await;
                         let reply = match mapped {
-                            Some(mapped) => Box::pin(mapped.reply(reply, &entry.name)).await,
+                            Some(mapped) => {
+                                Box::pin(mapped.reply(reply, &entry.name, backend)).await
+                            }
                             None => Ok(reply),
                         };
                         last = Some(reply.map(|reply| (reply, entry, backend)));

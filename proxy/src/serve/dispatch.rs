@@ -34,6 +34,8 @@ pub(crate) struct Asked {
     pub(crate) headers: RefCell<HeaderMap>,
     /// What stands after the base URL, with a leading slash. Azure's own part of it is taken off.
     pub(crate) path: String,
+    /// Azure's own part of the path, if it had one.
+    pub(crate) azure: Option<Box<str>>,
     /// The model that Azure's part of the path named.
     pub(crate) deployment: Option<String>,
     /// The target as it was asked for.
@@ -62,7 +64,7 @@ impl Asked {
     pub(crate) fn path_and_query(&self) -> std::borrow::Cow<'_, str> {
         let query = match self.deployment {
             None => self.uri.query().map(Into::into),
-            Some(_) => path::without(self.uri.query(), "api-version"),
+            Some(_) => path::without(self.uri.query(), &["api-version"]),
         };
         match query {
             Some(query) => format!("{}?{query}", self.path).into(),
@@ -141,9 +143,10 @@ async fn route(
     let below = path::after_base(below);
     let listed = state.routes[at].paths.find(below);
     let listed = listed.map(|listed| (listed, below.to_owned()));
+    let whole = below;
     let azures = path::azure(below);
-    let azure = azures.is_some();
     let (deployment, below) = azures.unwrap_or((None, below));
+    let azure: Option<Box<str>> = azures.and_then(|_| Some(whole.strip_suffix(below)?.into()));
     let deployment = deployment.map(|name| path::percent_decode(name).into_owned());
     let mut path = String::with_capacity(below.len() + 1);
     path.push('/');
@@ -158,6 +161,7 @@ async fn route(
         method,
         headers,
         path,
+        azure,
         deployment,
         uri,
     };
@@ -167,7 +171,7 @@ async fn route(
     }
     let place = Place {
         path: &asked.path[1..],
-        azure,
+        azure: asked.azure.is_some(),
         root: is_root.then_some(if asked.method == Method::POST {
             Api::TGI
         } else {
@@ -184,6 +188,10 @@ async fn route(
                 return methods::post_alone(&asked);
             }
             Box::pin(conversation::answer(&asked, talk, body)).await
+        }
+        // Servers that are not TGI have these paths too; who lists them means those.
+        Operation::Tgi(_) if methods::lists(asked.route(), &asked.method, &asked.path) => {
+            Box::pin(relay::answer(&asked, body)).await
         }
         operation @ (Operation::Chat
         | Operation::Completions
@@ -214,6 +222,7 @@ async fn route(
             Box::pin(listings::shown(&asked, Shown::Root)).await
         }
         Operation::Other if is_root && asked.method == Method::POST => {
+            *client = Wire::Tgi;
             call::answer(&asked, Operation::Tgi(None), body).await
         }
         Operation::OllamaShow if asked.method == Method::POST => {

@@ -74,7 +74,7 @@ impl Form {
 
     /// Where a backend takes it that knows the model as `model`, below the base URL or the deployment.
     pub(crate) fn path(self, model: &str) -> Cow<'static, str> {
-        let gemini = |method| format!("/v1beta/models/{}:{method}", dialect::escaped(model));
+        let gemini = |method| dialect::gemini(model, method);
         match self {
             Self::OpenAi => "/embeddings".into(),
             Self::Embed => "/api/embed".into(),

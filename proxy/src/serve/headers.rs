@@ -38,11 +38,14 @@ fn stays(name: &HeaderName) -> bool {
 fn is_account(name: &HeaderName) -> bool {
     let text = name.as_str();
     match text.as_bytes().first() {
-        Some(b'o') => matches!(text, "openai-organization" | "openai-project"),
+        Some(b'o') => matches!(
+            text,
+            "openai-organization" | "openai-project" | "ocp-apim-subscription-key"
+        ),
         // What a signature of the client's consists of besides `authorization`.
         Some(b'x') => matches!(
             text,
-            "x-amz-security-token" | "x-amz-date" | "x-amz-content-sha256"
+            "x-amz-security-token" | "x-amz-date" | "x-amz-content-sha256" | "x-goog-user-project"
         ),
         _ => false,
     }
@@ -100,7 +103,16 @@ pub(crate) fn upstream(mut headers: HeaderMap, backend: &Backend, looks_into: bo
 /// The same for a backend of another dialect than the client's: what a client says in its own dialect's headers (versions, betas, what
 /// its SDK is) means nothing there, and would mislead.
 pub(crate) fn foreign(mut headers: HeaderMap, backend: &Backend) -> HeaderMap {
-    const OF_DIALECTS: [&str; 5] = ["anthropic-", "openai-", "x-stainless-", "x-goog-", "x-amz-"];
+    const OF_DIALECTS: [&str; 8] = [
+        "amz-sdk-",
+        "anthropic-",
+        "openai-",
+        "x-amz-",
+        "x-amzn-",
+        "x-goog-",
+        "x-ms-",
+        "x-stainless-",
+    ];
     let own = |name: &&HeaderName| {
         let is_of_dialect = |prefix: &str| name.as_str().starts_with(prefix);
         **name == header::ACCEPT

@@ -17,8 +17,9 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde_json::Value;
 
 use super::error::{Blame, Refusal};
-use super::{call, reply, translated};
+use super::{call, reply, spelling, translated};
 use crate::state::backend::{Backend, CREDENTIAL_HEADERS};
+use crate::state::dialect;
 use crate::upstream::{Reply, ReplyBody, Request, RequestBody};
 use events::Events;
 
@@ -113,7 +114,14 @@ impl Mapped {
             self.stream.set(Some(body["stream"] == true));
         }
         let scope = self.scope(&body, None);
-        if let Some(path) = self.mapper.path(&scope).map_err(|fault| refused(&fault))? {
+        // A name is one segment of a path, whatever it holds.
+        let model = dialect::escaped(&self.model);
+        let named = Scope {
+            model: &model,
+            ..self.scope(&body, None)
+        };
+        if let Some(path) = self.mapper.path(&named).map_err(|fault| refused(&fault))? {
+            self.judge_path(&path)?;
             let endpoint = &backend.settings.endpoint;
             let joined = match path.strip_prefix('?') {
                 None if path.is_empty() => Ok(endpoint.root()),
@@ -133,6 +141,24 @@ impl Mapped {
         Ok(())
     }
 
+    /// What a request says may lead out of the path that the expression means.
+    fn judge_path(&self, path: &str) -> Result<(), Refusal> {
+        let start = path.split('?').next().unwrap_or_default();
+        let is_one = start.is_empty() || spelling::plain(start).is_ok_and(|plain| plain == start);
+        if is_one && !path.contains('#') {
+            return Ok(());
+        }
+        let message = format!(
+            "With what this request says, the path that Mapper {} makes leads elsewhere than it means; send names without dots alone, doubled slashes and `#`.",
+            self.mapper.name()
+        );
+        Err(Refusal::client(
+            StatusCode::BAD_REQUEST,
+            "ambiguous_path",
+            message,
+        ))
+    }
+
     fn no_json(&self) -> Refusal {
         let message = format!(
             "The body is no JSON, and the backend's Mapper {} changes JSON alone.",
@@ -145,9 +171,14 @@ impl Mapped {
     ///
     /// # Errors
     /// 500 where an expression fails, 502 where the reply cannot be read.
-    pub(crate) async fn reply(self, mut reply: Reply, name: &str) -> Result<Reply, Refusal> {
+    pub(crate) async fn reply(
+        self,
+        mut reply: Reply,
+        name: &str,
+        backend: &Backend,
+    ) -> Result<Reply, Refusal> {
         if reply.status.as_u16() >= 400 {
-            return self.whole(reply, MapperPhase::Error, name).await;
+            return self.whole(reply, MapperPhase::Error, name, backend).await;
         }
         match self.framing(&reply.headers) {
             Some(framing) => {
@@ -166,7 +197,10 @@ impl Mapped {
                 reply.body = reply.body.edited(Box::new(events));
                 Ok(reply)
             }
-            None => self.whole(reply, MapperPhase::Response, name).await,
+            None => {
+                self.whole(reply, MapperPhase::Response, name, backend)
+                    .await
+            }
         }
     }
 
@@ -191,6 +225,7 @@ impl Mapped {
         mut reply: Reply,
         phase: MapperPhase,
         name: &str,
+        backend: &Backend,
     ) -> Result<Reply, Refusal> {
         // What is no JSON, as audio, is no Custom server's answer to a conversation, and nothing to map of others.
         if !self.mapper.maps(phase) || !(self.is_custom() || reply::is_json(&reply.headers)) {
@@ -200,6 +235,8 @@ impl Mapped {
         let said = said
             .map_err(|fault| Refusal::upstream(name, &fault))?
             .ok_or_else(|| translated::unreadable(name, "sent a reply that is too long"))?;
+        // Before an expression sees it, which may be another team's than the key: what it makes of a key nobody would know again.
+        let said = backend.masked(said);
         let body = json_or_text(&said);
         let made = self
             .mapper

@@ -95,7 +95,8 @@ fn options(allow: &'static str) -> Response<Body> {
     response
 }
 
-fn lists(route: &Route, method: &Method, path: &str) -> bool {
+/// Whether a backend's `relay` lists a method and path.
+pub(crate) fn lists(route: &Route, method: &Method, path: &str) -> bool {
     let mut usable = route
         .backends
         .iter()

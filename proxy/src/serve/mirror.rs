@@ -39,7 +39,7 @@ pub(crate) async fn error(reply: Reply, backend: &Backend) -> Response<Body> {
         Ok(Some(body)) if !is_encoded(&headers) => body,
         _ => Bytes::new(),
     };
-    let said = backend.masks.mask(said);
+    let said = backend.masked(said);
     say_whose_fault(status, &mut headers, backend);
     if reply::is_json(&headers) && is_openais(&said) {
         if headers.get(header::CONTENT_LENGTH).is_some() {
@@ -80,7 +80,7 @@ pub(crate) async fn in_dialect(
         Ok(Some(body)) if !is_encoded(&headers) => body,
         _ => Bytes::new(),
     };
-    let said = backend.masks.mask(said);
+    let said = backend.masked(said);
     say_whose_fault(status, &mut headers, backend);
     let is_json = reply::is_json(&headers) && said.starts_with(b"{");
     let quoted = quote(status, &headers, &said);
@@ -115,7 +115,7 @@ pub(crate) async fn relayed(mut reply: Reply, backend: &Backend) -> Response<Bod
         return error(reply, backend).await;
     }
     let said = match reply.body.collect(LONGEST).await {
-        Ok(Some(said)) => backend.masks.mask(said),
+        Ok(Some(said)) => backend.masked(said),
         _ => {
             reply.body = ReplyBody::held(Bytes::new());
             return error(reply, backend).await;

@@ -31,6 +31,7 @@ mod exchanges;
 mod form;
 mod headers;
 mod intake;
+mod kept;
 mod listen;
 mod listings;
 mod mapped;

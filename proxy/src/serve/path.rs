@@ -283,10 +283,13 @@ pub fn azure(after_base: &str) -> Option<(Option<&str>, &str)> {
     }
 }
 
-/// A query without one of its parameters.
-pub fn without<'q>(query: Option<&'q str>, name: &str) -> Option<Cow<'q, str>> {
+/// A query without these of its parameters, however their names are spelled.
+pub fn without<'q>(query: Option<&'q str>, names: &[&str]) -> Option<Cow<'q, str>> {
     let query = query?;
-    let is = |pair: &&str| pair.split('=').next() == Some(name);
+    let is = |pair: &&str| {
+        let name = pair.split('=').next().unwrap_or_default();
+        names.contains(&&*percent_decode(name))
+    };
     if !query.split('&').any(|pair| is(&pair)) {
         return Some(query.into());
     }
@@ -446,9 +449,11 @@ mod tests {
             ("a=1&key=a&b=2&key=b", Some("a=1&b=2")),
             ("keys=a", Some("keys=a")),
             ("key", None),
+            ("k%65y=a&b=1", Some("b=1")),
         ] {
-            assert_eq!(without(Some(query), "key").as_deref(), left, "{query}");
+            let names = &["key", "token"];
+            assert_eq!(without(Some(query), names).as_deref(), left, "{query}");
         }
-        assert_eq!(without(None, "key"), None);
+        assert_eq!(without(None, &["key"]), None);
     }
 }

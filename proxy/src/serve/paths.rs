@@ -10,7 +10,7 @@ use hyper::body::Incoming;
 use super::body::Body;
 use super::content::refuse_encoded;
 use super::dispatch::Asked;
-use super::error::{Blame, Refusal};
+use super::error::{Blame, Refusal, bounded};
 use super::mapped::{self, Mapped};
 use super::{call, headers, intake, methods, mirror, path, relay, reply};
 use crate::upstream::{Request, RequestBody};
@@ -47,15 +47,7 @@ pub(crate) async fn answer(
     };
     let to = listed.leads_to(below);
     if !backend.relays(&asked.method, &to) {
-        let message = format!(
-            "This path leads to {to} of backend {:?}, which has a credential of ours, and its spec.relay (LLMBackend) does not list {} {to}.",
-            entry.name, asked.method
-        );
-        return Err(Refusal::client(
-            StatusCode::NOT_FOUND,
-            relay::NOT_RELAYED,
-            message,
-        ));
+        return Err(not_listed(asked, &entry.name, &to));
     }
     let mapper = listed.mapper.as_ref().or(backend.mapper.as_ref());
     let mapped = mapper.map(|mapper| Mapped {
@@ -94,14 +86,21 @@ pub(crate) async fn answer(
             body: body.take().unwrap_or(RequestBody::Empty),
         };
         if let Some(mapped) = &mapped {
+            let before = request.path.clone();
             mapped.request(&mut request, backend)?;
+            // An expression of the route's is no way around what the backend lists.
+            let (below, base) = (request.path.path(), backend.settings.endpoint.base_path());
+            let below = below.strip_prefix(base).unwrap_or(below);
+            if request.path != before && !backend.relays(&asked.method, below) {
+                return Err(not_listed(asked, &entry.name, below));
+            }
         }
         Ok(request)
     };
     let outcome = asked.sender().send(backend, make).await?;
     let reply = outcome.map_err(|fault| Refusal::upstream(&entry.name, &fault))?;
     let reply = match mapped {
-        Some(mapped) => mapped.reply(reply, &entry.name).await?,
+        Some(mapped) => mapped.reply(reply, &entry.name, backend).await?,
         None => reply,
     };
     let masks = reply.status.as_u16() >= 400
@@ -112,4 +111,13 @@ pub(crate) async fn answer(
     } else {
         reply::relay(reply, asked, &entry.name)
     })
+}
+
+fn not_listed(asked: &Asked, backend: &str, to: &str) -> Refusal {
+    let to = bounded(to, 256);
+    let message = format!(
+        "This path leads to {to} of backend {backend:?}, which has a credential of ours, and its spec.relay (LLMBackend) does not list {} {to}.",
+        asked.method
+    );
+    Refusal::client(StatusCode::NOT_FOUND, relay::NOT_RELAYED, message)
 }

@@ -9,6 +9,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use dragoman_crds::Dialect;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
@@ -129,7 +130,8 @@ async fn json(asked: &Asked, body: Incoming) -> Result<Response<Body>, Refusal> 
         }
         Err(fault) => return Err(Refusal::malformed(fault)),
     };
-    match members.text(&body, "model") {
+    let named = asked.deployment.as_deref().map(Into::into);
+    match named.or_else(|| members.text(&body, "model")) {
         Some(model) => {
             let content = Content::Json {
                 body: &body,
@@ -251,7 +253,15 @@ async fn pass(asked: &Asked, mut body: RequestBody) -> Result<Response<Body>, Re
         let again = body.replay();
         let once = Cell::new(Some(body));
         let make = || {
-            let path = backend.passed(asked.path_and_query());
+            // Azure's own part of a path was taken off; what is no model's stands where it stood.
+            let path = match &asked.azure {
+                Some(azure) if backend.dialect == Dialect::AzureOpenAI => {
+                    let query = asked.uri.query().map(|query| format!("?{query}"));
+                    let below = asked.path.trim_start_matches('/');
+                    format!("/{azure}{below}{}", query.unwrap_or_default()).into()
+                }
+                _ => backend.passed(asked.path_and_query()),
+            };
             let path = backend.settings.endpoint.join(&path);
             let body = again
                 .as_ref()

@@ -13,7 +13,7 @@ use super::call::{Call, bad_path};
 use super::content::Content;
 use super::error::Refusal;
 use super::path::Operation;
-use super::{form, headers, path, relay, untranslated};
+use super::{form, headers, kept, path, relay, untranslated};
 use crate::json::{self, Malformed, Members, Merge, ObjectEdit};
 use crate::state::backend::Backend;
 use crate::state::dialect;
@@ -43,11 +43,38 @@ impl Call<'_> {
         })
     }
 
+    /// Judges what goes to a backend: `body`, or the client's own bytes.
+    ///
+    /// # Errors
+    /// 400, where it leads to what lies with the vendor under our key, or the model's name out of the path that names it.
+    pub(super) fn judge(
+        &self,
+        step: &Step<'_>,
+        entry: &RouteBackend,
+        backend: &Backend,
+        body: Option<&Bytes>,
+    ) -> Result<(), Refusal> {
+        let bare = entry.names.bare(&step.model).unwrap_or(&step.model);
+        let name = entry.names.upstream(bare);
+        // Escaped or not, servers take these for segments that lead elsewhere.
+        if matches!(name, "." | "..") {
+            return Err(bad_path());
+        }
+        let own = match &self.content {
+            Content::Json { body, .. } => Some(*body),
+            Content::Form { .. } => None,
+        };
+        match body.or(own) {
+            Some(body) => kept::judge(self.asked, backend, name, body),
+            None => Ok(()),
+        }
+    }
+
     /// Where the client's own bytes go: its path, with the upstream's name of the model where a path says it.
     fn own_path(&self, backend: &Backend, name: &str) -> Cow<'_, str> {
         let asked = self.asked;
         let gemini = |method: &str| {
-            let path = format!("/v1beta/models/{}:{method}", dialect::escaped(name));
+            let path = dialect::gemini(name, method);
             backend.passed(with_query(path.into(), asked.uri.query()))
         };
         match self.operation {
@@ -60,7 +87,7 @@ impl Call<'_> {
             Operation::GeminiCount(_) => gemini("countTokens"),
             _ => match backend.deployed(name, &asked.path) {
                 Some(path) => {
-                    let query = path::without(asked.uri.query(), "api-version");
+                    let query = path::without(asked.uri.query(), &["api-version"]);
                     with_query(path.into(), query.as_deref())
                 }
                 None => backend.passed(asked.path_and_query()),

@@ -388,7 +388,7 @@ pub(crate) fn garbage(backend: &str, garbage: &Garbage) -> Refusal {
 }
 
 fn masked(said: &str, backend: &Backend) -> String {
-    let said = backend.masks.mask(Bytes::copy_from_slice(said.as_bytes()));
+    let said = backend.masked(Bytes::copy_from_slice(said.as_bytes()));
     String::from_utf8_lossy(&said).into_owned()
 }
 

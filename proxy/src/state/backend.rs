@@ -227,15 +227,25 @@ impl Backend {
     pub fn withheld<'p>(&self, path: Cow<'p, str>) -> Cow<'p, str> {
         match path.split_once('?') {
             Some((start, query))
-                if self.dialect == Dialect::Gemini
+                if (self.dialect == Dialect::Gemini || start.starts_with("/v1beta/"))
                     && !matches!(self.credential, Credential::Passthrough) =>
             {
-                match without(Some(query), "key") {
+                let query = without(Some(query), &["key", "access_token"]);
+                match query {
                     Some(query) => Cow::Owned(format!("{start}?{query}")),
                     None => Cow::Owned(start.to_owned()),
                 }
             }
             _ => path,
+        }
+    }
+
+    /// What it said, without the credentials of ours that a request to it carries.
+    pub fn masked(&self, said: Bytes) -> Bytes {
+        let said = self.masks.mask(said);
+        match &self.credential {
+            Credential::Aws(signer) => signer.masked(said),
+            _ => said,
         }
     }
 

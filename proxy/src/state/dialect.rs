@@ -72,9 +72,9 @@ pub fn names_model(wire: Wire) -> bool {
     }
 }
 
-/// Where a backend takes a conversation, below the base URL; for Azure, below the deployment. `model` is the upstream's name of it.
-pub fn path(wire: Wire, model: &str, stream: bool) -> Cow<'static, str> {
-    let model = || escaped(model);
+/// Where a backend takes a conversation, below the base URL; for Azure, below the deployment. `name` is the upstream's of the model.
+pub fn path(wire: Wire, name: &str, stream: bool) -> Cow<'static, str> {
+    let model = || escaped(name);
     match (wire, stream) {
         (Wire::Chat | Wire::ConversationChat, _) => "/chat/completions".into(),
         (Wire::Conversation, _) => "/conversation_with_model".into(),
@@ -93,10 +93,16 @@ pub fn path(wire: Wire, model: &str, stream: bool) -> Cow<'static, str> {
         (Wire::BedrockInvoke | Wire::BedrockText, true) => {
             format!("/model/{}/invoke-with-response-stream", model()).into()
         }
-        (Wire::Gemini, false) => format!("/v1beta/models/{}:generateContent", model()).into(),
-        (Wire::Gemini, true) => {
-            format!("/v1beta/models/{}:streamGenerateContent?alt=sse", model()).into()
-        }
+        (Wire::Gemini, false) => gemini(name, "generateContent").into(),
+        (Wire::Gemini, true) => gemini(name, "streamGenerateContent?alt=sse").into(),
+    }
+}
+
+/// Where Gemini takes a call of one of its methods. Tuned models are named with their collection.
+pub fn gemini(name: &str, method: &str) -> String {
+    match name.strip_prefix("tunedModels/") {
+        Some(tuned) => format!("/v1beta/tunedModels/{}:{method}", escaped(tuned)),
+        None => format!("/v1beta/models/{}:{method}", escaped(name)),
     }
 }
 

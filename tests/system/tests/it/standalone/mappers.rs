@@ -341,3 +341,45 @@ async fn a_path_reaches_what_a_key_of_ours_opens_only_where_the_backend_relays_i
     assert_ne!(reply.status, 404, "{}", reply.text());
     assert_eq!(upstream.requests().last().unwrap().path, "/v1/files");
 }
+
+#[tokio::test]
+async fn no_name_leads_out_of_the_path_that_a_mapper_makes() {
+    let oracle = Oracle::start(Live::Sse).await;
+    let url = format!("http://{}", oracle.address);
+    let spec = "dialect: Custom\nmapperRef: {name: own}";
+    let mapped = "path: \"'/ask/' + model\"\nresponse: \"{'choices': []}\"";
+    let proxy = Proxy::start(&(mapper(mapped) + &backend("main", &url, spec) + &route(""))).await;
+    for name in ["..", "."] {
+        let reply = proxy.post("/v1/chat/completions", &chat(name, "hm")).await;
+        assert_eq!(reply.status, 400, "{name}: {}", reply.text());
+    }
+    assert_eq!(oracle.seen(), []);
+    for (name, path) in [
+        ("../files/x", "/ask/..%2Ffiles%2Fx"),
+        ("a?b=c#d", "/ask/a%3Fb%3Dc%23d"),
+        ("org/a b", "/ask/org%2Fa%20b"),
+    ] {
+        proxy.post("/v1/chat/completions", &chat(name, "hm")).await;
+        let seen: Vec<String> = oracle.seen().into_iter().map(|(path, _)| path).collect();
+        assert_eq!(seen, [path], "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_routes_mapper_is_no_way_around_what_a_keyed_backend_lists() {
+    let upstream = simulator().await;
+    let keyed = "credential: {secretRef: {name: ours, key: key}}\nrelay: [{methods: [POST], path: /rerank}]";
+    let manifest = secret("ours", "sk-ours")
+        + &mapper("path: \"'/files/abc/content'\"")
+        + &backend("main", &upstream.url(), keyed)
+        + &route("paths: [{path: /x, backend: main, to: /rerank, mapperRef: {name: own}}]");
+    let proxy = Proxy::start(&manifest).await;
+    let reply = proxy.post("/x", &json!({"model": "echo"})).await;
+    assert_eq!(reply.status, 404, "{}", reply.text());
+    assert!(
+        reply.text().contains("/files/abc/content"),
+        "{}",
+        reply.text()
+    );
+    assert!(posts(&upstream).is_empty());
+}

@@ -205,3 +205,54 @@ async fn tgis_clients_reach_the_model_that_the_map_calls_tgi_and_get_no_thinking
     );
     assert!(!reply.text().contains("think about"), "{}", reply.text());
 }
+
+#[tokio::test]
+async fn what_lies_with_a_vendor_under_our_key_is_reached_through_no_body_and_no_name() {
+    let upstream = simulator().await;
+    let key = "credential: {secretRef: {name: ours, key: key}}";
+    let manifest = |dialect: &str, more: &str| {
+        secret("ours", "sk-ours")
+            + &backend(
+                "main",
+                &origin(&upstream),
+                &format!("dialect: {dialect}\n{more}"),
+            )
+            + &route("")
+    };
+    let gemini = "/v1beta/models/echo:generateContent";
+    let cached = json!({"cachedContent": "cachedContents/others", "contents": [{"role": "user", "parts": [{"text": "hm"}]}]});
+    let converse = "/model/echo/converse";
+    let located = json!({"messages": [{"role": "user", "content": [{"image": {"format": "png", "source": {"s3Location": {"uri": "s3://others/a.png"}}}}]}]});
+    let proxy = Proxy::start(&manifest("Gemini", key)).await;
+    let reply = proxy.post(gemini, &cached).await;
+    assert_eq!(reply.status, 400, "{}", reply.text());
+    assert!(reply.text().contains("cachedContent"), "{}", reply.text());
+    let proxy = Proxy::start(&manifest("Bedrock", key)).await;
+    let reply = proxy.post(converse, &located).await;
+    assert_eq!(reply.status, 400, "{}", reply.text());
+    assert!(reply.text().contains("s3Location"), "{}", reply.text());
+    for name in [".", ".."] {
+        let reply = proxy.post("/v1/chat/completions", &chat(name, false)).await;
+        assert_eq!(reply.status, 400, "{}", reply.text());
+    }
+    assert!(posts(&upstream).is_empty());
+    // Where the backend says so, and where nothing is ours, it goes on.
+    let listed = format!("{key}\nrelay: [{{methods: [POST], path: /model/*}}]");
+    for more in [listed.as_str(), ""] {
+        let proxy = Proxy::start(&manifest("Bedrock", more)).await;
+        proxy.post(converse, &located).await;
+    }
+    assert_eq!(posts(&upstream).len(), 2);
+}
+
+#[tokio::test]
+async fn a_path_of_tgis_that_a_backend_lists_is_relayed_to_it() {
+    let upstream = simulator().await;
+    let spec = "relay: [{methods: [POST], path: /generate}]";
+    let manifest = backend("main", &upstream.url(), spec) + &route("");
+    let proxy = Proxy::start(&manifest).await;
+    proxy.post("/generate", &json!({"text": "hm"})).await;
+    let seen = &posts(&upstream)[0];
+    assert_eq!(seen.path, "/v1/generate");
+    assert_eq!(seen.json(), json!({"text": "hm"}));
+}
