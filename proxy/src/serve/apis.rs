@@ -73,6 +73,7 @@ fn api(operation: Operation<'_>, place: Place<'_>) -> Option<Api> {
             Wire::Chat
         }
         Operation::CountTokens => Wire::Messages,
+        Operation::Shown(Shown::Gemini | Shown::GeminiModel(_)) => Wire::Gemini,
         Operation::Other if place.root.is_some() => return place.root,
         Operation::GeminiEmbed(_) | Operation::GeminiEmbeds(_) | Operation::GeminiCount(_) => {
             Wire::Gemini

@@ -1,7 +1,7 @@
 //! The list of models in each client's dialect, and what else is told without a call.
 //!
 //! Sources: [OpenAI's models API](https://platform.openai.com/docs/api-reference/models), [Anthropic's](https://docs.claude.com/en/api/models-list),
-//! [Ollama's](https://docs.ollama.com/api), [LM Studio's](https://lmstudio.ai/docs/api/rest-api). Each shows the same models under the
+//! [Gemini's](https://ai.google.dev/api/models), [Ollama's](https://docs.ollama.com/api), [LM Studio's](https://lmstudio.ai/docs/api/rest-api). Each shows the same models under the
 //! same names, which have a tag for Ollama's clients ([`tags`]), and none says where they run.
 
 use dragoman_config::names::Entry;
@@ -17,14 +17,17 @@ use super::page::Page;
 use super::path::{self, Shown};
 use super::{call, models, tags};
 
-/// Answers `GET /v1/models`, in Anthropic's shape for its clients.
+/// Answers `GET /v1/models`, in Anthropic's or Gemini's shape for their clients.
 ///
 /// # Errors
 /// When there is no list; 400 for a page that there cannot be.
 pub(crate) async fn list(asked: &Asked) -> Result<Response<Body>, Refusal> {
     if !path::is_anthropics(&asked.headers()) {
         let entries = models::listed(asked).await?;
-        return Ok(json(&json!({"object": "list", "data": entries})));
+        return Ok(json(&match path::is_googles(&asked.headers()) {
+            true => shapes::gemini::list(&forms(entries)),
+            false => json!({"object": "list", "data": entries}),
+        }));
     }
     let wanted = Page::asked(asked.uri.query().unwrap_or_default())?;
     let listed = forms(models::listed(asked).await?);
@@ -34,16 +37,20 @@ pub(crate) async fn list(asked: &Asked) -> Result<Response<Body>, Refusal> {
     Ok(json(&list))
 }
 
-/// Answers `GET /v1/models/{id}` from the list, in Anthropic's shape for its clients.
+/// Answers `GET /v1/models/{id}` from the list, in Anthropic's or Gemini's shape for their clients.
 ///
 /// # Errors
 /// As [`models::find`].
 pub(crate) async fn one(asked: &Asked, id: &str) -> Result<Response<Body>, Refusal> {
     let entry = models::find(asked, &[&path::percent_decode(id)]).await?;
-    if !path::is_anthropics(&asked.headers()) {
-        return Ok(json(&Value::Object(entry)));
-    }
-    Ok(json(&shapes::anthropic::entry(&form(entry))))
+    let headers = asked.headers();
+    Ok(json(&if path::is_anthropics(&headers) {
+        shapes::anthropic::entry(&form(entry))
+    } else if path::is_googles(&headers) {
+        shapes::gemini::entry(&form(entry))
+    } else {
+        Value::Object(entry)
+    }))
 }
 
 /// Answers what is told without a call.
@@ -65,6 +72,11 @@ pub(crate) async fn shown(asked: &Asked, what: Shown<'_>) -> Result<Response<Bod
         Shown::LmStudioModel(id) => {
             let entry = models::find(asked, &[&path::percent_decode(id)]).await?;
             shapes::lmstudio::entry(&form(entry))
+        }
+        Shown::Gemini => shapes::gemini::list(&forms(models::listed(asked).await?)),
+        Shown::GeminiModel(id) => {
+            let entry = models::find(asked, &[&path::percent_decode(id)]).await?;
+            shapes::gemini::entry(&form(entry))
         }
         Shown::Ping => {
             let time = begun.elapsed().as_secs_f64();

@@ -24,6 +24,12 @@ const OPENAI: [&str; 4] = ["completions", "embeddings", "responses", "moderation
 /// The header that each of Anthropic's clients sends.
 static ANTHROPIC: HeaderName = HeaderName::from_static("anthropic-version");
 
+/// Headers of which each of Google's clients sends one.
+static GOOGLE: [HeaderName; 2] = [
+    HeaderName::from_static("x-goog-api-key"),
+    HeaderName::from_static("x-goog-api-client"),
+];
+
 /// A list that is answered here, and what else is said without asking an upstream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shown<'p> {
@@ -37,6 +43,10 @@ pub enum Shown<'p> {
     LmStudio,
     /// LM Studio's `api/v0/models/{id}`, as [`Operation::Model`].
     LmStudioModel(&'p str),
+    /// Gemini's `v1beta/models`.
+    Gemini,
+    /// Gemini's `v1beta/models/{id}`, as [`Operation::Model`].
+    GeminiModel(&'p str),
     /// `api/ping`.
     Ping,
     /// The root, at which Ollama's clients look whether it is there.
@@ -169,8 +179,12 @@ pub fn speaks(path: &str, headers: &HeaderMap) -> Wire {
         _ => {}
     }
     let last = path.rsplit('/').next().unwrap_or_default();
-    if !OPENAI.contains(&last) && is_anthropics(headers) {
+    if OPENAI.contains(&last) {
+        Wire::Chat
+    } else if is_anthropics(headers) {
         Wire::Messages
+    } else if is_googles(headers) {
+        Wire::Gemini
     } else {
         Wire::Chat
     }
@@ -196,6 +210,13 @@ pub(crate) fn is_anthropics(headers: &HeaderMap) -> bool {
     headers.contains_key(&ANTHROPIC)
 }
 
+/// Whether it is one of Google's clients that asks, where the path does not tell.
+///
+/// Source: what Google's [SDK](https://github.com/googleapis/python-genai) sends with each request.
+pub(crate) fn is_googles(headers: &HeaderMap) -> bool {
+    GOOGLE.iter().any(|name| headers.contains_key(name))
+}
+
 /// Takes `/v1` off a path below a route: what stands after the base URL, without a leading slash.
 pub fn after_base(path: &str) -> &str {
     let path = path.strip_prefix('/').unwrap_or(path);
@@ -219,8 +240,11 @@ pub fn classify(after_base: &str) -> Operation<'_> {
         "generate_stream" => Operation::Tgi(Some(true)),
         other => match other.split_once('/') {
             Some(("models", id)) => gemini(id).unwrap_or(Operation::Model(id)),
+            Some(("v1beta", "models")) => Operation::Shown(Shown::Gemini),
             Some(("v1beta", rest)) => match rest.split_once('/') {
-                Some(("models", id)) => gemini(id).unwrap_or(Operation::Other),
+                Some(("models", id)) => {
+                    gemini(id).unwrap_or(Operation::Shown(Shown::GeminiModel(id)))
+                }
                 // Tuned models are named with their collection.
                 Some(("tunedModels", _)) => gemini(rest).unwrap_or(Operation::Other),
                 _ => Operation::Other,
@@ -332,7 +356,6 @@ mod tests {
             ("/embeddings", Operation::Embeddings),
             ("/v1/completions", Operation::Completions),
             ("/v1", Operation::Other),
-            ("/v1beta/models", Operation::Other),
             ("/v1/messages/count_tokens", Operation::CountTokens),
             ("/messages/batches", Operation::Other),
             ("/api/tags/", Operation::Shown(Shown::Tags)),
@@ -361,6 +384,11 @@ mod tests {
                 }),
             ),
             ("/v1beta/models/a:countTokens", Operation::GeminiCount("a")),
+            ("/v1beta/models", Operation::Shown(Shown::Gemini)),
+            (
+                "/v1beta/models/a/b",
+                Operation::Shown(Shown::GeminiModel("a/b")),
+            ),
             ("/v1/models/llama3:8b", Operation::Model("llama3:8b")),
             (
                 "/model/anthropic.claude-3%3A0/converse-stream",

@@ -3,6 +3,7 @@
 //! - [`read`]: any upstream's list.
 //! - [`openai`]: the list of `/v1/models`.
 //! - [`anthropic`]: the same path, asked by Anthropic's clients.
+//! - [`gemini`]: the list of `/v1beta/models`.
 //! - [`ollama`]: what `/api/tags`, `/api/show`, `/api/ps` and `/api/version` answer.
 //! - [`lmstudio`]: the list of `/api/v0/models`.
 //!
@@ -11,6 +12,7 @@
 //! nothing tells where a model runs.
 
 pub mod anthropic;
+pub mod gemini;
 pub mod lmstudio;
 pub mod ollama;
 pub mod openai;

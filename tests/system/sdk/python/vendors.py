@@ -124,6 +124,12 @@ def with_google(origin: str, upstream: str) -> None:
     reply = client.models.generate_content(model=model, contents=told, config=config)
     assert reply.candidates[0].finish_reason == types.FinishReason.STOP and not reply.function_calls, reply
 
+    listed = [model.name for model in client.models.list() if model.name.startswith(f"models/{upstream}/")]
+    # Azure and Bedrock have no list of what can be called.
+    assert bool(listed) == (upstream not in ("azure", "bedrock")), listed
+    for name in listed[:1]:
+        assert client.models.get(model=name).name == name
+
     for word, code in (("status-429", 429), ("status-503", 503)):
         try:
             client.models.generate_content(model=f"{upstream}/{word}", contents=QUESTION)
