@@ -13,7 +13,7 @@ use std::net::IpAddr;
 
 use dragoman_crds::{
     Api, Dialect, LogLevel, MapperStream, Matching, ModelTarget, NameFilter, NameMatch, ReplyModel,
-    RetryOn, Thinking, Unmatched,
+    Responses, RetryOn, Thinking, Unmatched,
 };
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -183,6 +183,9 @@ pub struct BackendItem {
     pub max_concurrency: Option<u32>,
     /// What changes bodies.
     pub mapper: Option<Box<MapperItem>>,
+    /// What becomes of responses, where they are not relayed.
+    #[serde(default)]
+    pub responses: Option<Responses>,
     /// The version of Azure's API that is called.
     #[serde(default)]
     pub azure_api_version: Option<String>,

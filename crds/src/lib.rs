@@ -35,8 +35,8 @@ pub use credential::{Aws, Credential, Passthrough};
 pub use duration::{BadDuration, Duration};
 pub use llmbackend::{
     Azure, BackendTls, CatalogEntry, Dialect, Health, LLMBackend, LLMBackendSpec, LLMBackendStatus,
-    PromptTemplate, Relay, Retries, RetryOn, TemplateReference, Timeouts, UpstreamHeader,
-    ValueFrom,
+    OpenAi, PromptTemplate, Relay, Responses, Retries, RetryOn, TemplateReference, Timeouts,
+    UpstreamHeader, ValueFrom,
 };
 pub use llmproxy::{
     BackendPolicy, Deployment, InlineBackends, LLMProxy, LLMProxySpec, LLMProxyStatus, Limits,

@@ -54,6 +54,9 @@ use crate::{AllowedRoutes, Condition, Credential, Duration, LocalReference, Secr
     "rule": "!has(self.tls) || self.url.startsWith('https://')",
     "message": "tls needs a url that begins with https://"
 }, {
+    "rule": "!has(self.openai) || self.dialect == 'OpenAI'",
+    "message": "openai is for servers of that dialect; set dialect: OpenAI, or leave it out"
+}, {
     "rule": "has(self.azure) == (self.dialect == 'AzureOpenAI')",
     "message": "set azure, with its apiVersion, with dialect AzureOpenAI, and with no other"
 }, {
@@ -77,6 +80,9 @@ pub struct LLMBackendSpec {
     /// The dialect that the upstream speaks.
     #[serde(default)]
     pub dialect: Dialect,
+    /// What differs among servers of OpenAI's dialect.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub openai: Option<OpenAi>,
     /// What an Azure OpenAI resource needs besides its URL.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub azure: Option<Azure>,
@@ -156,6 +162,25 @@ pub enum Dialect {
     /// Any other JSON API, for which the Mapper that `mapperRef` names translates to and from OpenAI's chat completions and embeddings. Its `url` is what is called, unless
     /// the Mapper has a `path`; a key travels as a bearer token; its models stand in `catalog`.
     Custom,
+}
+
+/// What differs among servers of OpenAI's dialect.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct OpenAi {
+    /// What becomes of [responses](https://platform.openai.com/docs/api-reference/responses).
+    #[serde(default)]
+    pub responses: Responses,
+}
+
+/// What becomes of requests of OpenAI's Responses API.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Responses {
+    /// They go to the server's `/responses` as they came.
+    #[default]
+    Relay,
+    /// They are translated to chat completions, for servers that have no responses. What needs a store (`previous_response_id`) is refused.
+    Translate,
 }
 
 /// What an Azure OpenAI resource needs.

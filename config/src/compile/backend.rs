@@ -3,7 +3,7 @@
 use std::time::Duration as Std;
 
 use dragoman_crds::{
-    Aws, Dialect, Duration, LLMBackend, LLMBackendSpec, RetryOn, SecretKeyReference,
+    Aws, Dialect, Duration, LLMBackend, LLMBackendSpec, Responses, RetryOn, SecretKeyReference,
 };
 
 use super::map::LARGEST_FREE_FORM;
@@ -107,6 +107,11 @@ pub(super) fn spec(
         max_concurrency: spec
             .max_concurrency
             .and_then(|most| u32::try_from(most).ok()),
+        responses: spec
+            .openai
+            .as_ref()
+            .map(|openai| openai.responses)
+            .filter(|responses| *responses != Responses::default()),
         azure_api_version: spec.azure.as_ref().map(|azure| azure.api_version.clone()),
         mapper,
         prompt_template,

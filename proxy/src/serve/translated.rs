@@ -68,7 +68,7 @@ impl<'a> Translation<'a> {
 
     /// Between whom is translated; none where the backend speaks the client's dialect, and bytes pass.
     pub(crate) fn ends(&self, backend: &Backend) -> Option<Ends> {
-        let (client, upstream) = (self.client, dialect::wire(backend.dialect, self.client));
+        let (client, upstream) = (self.client, backend.wire(self.client));
         let through = match client {
             // Its replies are few fields, and models behind it think in their text.
             Wire::Tgi => self.strips,
@@ -82,7 +82,7 @@ impl<'a> Translation<'a> {
 
     /// The form in which a backend is asked.
     pub(crate) fn upstream(&self, backend: &Backend) -> Wire {
-        dialect::wire(backend.dialect, self.client)
+        backend.wire(self.client)
     }
 
     fn form(&self) -> &Result<Form, Malformed> {

@@ -11,7 +11,8 @@ use dragoman_config::{
     AwsKeysItem, BackendItem, Catalogued, CredentialItem, HealthItem, Key, MapperItem, ProxyItem,
     RelayItem, RetryItem, TemplateItem, TimeoutsItem, UpstreamUrl,
 };
-use dragoman_crds::{Dialect, MapperStream};
+use dragoman_crds::{Dialect, MapperStream, Responses};
+use dragoman_dialects::Wire;
 use dragoman_dialects::template::{BuiltIn, Custom, Template};
 use http::{HeaderName, HeaderValue, Method};
 
@@ -237,6 +238,14 @@ impl Backend {
                 }
             }
             _ => path,
+        }
+    }
+
+    /// The form in which it is asked what a client asked in the form `client`: the client's own where it speaks that.
+    pub fn wire(&self, client: Wire) -> Wire {
+        match self.item.responses {
+            Some(Responses::Translate) if client == Wire::Responses => Wire::Chat,
+            _ => dialect::wire(self.dialect, client),
         }
     }
 

@@ -80,6 +80,7 @@ pub(crate) fn backend_at(simulator: &Simulator) -> BackendItem {
         tls: TlsItem::default(),
         max_concurrency: None,
         mapper: None,
+        responses: None,
         azure_api_version: None,
         prompt_template: None,
     }

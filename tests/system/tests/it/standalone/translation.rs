@@ -430,3 +430,26 @@ async fn a_response_is_made_of_another_dialects_messages_and_none_is_kept() {
         Some("response.completed")
     );
 }
+
+#[tokio::test]
+async fn responses_are_translated_for_a_server_that_has_none() {
+    let upstream = simulator().await;
+    let spec = "openai: {responses: Translate}";
+    let manifest = backend("main", &upstream.url(), spec) + &route("");
+    let proxy = Proxy::start(&manifest).await;
+    let mut body = json!({"model": "echo", "input": "hello there"});
+    let reply = proxy.post("/v1/responses", &body).await;
+    assert_eq!(reply.json()["object"], "response", "{}", reply.text());
+    let said = &reply.json()["output"][0]["content"][0]["text"];
+    assert_eq!(said, "hello there", "{}", reply.text());
+    assert_eq!(posts(&upstream)[0].path, "/v1/chat/completions");
+    body["previous_response_id"] = json!("resp_1");
+    let reply = proxy.post("/v1/responses", &body).await;
+    assert_eq!(reply.status, 400, "{}", reply.text());
+    assert!(
+        reply.text().contains("previous_response_id"),
+        "{}",
+        reply.text()
+    );
+    assert_eq!(posts(&upstream).len(), 1);
+}
