@@ -225,6 +225,8 @@ impl Standalone {
             .map(Key::to_string)
             .collect();
         let (files, objects) = (loaded.files, loaded.objects);
+        // Told when it is so: whoever reads the line may count on it.
+        let unrunnable = self.publisher.publish_with_invalid(items.clone(), &invalid);
         tracing::info!(
             files,
             objects,
@@ -234,7 +236,7 @@ impl Standalone {
         if objects == 0 {
             tracing::warn!(source = %self.source.display(), "there is no manifest; nothing is served until there is one");
         }
-        for (item, why) in self.publisher.publish_with_invalid(items.clone(), &invalid) {
+        for (item, why) in unrunnable {
             tracing::error!(%item, why, "this item cannot be run; its previous version stays, without one it is refused");
         }
         self.items = items;
