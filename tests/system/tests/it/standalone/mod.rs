@@ -12,6 +12,7 @@ mod conversation;
 mod credentials;
 mod errors;
 mod failover;
+mod faults;
 mod lifecycle;
 mod listing;
 mod listings_of_dialects;
