@@ -231,7 +231,10 @@ impl<'a> Call<'a> {
                     last.get_or_insert_with(|| Err(relay::is_kept(self.asked, field)));
                     continue;
                 }
-                let body = match self.translated(&step, entry, backend) {
+                // Filters may hold expressions: the name is worked out once.
+                let bare = entry.names.bare(&step.model).unwrap_or(&step.model);
+                let name = entry.names.upstream(bare);
+                let body = match self.translated(&step, backend, name) {
                     Ok(body) => body,
                     // Another backend may be able to express what this one cannot.
                     Err(refusal) => {
@@ -239,17 +242,17 @@ impl<'a> Call<'a> {
                         continue;
                     }
                 };
-                if let Err(refusal) = self.judge(&step, entry, backend, body.as_ref()) {
+                if let Err(refusal) = self.judge(backend, name, body.as_ref()) {
                     last.get_or_insert(Err(refusal));
                     continue;
                 }
                 let is_last = number == last_step && place == last_place;
-                let mapped = self.mapped(&step, entry, backend);
+                let mapped = self.mapped(backend, name);
                 let looks_into = looks_into || mapped.is_some();
                 let make = || {
                     let mut request = match body {
-                        Some(body) => self.foreign(&step, entry, backend, body, is_last),
-                        None => self.outgoing(&step, entry, backend, looks_into, is_last),
+                        Some(body) => self.foreign(backend, name, body, is_last),
+                        None => self.outgoing(&step, backend, name, looks_into, is_last),
                     }?;
                     if let Some(mapped) = &mapped {
                         mapped.request(&mut request, backend)?;
@@ -286,9 +289,8 @@ impl<'a> Call<'a> {
     }
 
     /// The part of the backend's Mapper, if it has one.
-    fn mapped(&self, step: &Step<'_>, entry: &RouteBackend, backend: &Backend) -> Option<Mapped> {
+    fn mapped(&self, backend: &Backend, name: &str) -> Option<Mapped> {
         let mapper = backend.mapper.as_ref()?;
-        let bare = entry.names.bare(&step.model).unwrap_or(&step.model);
         let wire = match &self.translation {
             Some(translation) => Some(translation.upstream(backend)),
             None => self.operation.wire(),
@@ -301,7 +303,7 @@ impl<'a> Call<'a> {
             mapper: Arc::clone(mapper),
             dialect: backend.dialect,
             operation: mapped::operation(wire, self.vectors.is_some()),
-            model: entry.names.upstream(bare).to_owned(),
+            model: name.to_owned(),
             stream: Cell::new(asked_for.map(|asked_for| asked_for && backend.streams())),
             headers: mapped::read_headers(mapper, &self.asked.headers()),
         })

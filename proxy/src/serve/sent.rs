@@ -17,22 +17,19 @@ use super::{form, headers, kept, path, relay, untranslated};
 use crate::json::{self, Malformed, Members, Merge, ObjectEdit};
 use crate::state::backend::Backend;
 use crate::state::dialect;
-use crate::state::route::RouteBackend;
 use crate::think::disable;
 use crate::upstream::{Request, RequestBody};
 
 impl Call<'_> {
-    /// The request for one backend, to which the client's headers move when it is the last.
+    /// The request for one backend that knows the model as `name`, to which the client's headers move when it is the last.
     pub(super) fn outgoing(
         &self,
         step: &Step<'_>,
-        entry: &RouteBackend,
         backend: &Backend,
+        name: &str,
         looks_into: bool,
         is_last: bool,
     ) -> Result<Request, Refusal> {
-        let bare = entry.names.bare(&step.model).unwrap_or(&step.model);
-        let name = entry.names.upstream(bare);
         let path = self.own_path(backend, name);
         let path = backend.settings.endpoint.join(&path);
         Ok(Request {
@@ -49,13 +46,10 @@ impl Call<'_> {
     /// 400, where it leads to what lies with the vendor under our key, or the model's name out of the path that names it.
     pub(super) fn judge(
         &self,
-        step: &Step<'_>,
-        entry: &RouteBackend,
         backend: &Backend,
+        name: &str,
         body: Option<&Bytes>,
     ) -> Result<(), Refusal> {
-        let bare = entry.names.bare(&step.model).unwrap_or(&step.model);
-        let name = entry.names.upstream(bare);
         // Escaped or not, servers take these for segments that lead elsewhere.
         if matches!(name, "." | "..") {
             return Err(bad_path());
@@ -111,11 +105,9 @@ impl Call<'_> {
     pub(super) fn translated(
         &self,
         step: &Step<'_>,
-        entry: &RouteBackend,
         backend: &Backend,
+        name: &str,
     ) -> Result<Option<Bytes>, Refusal> {
-        let bare = entry.names.bare(&step.model).unwrap_or(&step.model);
-        let name = entry.names.upstream(bare);
         let body = match (&self.translation, &self.vectors) {
             (Some(translation), _) => translation
                 .ends(backend)
@@ -144,14 +136,11 @@ impl Call<'_> {
     /// The request for a backend of another dialect.
     pub(super) fn foreign(
         &self,
-        step: &Step<'_>,
-        entry: &RouteBackend,
         backend: &Backend,
+        name: &str,
         body: Bytes,
         is_last: bool,
     ) -> Result<Request, Refusal> {
-        let bare = entry.names.bare(&step.model).unwrap_or(&step.model);
-        let name = entry.names.upstream(bare);
         let path = match (&self.translation, &self.vectors) {
             (Some(translation), _) => translation.path(backend, name),
             (None, Some(vectors)) => vectors.upstream(backend)?.map(|form| form.path(name)),
