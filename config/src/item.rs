@@ -7,6 +7,8 @@
 //! that is added later is an [`Option`], null (which every proxy passes over) in an item that does without it: an
 //! operator that is newer than its proxies then updates all items but those that use what is new.
 
+mod policy;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
@@ -21,10 +23,19 @@ use serde_json::{Map, Value};
 
 use crate::Key;
 
+pub use policy::{
+    AuthenticationItem, BanItem, CallItem, CertificateItem, ClusterKeysItem, CorsItem, CountedItem,
+    JwtItem, JwtKeysItem, LimitItem, PolicyItem, PolicyTarget, PriceItem, ResponseActionItem,
+    ResponseRuleItem, RuleActionItem, RuleItem, ServiceAccountsItem, SpanItem, TokensItem,
+};
+
 /// The compiled form of one resource.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind")]
 pub enum Item {
+    /// From an AccessPolicy.
+    #[serde(rename = "AccessPolicy")]
+    Policy(Box<PolicyItem>),
     /// From an LLMProxy.
     #[serde(rename = "LLMProxy")]
     Proxy(ProxyItem),
@@ -57,6 +68,18 @@ pub struct ProxyItem {
     pub header_bytes: u32,
     /// The least severe level that is logged; absent: as the process was started.
     pub log_level: Option<LogLevel>,
+    /// The policies that apply to every request, in order; none where there are none.
+    #[serde(default)]
+    pub policies: Option<Vec<PolicyTarget>>,
+    /// Whose word on a caller's address is believed; none where nobody's is.
+    #[serde(default)]
+    pub trusted_proxies: Option<Vec<IpNet>>,
+    /// The certificates with which HTTPS is served; absent: it is not.
+    #[serde(default)]
+    pub certificates: Option<Vec<CertificateItem>>,
+    /// The URL of the Redis that counts for all proxies; absent: each counts for itself.
+    #[serde(default)]
+    pub redis: Option<Secret>,
 }
 
 /// One virtual endpoint.
@@ -78,6 +101,12 @@ pub struct RouteItem {
     pub conversation: Option<ConversationItem>,
     /// Paths that lead to a path of a backend; none where there are none.
     pub paths: Option<Vec<PathItem>>,
+    /// The policies that apply to its requests, in order, after the proxy's; none where there are none.
+    #[serde(default)]
+    pub policies: Option<Vec<PolicyTarget>>,
+    /// What pages of other origins may do; absent: nothing.
+    #[serde(default)]
+    pub cors: Option<CorsItem>,
 }
 
 /// The name of the system prompt of requests that name none.
@@ -192,6 +221,9 @@ pub struct BackendItem {
     /// The template of prompts; absent: `plain`.
     #[serde(default)]
     pub prompt_template: Option<TemplateItem>,
+    /// The policies that apply to its requests, in order, after the route's; none where there are none.
+    #[serde(default)]
+    pub policies: Option<Vec<PolicyTarget>>,
 }
 
 /// A template of prompts.
@@ -330,6 +362,9 @@ pub struct Catalogued {
     pub context_length: Option<i64>,
     /// Further fields of its entry.
     pub metadata: Map<String, Value>,
+    /// What it costs.
+    #[serde(default)]
+    pub price: Option<PriceItem>,
 }
 
 /// A path that may be relayed.

@@ -8,6 +8,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// A resource kind that becomes an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Kind {
+    /// An AccessPolicy.
+    Policy,
     /// An LLMProxy.
     Proxy,
     /// A Mapper.
@@ -25,6 +27,7 @@ impl Kind {
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Policy => "AccessPolicy",
             Self::Proxy => "LLMProxy",
             Self::Mapper => "Mapper",
             Self::Backend => "LLMBackend",
@@ -39,6 +42,7 @@ impl FromStr for Kind {
 
     fn from_str(text: &str) -> Result<Self, BadKey> {
         [
+            Self::Policy,
             Self::Proxy,
             Self::Mapper,
             Self::Backend,

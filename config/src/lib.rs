@@ -20,10 +20,13 @@ mod world;
 pub use compile::Outcome;
 pub use condition::{Verdict, reason};
 pub use item::{
-    AwsItem, AwsKeysItem, BackendItem, Catalogued, ConversationItem, CredentialItem,
-    DEFAULT_PROMPT, HeaderItem, HealthItem, Item, Library, ListItem, MapItem, MapRuleItem,
-    MapperItem, PathItem, PromptsItem, ProxyItem, RelayItem, RetryItem, RouteBackendItem,
-    RouteItem, Secret, Target, TemplateItem, TimeoutsItem, TlsItem, UpstreamUrl,
+    AuthenticationItem, AwsItem, AwsKeysItem, BackendItem, BanItem, CallItem, Catalogued,
+    CertificateItem, ClusterKeysItem, ConversationItem, CorsItem, CountedItem, CredentialItem,
+    DEFAULT_PROMPT, HeaderItem, HealthItem, Item, JwtItem, JwtKeysItem, Library, LimitItem,
+    ListItem, MapItem, MapRuleItem, MapperItem, PathItem, PolicyItem, PolicyTarget, PriceItem,
+    PromptsItem, ProxyItem, RelayItem, ResponseActionItem, ResponseRuleItem, RetryItem,
+    RouteBackendItem, RouteItem, RuleActionItem, RuleItem, Secret, ServiceAccountsItem, SpanItem,
+    Target, TemplateItem, TimeoutsItem, TlsItem, TokensItem, UpstreamUrl,
 };
 pub use key::{Key, Kind, ObjectKey};
 pub use pattern::{BadPattern, NamePattern};

@@ -118,7 +118,7 @@ impl Schemas {
             "Secret" | "ConfigMap" => None,
             _ => Some(kind.parse::<Kind>().map_err(|_| {
                 fault("kind", format!(
-                    "{kind:?} is not known; there are LLMProxy, LLMBackend, LLMRoute, ModelMap, Mapper, Secret, ConfigMap and Namespace"
+                    "{kind:?} is not known; there are AccessPolicy, LLMProxy, LLMBackend, LLMRoute, ModelMap, Mapper, Secret, ConfigMap and Namespace"
                 ))
             })?),
         };
@@ -165,6 +165,7 @@ pub fn typed(kind: Kind, value: Value) -> Result<Object, String> {
             .map_err(|fault| fault.to_string())
     }
     Ok(match kind {
+        Kind::Policy => Object::Policy(read(value)?),
         Kind::Proxy => Object::Proxy(read(value)?),
         Kind::Backend => Object::Backend(read(value)?),
         Kind::Map => Object::Map(read(value)?),

@@ -13,7 +13,7 @@ mod recompile;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use dragoman_crds::{LLMBackend, LLMProxy, LLMRoute, Mapper, ModelMap};
+use dragoman_crds::{AccessPolicy, LLMBackend, LLMProxy, LLMRoute, Mapper, ModelMap};
 
 use crate::{Key, Kind, ObjectKey, Outcome};
 use claims::Claims;
@@ -74,6 +74,10 @@ impl World {
             }
             Object::Secret(key, data) => return self.take(InputKey::secret(key), data),
             Object::ConfigMap(key, data) => return self.take(InputKey::config_map(key), data),
+            Object::Policy(policy) => (
+                key_of(Kind::Policy, &policy.metadata),
+                Resource::Policy(policy),
+            ),
             Object::Proxy(proxy) => (key_of(Kind::Proxy, &proxy.metadata), Resource::Proxy(proxy)),
             Object::Backend(backend) => (
                 key_of(Kind::Backend, &backend.metadata),
@@ -178,6 +182,15 @@ impl World {
     /// Every resource, sorted.
     pub fn keys(&self) -> impl Iterator<Item = &Key> {
         self.resources.keys()
+    }
+
+    /// The AccessPolicy of this name; where it does not parse, the last version that did.
+    #[must_use]
+    pub fn policy(&self, key: &ObjectKey) -> Option<&Arc<AccessPolicy>> {
+        match self.resource(Kind::Policy, key)? {
+            Resource::Policy(policy) => Some(policy),
+            _ => None,
+        }
     }
 
     /// The LLMProxy of this name; where it does not parse, the last version that did.

@@ -33,7 +33,7 @@ pub struct RouteNamespaces {
 /// `meta/v1` LabelSelector with the bounds and values that labels have anyway; the structure that the API server knows has none.
 ///
 /// Source: [labels and selectors](https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set).
-fn label_selector(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+pub(crate) fn label_selector(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
     schemars::json_schema!({
         "type": "object",
         "properties": {

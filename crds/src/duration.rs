@@ -38,6 +38,22 @@ pub(crate) fn at_least(least: &str) -> Value {
     json!(rules)
 }
 
+/// The rules of a duration that must lie between `least` and `most`.
+pub(crate) fn between(least: &str, most: &str) -> Value {
+    let mut rules = at_least(least);
+    if let Some(rules) = rules.as_array_mut() {
+        rules.push(json!({
+            "rule": format!(
+                "!self.matches({}) || duration(self) <= duration({})",
+                quoted(PATTERN),
+                quoted(most)
+            ),
+            "message": format!("it must be at most {most}"),
+        }));
+    }
+    rules
+}
+
 /// A duration that does not follow GEP-2257. The manifest's fault.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is no duration; write it like 300ms, 5s or 1h30m")]

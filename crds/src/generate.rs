@@ -6,7 +6,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube_core::CustomResourceExt;
 use serde_json::{Value, json};
 
-use crate::{LLMBackend, LLMProxy, LLMRoute, Mapper, ModelMap};
+use crate::{AccessPolicy, LLMBackend, LLMProxy, LLMRoute, Mapper, ModelMap};
 
 /// A kind's CRD and what its generated files are called.
 pub struct Generated {
@@ -33,6 +33,10 @@ pub enum GenerateError {
 /// [`GenerateError`] when a type of this crate does not make a schema.
 pub fn all() -> Result<Vec<Generated>, GenerateError> {
     Ok(vec![
+        Generated {
+            name: "accesspolicy",
+            crd: finished(AccessPolicy::crd())?,
+        },
         Generated {
             name: "llmbackend",
             crd: finished(LLMBackend::crd())?,

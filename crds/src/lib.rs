@@ -8,10 +8,12 @@
     reason = "the print columns of a kind each have a type and a path"
 )]
 
+mod accesspolicy;
 mod allowed_routes;
 mod api;
 mod byte_size;
 mod conversation;
+mod cors;
 mod credential;
 mod duration;
 mod form;
@@ -27,20 +29,27 @@ pub mod reference_docs;
 mod status;
 mod thinking;
 
+pub use accesspolicy::{
+    AccessPolicy, AccessPolicySpec, AccessPolicyStatus, Authentication, Ban, BearerTokens,
+    Calendar, Call, CallFailure, Jwt, Limit, Network, Per, ResponseAction, ResponseRule,
+    ResponseSet, ResponseTarget, Rule, RuleAction, ServiceAccounts, SetField,
+};
 pub use allowed_routes::{AllowedRoutes, RouteNamespaces, RoutesFrom};
 pub use api::Api;
 pub use byte_size::{BadByteSize, ByteSize};
 pub use conversation::Conversation;
+pub use cors::Cors;
 pub use credential::{Aws, Credential, Passthrough};
 pub use duration::{BadDuration, Duration};
 pub use llmbackend::{
     Azure, BackendTls, CatalogEntry, Dialect, Health, LLMBackend, LLMBackendSpec, LLMBackendStatus,
-    OpenAi, PromptTemplate, Relay, Responses, Retries, RetryOn, TemplateReference, Timeouts,
+    OpenAi, Price, PromptTemplate, Relay, Responses, Retries, RetryOn, TemplateReference, Timeouts,
     UpstreamHeader, ValueFrom,
 };
 pub use llmproxy::{
     BackendPolicy, Deployment, InlineBackends, LLMProxy, LLMProxySpec, LLMProxyStatus, Limits,
-    LogLevel, Logging, PodTemplate, ProxyAllowedRoutes, ProxyCounts, ProxyService, ServiceType,
+    LogLevel, Logging, PodTemplate, ProxyAllowedRoutes, ProxyCounts, ProxyService, ProxyTls, Redis,
+    ServiceType, SharedState,
 };
 pub use llmroute::{
     Access, BackendHealth, BackendStatus, LLMRoute, LLMRouteSpec, LLMRouteStatus, RouteBackend,

@@ -8,7 +8,9 @@ use serde_json::{Map, Value};
 use crate::duration::at_least;
 use crate::form::{each, form};
 use crate::status::conditions;
-use crate::{AllowedRoutes, Condition, Credential, Duration, LocalReference, SecretKeyReference};
+use crate::{
+    AllowedRoutes, Condition, Credential, Duration, LocalReference, Reference, SecretKeyReference,
+};
 
 /// LLMBackend is one upstream, described once and used by many routes.
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -128,6 +130,10 @@ pub struct LLMBackendSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1000000))]
     pub max_concurrency: Option<i32>,
+    /// AccessPolicies that apply to every request that reaches this backend, after the LLMProxy's and the route's. They may not choose models or backends (SetModel, AllowBackendHeader). One of another namespace must admit this one's by its `allowedRoutes`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8))]
+    pub access_policy_refs: Vec<Reference>,
     /// Which routes may use this backend. Default: those of its namespace.
     #[serde(default)]
     pub allowed_routes: AllowedRoutes,
@@ -248,6 +254,35 @@ pub struct CatalogEntry {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "free_form")]
     pub metadata: Option<Map<String, Value>>,
+    /// What the model costs, for limits on cost. Absent: nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub price: Option<Price>,
+}
+
+/// What a model costs per million tokens, in the currency of your choice, as decimals in quotes such as `"2.50"`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Price {
+    /// A million tokens of prompts. Default 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 20), extend("x-kubernetes-validations" = amount()))]
+    pub input_per_million: Option<String>,
+    /// A million tokens of prompts that came from the upstream's cache. Default: as `inputPerMillion`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 20), extend("x-kubernetes-validations" = amount()))]
+    pub cached_input_per_million: Option<String>,
+    /// A million tokens of replies, reasoning included. Default 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 20), extend("x-kubernetes-validations" = amount()))]
+    pub output_per_million: Option<String>,
+}
+
+/// The form of an amount of money.
+fn amount() -> Value {
+    form(
+        r"^[0-9]{1,9}(\.[0-9]{1,6})?$",
+        "write an amount with at most six decimals in quotes, such as \"2.50\"",
+    )
 }
 
 /// An object whose fields are the user's own.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::form::each;
 use crate::status::conditions;
-use crate::{ByteSize, Condition, LocalReference, RouteNamespaces};
+use crate::{ByteSize, Condition, LocalReference, Reference, RouteNamespaces, SecretKeyReference};
 
 /// LLMProxy says where and how proxies run: as a Deployment that the operator makes and keeps, named `dragoman-<name>`.
 /// Routes attach to it with `spec.proxyRefs`.
@@ -76,6 +76,23 @@ pub struct LLMProxySpec {
     /// What the backends of attached routes may be.
     #[serde(default)]
     pub backends: BackendPolicy,
+    /// AccessPolicies that apply to every request, before the route's own. One of another namespace must admit this one's by its `allowedRoutes`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8))]
+    pub access_policy_refs: Vec<Reference>,
+    /// Whether a route to which no AccessPolicy applies, this LLMProxy's or its own, is refused. Default false.
+    #[serde(default)]
+    pub require_access_policy: bool,
+    /// Networks of load balancers and ingresses whose `X-Forwarded-For` or `Forwarded` is believed, hop by hop from the right. Absent: nobody's, and the connection's address is the caller's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), inner(length(min = 1, max = 64)))]
+    pub trusted_proxies: Vec<String>,
+    /// HTTPS besides HTTP, on port 8443 (443 of the Services).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<ProxyTls>,
+    /// Where bans and limits are counted for all proxies together. Absent: each proxy counts for itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shared_state: Option<SharedState>,
     /// Bounds on what clients send.
     #[serde(default)]
     pub limits: Limits,
@@ -211,6 +228,32 @@ pub struct BackendPolicy {
     pub denied_cidrs: Vec<String>,
 }
 
+/// HTTPS.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ProxyTls {
+    /// Secrets of type `kubernetes.io/tls` in this LLMProxy's namespace. The one whose certificate names the host that a client asks for is shown, the first one to
+    /// others. A Secret that changes is used for new connections at once; those that stand go on.
+    #[schemars(length(min = 1, max = 32), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub secret_refs: Vec<LocalReference>,
+}
+
+/// Where bans and limits are counted for all proxies together.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SharedState {
+    /// A Redis, or what speaks its protocol.
+    pub redis: Redis,
+}
+
+/// A Redis.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Redis {
+    /// The key of a Secret in this LLMProxy's namespace that holds the URL: `redis://user:password@host:6379/0`, or `rediss://` for TLS.
+    pub secret_ref: SecretKeyReference,
+}
+
 /// Whether inline backends are admitted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum InlineBackends {
@@ -265,7 +308,7 @@ pub struct LLMProxyStatus {
     /// The generation of the spec that this status speaks of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// Accepted, Programmed, Ready.
+    /// Accepted, ResolvedRefs, Programmed, Ready.
     #[serde(default)]
     #[schemars(schema_with = "conditions")]
     pub conditions: Vec<Condition>,
@@ -275,6 +318,9 @@ pub struct LLMProxyStatus {
     /// Number of routes attached.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub routes: Option<i32>,
+    /// Number of addresses that are banned at the moment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub banned_addresses: Option<i32>,
     /// The labels of the proxies' pods, by which autoscalers find them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 512))]

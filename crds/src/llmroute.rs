@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::form::{each, form};
 use crate::status::conditions;
-use crate::{Api, Condition, Conversation, LLMBackendSpec, NameFilter, Reference, Thinking};
+use crate::{Api, Condition, Conversation, Cors, LLMBackendSpec, NameFilter, Reference, Thinking};
 
 /// LLMRoute is one virtual LLM endpoint that applications call.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -85,6 +85,10 @@ pub struct LLMRouteSpec {
     /// What model names mean. Absent: names go upstream as they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model_map_ref: Option<Reference>,
+    /// AccessPolicies that apply to every request to this route, after the LLMProxy's. One of another namespace must admit this one's by its `allowedRoutes`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8))]
+    pub access_policy_refs: Vec<Reference>,
     /// Who answers.
     #[schemars(length(min = 1, max = 32), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub backends: Vec<RouteBackend>,
@@ -100,6 +104,9 @@ pub struct LLMRouteSpec {
     /// The Conversation API. Absent: it is not there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub conversation: Option<Conversation>,
+    /// What pages of other origins may do with this route in a browser ([CORS](https://fetch.spec.whatwg.org/#http-cors-protocol)). Absent: nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cors: Option<Cors>,
 }
 
 /// Whether a Service is made for a route.

@@ -37,6 +37,8 @@ pub mod condition {
     pub const PROGRAMMED: &str = "Programmed";
     /// Every test that the resource carries gave what it expects.
     pub const TESTS_PASSED: &str = "TestsPassed";
+    /// The limits of the policy count over all proxies together.
+    pub const LIMITS_SHARED: &str = "LimitsShared";
     /// The upstream answers.
     pub const HEALTHY: &str = "Healthy";
     /// All backends of the route answer.

@@ -1,5 +1,6 @@
 //! The data plane.
 
+pub mod access;
 pub mod aws;
 pub mod control;
 pub mod json;

@@ -87,6 +87,7 @@ pub(super) fn spec(
         return None;
     }
     Some(BackendItem {
+        policies: None,
         url: url?,
         dialect: spec.dialect,
         credential: credential?,
@@ -378,6 +379,7 @@ impl Compiling<'_, '_> {
                 );
             }
             catalog.push(Catalogued {
+                price: None,
                 name: entry.name.clone(),
                 upstream_name: entry
                     .upstream_name

@@ -44,6 +44,9 @@ pub(super) fn hold(uses: &[Key], own: &ObjectKey, world: &Lookup<'_>, findings: 
                 })
                 .map(|backend| &backend.spec.allowed_routes),
             Kind::Map => world.map(&item.object).map(|map| &map.spec.allowed_routes),
+            Kind::Policy => world
+                .policy(&item.object)
+                .map(|policy| &policy.spec.allowed_routes),
             Kind::Proxy | Kind::Mapper | Kind::Route => None,
         };
         if allowed.is_some_and(|allowed| permits(allowed, &item.object, own, world)) {

@@ -9,6 +9,7 @@ mod map;
 mod mapped;
 mod mapper;
 mod paths;
+mod policy;
 mod proxy;
 mod route;
 mod template;
@@ -24,6 +25,7 @@ pub(crate) use held::{admitted, malformed};
 pub(crate) use hostnames::claims;
 pub(crate) use map::map;
 pub(crate) use mapper::mapper;
+pub(crate) use policy::policy;
 pub(crate) use proxy::proxy;
 pub(crate) use route::route;
 

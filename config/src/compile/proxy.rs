@@ -44,6 +44,10 @@ pub(crate) fn proxy(resource: &LLMProxy, world: &Lookup<'_>) -> Outcome {
         (SMALLEST_HEADER_BYTES, LARGEST_HEADER_BYTES),
     );
     let item = ProxyItem {
+        policies: None,
+        trusted_proxies: None,
+        certificates: None,
+        redis: None,
         cluster_domain: world.settings().cluster_domain.clone(),
         denied_cidrs,
         deny_loopback: !world.settings().standalone,

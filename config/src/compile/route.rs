@@ -46,6 +46,8 @@ pub(crate) fn route(resource: &LLMRoute, held: Option<&[Key]>, world: &Lookup<'_
     let paths = paths::paths(resource, &own, world, &mut findings);
     let broken = findings.accepted.len() > before;
     let item = RouteItem {
+        policies: None,
+        cors: None,
         hostnames,
         model_map,
         backends,

@@ -45,7 +45,7 @@ impl World {
                 // A Mapper reaches proxies within what uses it.
                 Kind::Proxy | Kind::Mapper => false,
                 Kind::Route => routes.contains(item),
-                Kind::Backend | Kind::Map => self.admits_any(item, &namespaces),
+                Kind::Policy | Kind::Backend | Kind::Map => self.admits_any(item, &namespaces),
             })
             .cloned()
             .collect()
@@ -95,6 +95,7 @@ impl World {
         let allowed = match resource.readable() {
             Some(Resource::Backend(backend)) => &backend.spec.allowed_routes,
             Some(Resource::Map(map)) => &map.spec.allowed_routes,
+            Some(Resource::Policy(policy)) => &policy.spec.allowed_routes,
             _ => return true,
         };
         let lookup = Lookup::new(self);

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use dragoman_crds::{LLMBackend, LLMProxy, Mapper, ModelMap, SecretKeyReference};
+use dragoman_crds::{AccessPolicy, LLMBackend, LLMProxy, Mapper, ModelMap, SecretKeyReference};
 
 use super::claims::Host;
 use super::{InputData, InputKey, Settings, World};
@@ -106,6 +106,14 @@ impl<'w> Lookup<'w> {
             (None, _) => Err(0),
             (Some(_), more) => Err(more + 1),
         }
+    }
+
+    pub(crate) fn policy(&self, key: &ObjectKey) -> Option<&'w AccessPolicy> {
+        self.see(Seen::Resource(Key {
+            kind: Kind::Policy,
+            object: key.clone(),
+        }));
+        self.world.policy(key).map(Arc::as_ref)
     }
 
     pub(crate) fn proxy(&self, key: &ObjectKey) -> Option<&'w LLMProxy> {

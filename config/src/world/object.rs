@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use dragoman_crds::{
-    AllowedRoutes, InlineBackends, LLMBackend, LLMProxy, LLMRoute, Mapper, MapperSpec, ModelMap,
-    NameMatch, ProxyAllowedRoutes,
+    AccessPolicy, AllowedRoutes, InlineBackends, LLMBackend, LLMProxy, LLMRoute, Mapper,
+    MapperSpec, ModelMap, NameMatch, ProxyAllowedRoutes,
 };
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -27,6 +27,8 @@ pub struct Settings {
 /// A resource, or something that resources refer to.
 #[derive(Clone, Debug)]
 pub enum Object {
+    /// An AccessPolicy.
+    Policy(Arc<AccessPolicy>),
     /// An LLMProxy.
     Proxy(Arc<LLMProxy>),
     /// An LLMBackend.
@@ -148,6 +150,7 @@ pub struct Changes {
 /// A resource as a world keeps it.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Resource {
+    Policy(Arc<AccessPolicy>),
     Proxy(Arc<LLMProxy>),
     Backend(Arc<LLMBackend>),
     Map(Arc<ModelMap>),
@@ -167,6 +170,8 @@ type NamedBackend<'r> = ((usize, usize), &'r NameMatch, &'r str);
 /// What those who refer to a resource see of it; an edit of anything else does not concern them.
 #[derive(PartialEq)]
 pub(super) enum View<'r> {
+    /// Whom it admits.
+    Policy(&'r AllowedRoutes),
     Proxy(&'r ProxyAllowedRoutes, InlineBackends),
     /// Whom it admits, and whether it needs a proxy of its own namespace.
     Backend(&'r AllowedRoutes, bool),
@@ -189,6 +194,7 @@ impl Resource {
 
     pub(super) fn view(&self) -> View<'_> {
         match self.readable() {
+            Some(Self::Policy(policy)) => View::Policy(&policy.spec.allowed_routes),
             Some(Self::Proxy(proxy)) => {
                 View::Proxy(&proxy.spec.allowed_routes, proxy.spec.backends.inline)
             }
@@ -208,6 +214,9 @@ impl Resource {
             a.generation == b.generation && a.creation_timestamp == b.creation_timestamp
         };
         match (self, other) {
+            (Self::Policy(a), Self::Policy(b)) => {
+                meta(&a.metadata, &b.metadata) && a.spec == b.spec
+            }
             (Self::Proxy(a), Self::Proxy(b)) => meta(&a.metadata, &b.metadata) && a.spec == b.spec,
             (Self::Backend(a), Self::Backend(b)) => {
                 meta(&a.metadata, &b.metadata) && a.spec == b.spec

@@ -80,6 +80,7 @@ impl World {
         let held = self.held.get(key).map(Vec::as_slice);
         let held = held.filter(|_| self.complete);
         let outcome = match self.resources.get(key) {
+            Some(Resource::Policy(policy)) => Some(compile::policy(policy)),
             Some(Resource::Proxy(proxy)) => Some(compile::proxy(proxy, &lookup)),
             Some(Resource::Backend(backend)) => Some(compile::backend(backend, &lookup)),
             Some(Resource::Map(map)) => Some(compile::map(map)),

@@ -49,7 +49,7 @@ impl Core {
                 }
             }
             Kind::Route => self.route_work.urge(key.object.clone(), now),
-            Kind::Backend | Kind::Map | Kind::Mapper => {}
+            Kind::Policy | Kind::Backend | Kind::Map | Kind::Mapper => {}
         }
     }
 
@@ -93,7 +93,7 @@ impl Core {
         match owner.kind {
             Kind::Proxy => self.proxy_work.want(owner.object, now + DRIFT),
             Kind::Route => self.route_work.want(owner.object, now + DRIFT),
-            Kind::Backend | Kind::Map | Kind::Mapper => {}
+            Kind::Policy | Kind::Backend | Kind::Map | Kind::Mapper => {}
         }
     }
 

@@ -270,7 +270,7 @@ impl Core {
                 self.route_work.forget(&key.object);
                 self.route_services.remove(&key.object);
             }
-            Kind::Backend | Kind::Map | Kind::Mapper => {}
+            Kind::Policy | Kind::Backend | Kind::Map | Kind::Mapper => {}
         }
     }
 }

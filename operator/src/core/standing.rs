@@ -22,7 +22,7 @@ impl Core {
                 Some(RouteService::Failed(fault)) => return Standing::ChildRefused(fault.clone()),
                 _ => {}
             },
-            Kind::Backend | Kind::Map | Kind::Mapper => {}
+            Kind::Policy | Kind::Backend | Kind::Map | Kind::Mapper => {}
         }
         if outcome.pending {
             return Standing::Pending;

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use dragoman_config::{Key, Kind, ObjectKey};
 use dragoman_crds::{
-    LLMBackendStatus, LLMProxyStatus, LLMRoute, LLMRouteStatus, MapperStatus, ModelMapStatus,
-    ProxyCounts,
+    AccessPolicyStatus, LLMBackendStatus, LLMProxyStatus, LLMRoute, LLMRouteStatus, MapperStatus,
+    ModelMapStatus, ProxyCounts,
 };
 use jiff::Timestamp;
 use serde::Serialize;
@@ -167,6 +167,11 @@ impl Core {
     fn draw(&mut self, key: &Key, before: &Value, clock: Timestamp) -> Option<Value> {
         let outcome = self.world.outcome(key)?.clone();
         let status = match key.kind {
+            Kind::Policy => value(&status::policy(
+                &outcome,
+                &typed::<AccessPolicyStatus>(before),
+                clock,
+            )),
             Kind::Map => value(&status::map(
                 &outcome,
                 &typed::<ModelMapStatus>(before),
@@ -315,6 +320,7 @@ fn value<T: Serialize>(status: &T) -> Value {
 /// A status in the form that ours has, so that the two can be compared.
 fn as_ours(kind: Kind, status: Value) -> Value {
     normal(match kind {
+        Kind::Policy => value(&typed::<AccessPolicyStatus>(&status)),
         Kind::Proxy => value(&typed::<LLMProxyStatus>(&status)),
         Kind::Backend => value(&typed::<LLMBackendStatus>(&status)),
         Kind::Map => value(&typed::<ModelMapStatus>(&status)),

@@ -37,6 +37,7 @@ pub fn proxy(
         ..
     } = proxies.counts;
     LLMProxyStatus {
+        banned_addresses: None,
         observed_generation: Some(outcome.generation),
         conditions: draft.finish(&format!(
             "{programmed} of {desired} proxies run the current config"

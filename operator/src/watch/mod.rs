@@ -7,7 +7,7 @@ mod relist;
 mod seen;
 
 use dragoman_config::Kind;
-use dragoman_crds::{LLMBackend, LLMProxy, LLMRoute, Mapper, ModelMap};
+use dragoman_crds::{AccessPolicy, LLMBackend, LLMProxy, LLMRoute, Mapper, ModelMap};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Pod, Secret, Service, ServiceAccount};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
@@ -27,6 +27,7 @@ pub fn begin(client: &Client, listener: &Sender<Seen>) -> JoinSet<()> {
     let listener = Listener::new(listener.clone());
     let mut watches = JoinSet::new();
     for kind in [
+        Kind::Policy,
         Kind::Proxy,
         Kind::Mapper,
         Kind::Backend,
@@ -148,6 +149,7 @@ fn owned<K>(object: PartialObjectMeta<K>) -> Thing {
 #[must_use]
 pub fn api_resource(kind: Kind) -> ApiResource {
     match kind {
+        Kind::Policy => ApiResource::erase::<AccessPolicy>(&()),
         Kind::Proxy => ApiResource::erase::<LLMProxy>(&()),
         Kind::Backend => ApiResource::erase::<LLMBackend>(&()),
         Kind::Map => ApiResource::erase::<ModelMap>(&()),

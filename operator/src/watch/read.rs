@@ -59,6 +59,7 @@ pub fn resource(kind: Kind, object: DynamicObject) -> Resource {
 
 fn parse(kind: Kind, metadata: ObjectMeta, data: Value) -> Result<Object, serde_json::Error> {
     Ok(match kind {
+        Kind::Policy => Object::Policy(typed(metadata, data)?),
         Kind::Proxy => Object::Proxy(typed(metadata, data)?),
         Kind::Backend => Object::Backend(typed(metadata, data)?),
         Kind::Map => Object::Map(typed(metadata, data)?),

@@ -35,7 +35,8 @@ pub enum Source {
 
 impl Source {
     /// Every watch.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
+        Self::Resources(Kind::Policy),
         Self::Resources(Kind::Proxy),
         Self::Resources(Kind::Mapper),
         Self::Resources(Kind::Backend),

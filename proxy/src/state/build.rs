@@ -88,7 +88,7 @@ impl<'a> Builder<'a> {
                     }
                 }
                 // A Mapper comes within what uses it.
-                Item::Proxy(_) | Item::Mapper(_) | Item::Route(_) => {}
+                Item::Policy(_) | Item::Proxy(_) | Item::Mapper(_) | Item::Route(_) => {}
             }
         }
         let mut routes = Vec::new();
@@ -277,14 +277,15 @@ fn closed(
         .collect()
 }
 
-fn count(items: &BTreeMap<Key, Arc<Item>>) -> [usize; 4] {
-    let mut counts = [0; 4];
+fn count(items: &BTreeMap<Key, Arc<Item>>) -> [usize; 5] {
+    let mut counts = [0; 5];
     for key in items.keys() {
         let at = match key.kind {
             Kind::Proxy => 0,
             Kind::Backend => 1,
             Kind::Map => 2,
             Kind::Route => 3,
+            Kind::Policy => 4,
             Kind::Mapper => continue,
         };
         counts[at] += 1;

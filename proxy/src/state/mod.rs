@@ -49,8 +49,8 @@ pub struct State {
     backends: HashMap<ObjectKey, Arc<Backend>>,
     maps: HashMap<ObjectKey, Arc<RunMap>>,
     passthrough: Arc<Names>,
-    /// Items by kind: proxies, backends, maps, routes.
-    counts: [usize; 4],
+    /// Items by kind: proxies, backends, maps, routes, policies.
+    counts: [usize; 5],
 }
 
 impl State {
@@ -63,6 +63,10 @@ impl State {
             body_bytes: 32 << 20,
             header_bytes: 64 << 10,
             log_level: None,
+            policies: None,
+            trusted_proxies: None,
+            certificates: None,
+            redis: None,
         };
         Self {
             table: Table::new(&proxy.cluster_domain),
@@ -72,7 +76,7 @@ impl State {
             backends: HashMap::new(),
             maps: HashMap::new(),
             passthrough: Arc::new(Names::passthrough()),
-            counts: [0; 4],
+            counts: [0; 5],
         }
     }
 

@@ -172,7 +172,13 @@ impl Shared {
                 &*route.metrics,
             )
         });
-        let kinds = ["LLMProxy", "LLMBackend", "ModelMap", "LLMRoute"];
+        let kinds = [
+            "LLMProxy",
+            "LLMBackend",
+            "ModelMap",
+            "LLMRoute",
+            "AccessPolicy",
+        ];
         let items: Vec<_> = kinds.into_iter().zip(state.counts).collect();
         let unrouted = self
             .threads

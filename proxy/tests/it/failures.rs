@@ -201,6 +201,7 @@ async fn the_next_backend_answers_when_one_fails_before_its_first_byte() {
         // The second backend knows the name as a model that answers.
         let mut catalogued = backend_at(&other);
         catalogued.catalog = vec![dragoman_config::Catalogued {
+            price: None,
             name: words.into(),
             upstream_name: "echo".into(),
             context_length: None,

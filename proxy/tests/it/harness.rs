@@ -38,6 +38,10 @@ pub(crate) async fn soon<T>(what: &str, coming: impl Future<Output = T>) -> T {
 /// The items of one LLMProxy, whose upstreams may be on loopback.
 pub(crate) fn items() -> Items {
     let proxy = ProxyItem {
+        policies: None,
+        trusted_proxies: None,
+        certificates: None,
+        redis: None,
         cluster_domain: "cluster.local".into(),
         denied_cidrs: Vec::new(),
         deny_loopback: false,
@@ -55,6 +59,7 @@ pub(crate) fn items() -> Items {
 pub(crate) fn backend_at(simulator: &Simulator) -> BackendItem {
     let port = simulator.addr().port();
     BackendItem {
+        policies: None,
         url: UpstreamUrl {
             tls: false,
             host: "127.0.0.1".into(),
@@ -113,6 +118,8 @@ pub(crate) fn entry(name: &str, item: BackendItem) -> RouteBackendItem {
 
 pub(crate) fn route(backends: Vec<RouteBackendItem>) -> RouteItem {
     RouteItem {
+        policies: None,
+        cors: None,
         hostnames: Vec::new(),
         model_map: None,
         backends,

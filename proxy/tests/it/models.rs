@@ -90,6 +90,7 @@ async fn a_catalog_renames_completes_and_stands_in() {
         .unwrap();
     let mut item = backend_at(&simulator);
     let catalogued = |name: &str, upstream: &str| Catalogued {
+        price: None,
         name: name.into(),
         upstream_name: upstream.into(),
         context_length: Some(4096),

@@ -185,6 +185,7 @@ fn kind(item: &Item) -> Kind {
         Item::Proxy(_) => Kind::Proxy,
         Item::Backend(_) => Kind::Backend,
         Item::Map(_) => Kind::Map,
+        Item::Policy(_) => Kind::Policy,
         Item::Mapper(_) => Kind::Mapper,
         Item::Route(_) => Kind::Route,
     }

@@ -8,6 +8,10 @@ use crate::control::push::message::{Change, Changes, Content, Name};
 
 fn store() -> Store {
     let item = Item::Proxy(ProxyItem {
+        policies: None,
+        trusted_proxies: None,
+        certificates: None,
+        redis: None,
         cluster_domain: "cluster.local".into(),
         denied_cidrs: Vec::new(),
         deny_loopback: true,

@@ -8,6 +8,8 @@ fn key(name: &str) -> Key {
 
 fn item(version: u64) -> Arc<Item> {
     Arc::new(Item::Route(RouteItem {
+        policies: None,
+        cors: None,
         hostnames: vec![version.to_string()],
         model_map: None,
         backends: Vec::new(),
@@ -213,6 +215,10 @@ fn nothing_runs_while_it_is_unknown_what_must_never_be_reached() {
         "LLMProxy/n/p cannot be used: unknown field"
     );
     let item = Arc::new(Item::Proxy(ProxyItem {
+        policies: None,
+        trusted_proxies: None,
+        certificates: None,
+        redis: None,
         cluster_domain: "cluster.local".into(),
         denied_cidrs: Vec::new(),
         deny_loopback: true,
