@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::future::poll_fn;
+use std::net::IpAddr;
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
@@ -115,13 +116,20 @@ impl Drop for Entered {
     }
 }
 
-/// Serves a connection in a task of its own.
-pub(crate) fn spawn(worker: &Rc<Worker>, connections: &Rc<Connections>, stream: TcpStream) {
+/// Serves a connection from `peer` in a task of its own.
+pub(crate) fn spawn(
+    worker: &Rc<Worker>,
+    connections: &Rc<Connections>,
+    stream: TcpStream,
+    peer: IpAddr,
+) {
+    // What listens for both families is told of IPv4 in the other's words.
+    let peer = peer.to_canonical();
     let (worker, mut entered) = (Rc::clone(worker), connections.enter());
     tokio::task::spawn_local(async move {
         match speaks_http2(&stream, &mut entered).await {
-            Some(true) => serve_http2(worker, entered, stream).await,
-            Some(false) => serve_http1(worker, entered, stream).await,
+            Some(true) => serve_http2(worker, entered, stream, peer).await,
+            Some(false) => serve_http1(worker, entered, stream, peer).await,
             None => {}
         }
     });
@@ -144,7 +152,7 @@ async fn speaks_http2(stream: &TcpStream, entered: &mut Entered) -> Option<bool>
     Some(&start[..length] == PREFACE)
 }
 
-async fn serve_http1(worker: Rc<Worker>, mut entered: Entered, stream: TcpStream) {
+async fn serve_http1(worker: Rc<Worker>, mut entered: Entered, stream: TcpStream, peer: IpAddr) {
     let header_bytes = usize::try_from(worker.state().proxy.header_bytes).unwrap_or(usize::MAX);
     let mut builder = http1::Builder::new();
     builder
@@ -159,7 +167,7 @@ async fn serve_http1(worker: Rc<Worker>, mut entered: Entered, stream: TcpStream
         // In a box of its own, which is gone when the reply begins: hyper keeps the place of this future for as long as the
         // connection lives, and a thousand streams that wait would each keep five kilobytes of nothing.
         async move {
-            let answer = Box::pin(dispatch::answer(worker, request)).await?;
+            let answer = Box::pin(dispatch::answer(worker, peer, request)).await?;
             if answer.status().is_client_error() {
                 exchange.refuse();
             }
@@ -176,7 +184,7 @@ async fn serve_http1(worker: Rc<Worker>, mut entered: Entered, stream: TcpStream
     note(ended.await);
 }
 
-async fn serve_http2(worker: Rc<Worker>, mut entered: Entered, stream: TcpStream) {
+async fn serve_http2(worker: Rc<Worker>, mut entered: Entered, stream: TcpStream, peer: IpAddr) {
     let header_bytes = worker.state().proxy.header_bytes;
     let mut builder = http2::Builder::new(Local);
     builder
@@ -185,7 +193,7 @@ async fn serve_http2(worker: Rc<Worker>, mut entered: Entered, stream: TcpStream
         .max_concurrent_streams(256)
         .keep_alive_interval(Duration::from_secs(30))
         .keep_alive_timeout(Duration::from_secs(20));
-    let service = service_fn(move |request| dispatch::answer(Rc::clone(&worker), request));
+    let service = service_fn(move |request| dispatch::answer(Rc::clone(&worker), peer, request));
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
     let ended = poll_fn(|cx| {
         if entered.is_to_end(cx) {

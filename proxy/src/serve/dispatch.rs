@@ -2,6 +2,7 @@
 
 use std::cell::{Ref, RefCell};
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::rc::Rc;
 
 use dragoman_crds::Api;
@@ -27,6 +28,8 @@ pub(crate) struct Asked {
     pub(crate) id: RequestId,
     pub(crate) worker: Rc<Worker>,
     pub(crate) state: Pinned,
+    /// The client's address.
+    pub(crate) address: IpAddr,
     /// The route's number.
     pub(crate) at: usize,
     pub(crate) method: Method,
@@ -81,6 +84,7 @@ impl Asked {
 /// Answers one request. Whatever happens is an answer.
 pub(crate) async fn answer(
     worker: Rc<Worker>,
+    peer: IpAddr,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Infallible> {
     let id = RequestId::new();
@@ -88,7 +92,7 @@ pub(crate) async fn answer(
     let has_body = request.version() <= Version::HTTP_11 && !request.body().is_end_stream();
     // What an error looks like is the client's dialect's, and its path says which that is.
     let mut client = path::speaks(request.uri().path(), request.headers());
-    let answered = route(worker, id, request, &mut tracked, &mut client).await;
+    let answered = route(worker, id, peer, request, &mut tracked, &mut client).await;
     let mut response = answered.unwrap_or_else(|refusal| {
         // A fault of an upstream was logged when it was met, and one of the client's is nobody's here.
         if refusal.blame == Blame::Proxy {
@@ -112,12 +116,14 @@ pub(crate) async fn answer(
 async fn route(
     worker: Rc<Worker>,
     id: RequestId,
+    peer: IpAddr,
     request: Request<Incoming>,
     tracked: &mut Tracked,
     client: &mut Wire,
 ) -> Result<Response<Body>, Refusal> {
     let (head, body) = request.into_parts();
     let state = worker.state();
+    let address = peer;
     let host = host(&head)?;
     let plain = match path::plain(head.uri.path()) {
         Ok(plain) => plain,
@@ -157,6 +163,7 @@ async fn route(
         id,
         worker,
         state: Rc::clone(&state),
+        address,
         at,
         method,
         headers,

@@ -151,7 +151,7 @@ async fn serve(worker: Rc<Worker>, listener: TcpListener) {
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => connection::spawn(&worker, &connections, stream),
+                Ok((stream, peer)) => connection::spawn(&worker, &connections, stream, peer.ip()),
                 Err(fault) => {
                     if !is_the_clients(&fault) {
                         tracing::warn!(%fault, "a connection cannot be accepted");
@@ -167,19 +167,19 @@ async fn serve(worker: Rc<Worker>, listener: TcpListener) {
         }
     }
     // Those that the system has accepted already would be reset with the listener.
-    while let Some(stream) = waiting(&listener) {
-        connection::spawn(&worker, &connections, stream);
+    while let Some((stream, peer)) = waiting(&listener) {
+        connection::spawn(&worker, &connections, stream, peer.ip());
     }
     drop(listener);
     connections.drain();
     connections.gone().await;
 }
 
-fn waiting(listener: &TcpListener) -> Option<TcpStream> {
+fn waiting(listener: &TcpListener) -> Option<(TcpStream, SocketAddr)> {
     let accept = std::pin::pin!(listener.accept());
     let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
     match accept.poll(&mut cx) {
-        std::task::Poll::Ready(Ok((stream, _))) => Some(stream),
+        std::task::Poll::Ready(Ok(accepted)) => Some(accepted),
         _ => None,
     }
 }
