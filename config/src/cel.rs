@@ -6,6 +6,8 @@
 mod mapping;
 mod parse;
 mod paths;
+mod quick;
+mod rule;
 
 use std::sync::Arc;
 
@@ -15,6 +17,7 @@ use serde_json::Value;
 
 pub use mapping::{BadMapping, Mapping, MappingFault, Place, Scope};
 use paths::Paths;
+pub use rule::{Condition, Expression, Facts, Variables};
 
 /// The deepest nesting of macros (`all`, `exists`, `map`, `filter`) that is compiled.
 const DEEPEST_MACROS: usize = 2;

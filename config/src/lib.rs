@@ -14,6 +14,7 @@ pub mod manifest;
 pub mod mapper;
 pub mod names;
 mod pattern;
+pub mod response;
 pub mod wire;
 mod world;
 
@@ -29,5 +30,5 @@ pub use item::{
     Target, TemplateItem, TimeoutsItem, TlsItem, TokensItem, UpstreamUrl,
 };
 pub use key::{Key, Kind, ObjectKey};
-pub use pattern::{BadPattern, NamePattern};
+pub use pattern::{BadPattern, NamePattern, fill};
 pub use world::{Changes, InputData, InputKey, InputKind, Object, Settings, World};

@@ -130,18 +130,29 @@ impl NamePattern {
 
 fn expand(name: &str, template: &str, captures: Option<&Captures<'_>>) -> String {
     let mut out = String::with_capacity(template.len() + name.len());
-    walk(template, |part| match part {
-        Part::Text(text) => out.push_str(text),
-        Part::Group("0") => out.push_str(name),
-        Part::Group(group) => {
+    fill(template, &mut out, |group| match group {
+        "0" => Some(name),
+        group => {
             let captured = captures.and_then(|captures| match group.parse::<usize>() {
                 Ok(index) => captures.get(index),
                 Err(_) => captures.name(group),
             });
-            out.push_str(captured.map_or("", |captured| captured.as_str()));
+            captured.map(|captured| captured.as_str())
         }
     });
     out
+}
+
+/// Appends `template` with `$1`, `${name}`, `\1` and `$0` replaced by what `captured` says of the group; `$$` is a dollar sign.
+pub fn fill<'c>(
+    template: &str,
+    out: &mut String,
+    mut captured: impl FnMut(&str) -> Option<&'c str>,
+) {
+    walk(template, |part| match part {
+        Part::Text(text) => out.push_str(text),
+        Part::Group(group) => out.push_str(captured(group).unwrap_or_default()),
+    });
 }
 
 enum Part<'t> {

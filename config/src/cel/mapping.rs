@@ -18,11 +18,40 @@ use kube_cel::cel::common::ast::Expr;
 use kube_cel::cel::{Context, ExecutionError, IdedExpr, Value as CelValue};
 use serde_json::Value;
 
+pub(super) use functions::{OURS, compile_regex};
 use meter::Meter;
 pub use place::{BadMapping, MappingFault, Place};
 use rewrite::{Plan, Read};
+pub(super) use rewrite::{Step, Words, path_of};
 use scope::Resolver;
 pub use scope::Scope;
+pub(super) use scope::{Roots, follow};
+pub(super) use value::cost_of_json;
+
+/// What Mappers may name.
+const WORDS: Words = Words {
+    variables: &[
+        "body",
+        "operation",
+        "model",
+        "stream",
+        "status",
+        "parameters",
+        "headers",
+    ],
+    functions: &OURS,
+    fixed_regex: false,
+};
+
+thread_local! {
+    /// CEL's functions and ours, and what an evaluation on this thread may still cost. Evaluations do not nest.
+    static ENGINE: (Context<'static>, Meter) = {
+        let meter = Meter::empty();
+        let mut context = Context::default();
+        functions::register(&mut context, &meter);
+        (context, meter)
+    };
+}
 
 /// The longest expression, in bytes.
 const LONGEST: usize = 8 << 10;
@@ -50,6 +79,11 @@ impl Mapping {
     /// # Errors
     /// [`BadMapping`], with the place of the fault.
     pub fn compile(source: &str) -> Result<Self, BadMapping> {
+        Self::with(source, WORDS)
+    }
+
+    /// The same with other names.
+    pub(in crate::cel) fn with(source: &str, words: Words) -> Result<Self, BadMapping> {
         let bad = |at: usize, message: String| BadMapping {
             place: Place::of(source, at),
             message,
@@ -59,11 +93,10 @@ impl Mapping {
             return Err(bad(0, message));
         }
         let program = super::parse::parse(source).map_err(|(at, message)| bad(at, message))?;
-        let plan =
-            Plan::of(program.expression(), source).map_err(|(at, message)| bad(at, message))?;
+        let plan = Plan::of(program.expression(), source, words);
         Ok(Self {
             source: source.into(),
-            plan: Arc::new(plan),
+            plan: Arc::new(plan.map_err(|(at, message)| bad(at, message))?),
         })
     }
 
@@ -77,14 +110,32 @@ impl Mapping {
     /// # Errors
     /// [`MappingFault`] where it fails, costs too much or gives what JSON has no form for.
     pub fn evaluate(&self, scope: &Scope<'_>) -> Result<Value, MappingFault> {
-        let meter = Meter::for_input(value::cost_of_json(scope.body));
+        self.over(scope)
+    }
+
+    /// Whether it reads the variable.
+    pub(in crate::cel) fn reads(&self, variable: &str) -> bool {
+        self.plan.reads.iter().any(|read| read.root == variable)
+    }
+
+    /// The same over variables of another kind.
+    pub(in crate::cel) fn over(&self, roots: &dyn Roots) -> Result<Value, MappingFault> {
+        ENGINE.with(|(functions, meter)| self.within(functions, meter, roots))
+    }
+
+    fn within(
+        &self,
+        functions: &Context<'static>,
+        meter: &Meter,
+        roots: &dyn Roots,
+    ) -> Result<Value, MappingFault> {
+        meter.begin(roots.cost());
         let fault = |at: usize, message: String| MappingFault {
             place: Place::of(&self.source, at),
             message,
         };
-        let resolver = Resolver::new(scope, &self.plan.reads, meter.clone());
-        let mut context = Context::default();
-        functions::register(&mut context, &meter);
+        let resolver = Resolver::new(roots, &self.plan.reads, meter);
+        let mut context = functions.new_inner_scope();
         context.set_variable_resolver(&resolver);
         match CelValue::resolve(&self.plan.root, &context) {
             Ok(found) => {

@@ -140,6 +140,7 @@ mod tests {
 
     fn catalogued(name: &str, upstream: &str) -> Catalogued {
         Catalogued {
+            price: None,
             name: name.into(),
             upstream_name: upstream.into(),
             context_length: Some(8192),

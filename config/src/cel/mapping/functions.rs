@@ -3,6 +3,7 @@
 mod json;
 mod objects;
 mod paths;
+mod regex;
 mod template;
 mod text;
 
@@ -12,10 +13,13 @@ use super::meter::Meter;
 use super::rewrite::{AT, EACH, GET, HAS, READ, TICK};
 use super::value::cost;
 
+pub(super) use regex::check as check_regex;
+pub(in crate::cel) use regex::compile as compile_regex;
 pub(super) use template::check as check_template;
 
 /// What manifests may call.
-pub(super) const OURS: [&str; 8] = [
+pub(in crate::cel) const OURS: [&str; 8] = [
+    "render",
     "merge",
     "omit",
     "join",
@@ -23,7 +27,6 @@ pub(super) const OURS: [&str; 8] = [
     "replace",
     "parseJson",
     "toJson",
-    "render",
 ];
 
 type Outcome = Result<CelValue, ExecutionError>;
@@ -38,13 +41,14 @@ pub(super) fn is_ours(name: &str) -> bool {
     rest || PLAIN.iter().any(|(known, _)| *known == name)
 }
 
-const PLAIN: [(&str, Plain); 14] = [
+const PLAIN: [(&str, Plain); 15] = [
     (GET, paths::get),
     (HAS, paths::has),
     (AT, paths::at),
     (READ, paths::read),
     ("merge", objects::merge),
     ("omit", objects::omit),
+    ("matches", regex::matches),
     ("join", text::join),
     ("split", text::split),
     ("replace", text::replace),
@@ -88,7 +92,7 @@ pub(super) fn register(context: &mut Context<'_>, meter: &Meter) {
 
 /// Whether what the function gives was not there before.
 fn function_makes_anew(name: &str) -> bool {
-    name != HAS
+    name != HAS && name != "matches"
 }
 
 /// Target and arguments, in this order.

@@ -19,17 +19,23 @@ pub(super) const TOO_MUCH: &str = "it takes too much work for a body of this siz
 #[derive(Clone, Debug)]
 pub(super) struct Meter {
     left: Arc<AtomicUsize>,
-    full: usize,
+    full: Arc<AtomicUsize>,
 }
 
 impl Meter {
-    /// For an evaluation whose input costs `input`.
-    pub(super) fn for_input(input: usize) -> Self {
-        let full = input.saturating_mul(TIMES).saturating_add(BASE);
+    /// With nothing to spend.
+    pub(super) fn empty() -> Self {
         Self {
-            left: Arc::new(AtomicUsize::new(full)),
-            full,
+            left: Arc::default(),
+            full: Arc::default(),
         }
+    }
+
+    /// Begins an evaluation whose input costs `input`.
+    pub(super) fn begin(&self, input: usize) {
+        let full = input.saturating_mul(TIMES).saturating_add(BASE);
+        self.full.store(full, Ordering::Relaxed);
+        self.refill();
     }
 
     /// Takes `cost` off.
@@ -51,6 +57,7 @@ impl Meter {
     }
 
     pub(super) fn refill(&self) {
-        self.left.store(self.full, Ordering::Relaxed);
+        self.left
+            .store(self.full.load(Ordering::Relaxed), Ordering::Relaxed);
     }
 }

@@ -43,6 +43,14 @@ pub struct BadMapping {
     pub message: String,
 }
 
+impl BadMapping {
+    /// A fault at the byte `offset` of `source`.
+    pub(in crate::cel) fn at(source: &str, offset: usize, message: String) -> Self {
+        let place = Place::of(source, offset);
+        Self { place, message }
+    }
+}
+
 /// An expression that could not be evaluated. The manifest's fault, or that of a body which it did not expect; a retry does not help.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{place}: {message}")]

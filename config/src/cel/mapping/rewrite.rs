@@ -12,20 +12,20 @@ use kube_cel::cel::common::ast::{
 };
 
 use super::functions;
-use super::locate::Words;
+use super::locate::Words as Located;
 use crate::cel::parse::{Fault, parts};
 use crate::cel::{DEEPEST_MACROS, FUNCTIONS};
 
-/// The variables that an expression may name.
-const VARIABLES: [&str; 7] = [
-    "body",
-    "operation",
-    "model",
-    "stream",
-    "status",
-    "parameters",
-    "headers",
-];
+/// What an expression may name.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::cel) struct Words {
+    /// The variables.
+    pub(in crate::cel) variables: &'static [&'static str],
+    /// Functions besides CEL's own.
+    pub(in crate::cel) functions: &'static [&'static str],
+    /// Whether regular expressions must be written out.
+    pub(in crate::cel) fixed_regex: bool,
+}
 
 /// `map` and `filter`: a list, the name of its items, a condition, what each becomes.
 pub(super) const EACH: &str = "@each";
@@ -37,15 +37,15 @@ pub(super) const TICK: &str = "@tick";
 
 /// A step of a path.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Step {
+pub(in crate::cel) enum Step {
     Member(String),
     Item(usize),
 }
 
 /// A path that is read.
 #[derive(Clone, Debug)]
-pub(super) struct Read {
-    pub(super) root: &'static str,
+pub(in crate::cel) struct Read {
+    pub(in crate::cel) root: &'static str,
     pub(super) path: Vec<Step>,
     /// Asks whether this member is there instead.
     pub(super) test: Option<String>,
@@ -53,7 +53,7 @@ pub(super) struct Read {
 
 impl Read {
     /// The header that it reads.
-    pub(super) fn header(&self) -> Option<&str> {
+    pub(in crate::cel) fn header(&self) -> Option<&str> {
         match (self.root, self.path.first(), &self.test) {
             ("headers", Some(Step::Member(name)), _) | ("headers", None, Some(name)) => Some(name),
             _ => None,
@@ -75,17 +75,22 @@ impl Read {
 
 /// An expression that can be evaluated.
 #[derive(Debug)]
-pub(super) struct Plan {
-    pub(super) root: IdedExpr,
-    pub(super) reads: Vec<Read>,
+pub(in crate::cel) struct Plan {
+    pub(in crate::cel) root: IdedExpr,
+    pub(in crate::cel) reads: Vec<Read>,
     /// The bytes at which parts begin, by their ids.
     places: HashMap<u64, usize>,
 }
 
 impl Plan {
-    pub(super) fn of(written: &IdedExpr, source: &str) -> Result<Self, Fault> {
+    pub(in crate::cel) fn of(
+        written: &IdedExpr,
+        source: &str,
+        known: Words,
+    ) -> Result<Self, Fault> {
         let mut rewriting = Rewriting {
-            words: Words::of(source),
+            known,
+            words: Located::of(source),
             reads: Vec::new(),
             places: HashMap::new(),
             bound: Vec::new(),
@@ -99,7 +104,7 @@ impl Plan {
     }
 
     /// Where a part begins, as far as names tell.
-    pub(super) fn place(&self, expr: &IdedExpr) -> usize {
+    pub(in crate::cel) fn place(&self, expr: &IdedExpr) -> usize {
         self.find(expr).unwrap_or_default()
     }
 
@@ -110,7 +115,8 @@ impl Plan {
 }
 
 struct Rewriting<'s> {
-    words: Words<'s>,
+    known: Words,
+    words: Located<'s>,
     reads: Vec<Read>,
     places: HashMap<u64, usize>,
     /// The names that macros bind.
@@ -186,9 +192,9 @@ impl Rewriting<'_> {
         if is_word && let Some(at) = self.words.function(name) {
             self.places.insert(id, at);
         }
-        if !FUNCTIONS.contains(&name) && !functions::OURS.contains(&name) {
+        if !FUNCTIONS.contains(&name) && !self.known.functions.contains(&name) {
             let at = self.places.get(&id).copied().unwrap_or_default();
-            let known = FUNCTIONS.iter().chain(&functions::OURS);
+            let known = FUNCTIONS.iter().chain(self.known.functions);
             let known: Vec<&str> = known
                 .copied()
                 .filter(|name| name.starts_with(char::is_alphabetic))
@@ -207,6 +213,9 @@ impl Rewriting<'_> {
         if name == "render" {
             self.template(called, id)?;
         }
+        if name == "matches" {
+            self.regex(called, id)?;
+        }
         let args = self.all(&called.args, depth)?;
         let expr = Expr::Call(CallExpr {
             func_name: called.func_name.clone(),
@@ -214,6 +223,21 @@ impl Rewriting<'_> {
             args,
         });
         Ok(IdedExpr { id, expr })
+    }
+
+    /// A regular expression that is written out must compile.
+    fn regex(&self, called: &CallExpr, id: u64) -> Result<(), Fault> {
+        let at = self.places.get(&id).copied().unwrap_or_default();
+        match called.args.last().map(|regex| &regex.expr) {
+            Some(Expr::Literal(LiteralValue::String(regex))) => {
+                functions::check_regex(regex.inner()).map_err(|fault| (at, fault))
+            }
+            _ if self.known.fixed_regex => {
+                let message = "matches takes a regular expression that is written out, as in matches('^team-')";
+                Err((at, message.to_owned()))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// A template is the Mapper's own: a literal that compiles, or one of its parameters.
@@ -311,8 +335,9 @@ impl Rewriting<'_> {
             return Ok(None);
         }
         let at = self.words.variable(name).unwrap_or_default();
-        let Some(root) = VARIABLES.into_iter().find(|known| known == name) else {
-            let known = VARIABLES.join(", ");
+        let known = self.known.variables;
+        let Some(root) = known.iter().copied().find(|known| known == name) else {
+            let known = known.join(", ");
             return Err((at, format!("unknown variable {name:?}; there are {known}")));
         };
         if root == "headers" && path.is_empty() && test.is_none() {
@@ -326,7 +351,7 @@ impl Rewriting<'_> {
 }
 
 /// `root.a[0]['b']` as root and path.
-fn path_of(expression: &Expr) -> Option<(&String, Vec<Step>)> {
+pub(in crate::cel) fn path_of(expression: &Expr) -> Option<(&String, Vec<Step>)> {
     match expression {
         Expr::Ident(root) => Some((root, Vec::new())),
         Expr::Select(select) if !select.test => {

@@ -43,8 +43,24 @@ impl<'a> Scope<'a> {
             headers: &Value::Null,
         }
     }
+}
 
-    fn root(&self, name: &str) -> Cow<'a, Value> {
+/// Where an expression's variables are.
+pub(in crate::cel) trait Roots: Sync {
+    /// The variable of this name.
+    fn root(&self, name: &str) -> Cow<'_, Value>;
+
+    /// The time, where the variable is `now`.
+    fn now(&self) -> Option<CelValue> {
+        None
+    }
+
+    /// What it costs to read everything once.
+    fn cost(&self) -> usize;
+}
+
+impl Roots for Scope<'_> {
+    fn root(&self, name: &str) -> Cow<'_, Value> {
         match name {
             "body" => Cow::Borrowed(self.body),
             "parameters" => Cow::Borrowed(self.parameters),
@@ -56,19 +72,23 @@ impl<'a> Scope<'a> {
             _ => Cow::Owned(Value::Null),
         }
     }
+
+    fn cost(&self) -> usize {
+        cost_of_json(self.body)
+    }
 }
 
 /// Gives an expression the values of the paths that it reads.
 pub(super) struct Resolver<'a> {
-    scope: &'a Scope<'a>,
+    roots: &'a dyn Roots,
     reads: &'a [Read],
-    meter: Meter,
+    meter: &'a Meter,
 }
 
 impl<'a> Resolver<'a> {
-    pub(super) fn new(scope: &'a Scope<'a>, reads: &'a [Read], meter: Meter) -> Self {
+    pub(super) fn new(roots: &'a dyn Roots, reads: &'a [Read], meter: &'a Meter) -> Self {
         Self {
-            scope,
+            roots,
             reads,
             meter,
         }
@@ -82,7 +102,7 @@ impl<'a> Resolver<'a> {
     /// Why a path could not be read.
     pub(super) fn explain(&self, name: &str) -> Option<String> {
         let read = self.read(name)?;
-        let root = self.scope.root(read.root);
+        let root = self.roots.root(read.root);
         follow(&root, &read.path).err().map(|misfit| {
             format!(
                 "{} is {}, which has no {}",
@@ -97,7 +117,10 @@ impl<'a> Resolver<'a> {
 impl VariableResolver for Resolver<'_> {
     fn resolve(&self, name: &str) -> Option<CelValue> {
         let read = self.read(name)?;
-        let root = self.scope.root(read.root);
+        if read.root == "now" && read.path.is_empty() && read.test.is_none() {
+            return self.roots.now();
+        }
+        let root = self.roots.root(read.root);
         if let Some(field) = &read.test {
             let there = follow(&root, &read.path).ok()?;
             let there = match there {
@@ -117,7 +140,7 @@ impl VariableResolver for Resolver<'_> {
 }
 
 /// Where a path leads through what has no such part.
-struct Misfit {
+pub(in crate::cel) struct Misfit {
     /// Steps that could be gone.
     depth: usize,
     is: &'static str,
@@ -125,7 +148,10 @@ struct Misfit {
 }
 
 /// What stands at the end of a path; none where a key on the way is missing.
-fn follow<'v>(root: &'v Value, path: &[Step]) -> Result<Option<&'v Value>, Misfit> {
+pub(in crate::cel) fn follow<'v>(
+    root: &'v Value,
+    path: &[Step],
+) -> Result<Option<&'v Value>, Misfit> {
     let mut at = root;
     for (depth, step) in path.iter().enumerate() {
         let misfit = |is, lacks| Misfit { depth, is, lacks };

@@ -71,7 +71,7 @@ pub(super) fn to_json(value: CelValue) -> Result<Value, String> {
 }
 
 /// What it costs to copy JSON.
-pub(super) fn cost_of_json(value: &Value) -> usize {
+pub(in crate::cel) fn cost_of_json(value: &Value) -> usize {
     NODE + match value {
         Value::String(text) => text.len(),
         Value::Array(items) => items.iter().map(cost_of_json).sum(),
