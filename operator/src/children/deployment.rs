@@ -95,10 +95,7 @@ fn container(proxy: &LLMProxy, name: &str, installation: &Installation) -> Value
             "--snapshot", "/run/dragoman",
         ],
         "env": [field("POD_NAME", "metadata.name"), field("POD_IP", "status.podIP")],
-        "ports": [
-            {"name": "http", "containerPort": 8080, "protocol": "TCP"},
-            {"name": "admin", "containerPort": 9090, "protocol": "TCP"},
-        ],
+        "ports": ports(proxy),
         "livenessProbe": probe("/healthz", 10),
         "readinessProbe": probe("/readyz", 2),
         "resources": resources,
@@ -113,6 +110,14 @@ fn container(proxy: &LLMProxy, name: &str, installation: &Installation) -> Value
             {"name": "snapshot", "mountPath": "/run/dragoman"},
         ],
     })
+}
+
+fn ports(proxy: &LLMProxy) -> Value {
+    let port =
+        |name: &str, port: i32| json!({"name": name, "containerPort": port, "protocol": "TCP"});
+    let https = proxy.spec.tls.as_ref().map(|_| port("https", 8443));
+    let ports = [Some(port("http", 8080)), https, Some(port("admin", 9090))];
+    ports.into_iter().flatten().collect()
 }
 
 #[cfg(test)]

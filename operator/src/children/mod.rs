@@ -72,7 +72,19 @@ fn owner_reference(kind: &str, owner: &ObjectMeta) -> Value {
     })
 }
 
-/// A Service's port that leads to the proxies' traffic port.
-fn traffic_port(port: i32) -> Value {
-    json!({"name": "http", "port": port, "targetPort": "http", "protocol": "TCP", "appProtocol": "http"})
+/// The port of every Service that leads to HTTPS.
+const HTTPS_PORT: i32 = 443;
+
+/// A Service's ports that lead to the proxies' traffic: in the clear, and over TLS where it is served.
+fn traffic_ports(http: i32, tls: bool) -> Value {
+    let port = |name: &str, port: i32| json!({"name": name, "port": port, "targetPort": name, "protocol": "TCP", "appProtocol": name});
+    let mut ports = Vec::new();
+    // A Service has each port once, and this one means HTTPS to everybody.
+    if !(tls && http == HTTPS_PORT) {
+        ports.push(port("http", http));
+    }
+    if tls {
+        ports.push(port("https", HTTPS_PORT));
+    }
+    ports.into()
 }

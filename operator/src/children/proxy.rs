@@ -93,7 +93,7 @@ fn service(proxy: &LLMProxy, name: &str) -> Value {
     json!({
         "type": r#type,
         "selector": labels::selector(name),
-        "ports": [super::traffic_port(service_port(proxy))],
+        "ports": super::traffic_ports(service_port(proxy), proxy.spec.tls.is_some()),
     })
 }
 
@@ -137,14 +137,16 @@ mod tests {
 
     #[test]
     fn every_field_of_every_child_is_one_that_kubernetes_knows() {
-        let children = edge(json!({"deployment": {
-            "replicas": 3,
-            "service": {"type": "NodePort", "annotations": {"a": "b"}},
-            "podTemplate": {
-                "labels": {"team": "a"}, "annotations": {"x": "y"}, "nodeSelector": {"disk": "ssd"},
-                "priorityClassName": "high", "imagePullSecrets": [{"name": "registry"}],
-            },
-        }}));
+        let children = edge(
+            json!({"tls": {"secretRefs": [{"name": "edge-tls"}]}, "deployment": {
+                "replicas": 3,
+                "service": {"type": "NodePort", "annotations": {"a": "b"}},
+                "podTemplate": {
+                    "labels": {"team": "a"}, "annotations": {"x": "y"}, "nodeSelector": {"disk": "ssd"},
+                    "priorityClassName": "high", "imagePullSecrets": [{"name": "registry"}],
+                },
+            }}),
+        );
         survives::<ServiceAccount>(find(&children, Source::ServiceAccounts));
         survives::<ConfigMap>(find(&children, Source::OwnedConfigMaps));
         survives::<Service>(find(&children, Source::Services));
@@ -161,6 +163,31 @@ mod tests {
                 (&json!("LLMProxy"), &json!("u1"))
             );
         }
+    }
+
+    #[test]
+    fn with_certificates_port_443_leads_to_https_in_every_pod() {
+        let ports = |spec| {
+            let children = edge(spec);
+            let pod = &find(&children, Source::Deployments)["spec"]["template"]["spec"];
+            let names = |ports: &Value| -> Vec<_> {
+                let ports = ports.as_array().unwrap().iter();
+                ports
+                    .map(|port| port["name"].as_str().unwrap().to_owned())
+                    .collect()
+            };
+            let service = &find(&children, Source::Services)["spec"]["ports"];
+            (names(&pod["containers"][0]["ports"]), names(service))
+        };
+        let tls = json!({"secretRefs": [{"name": "edge-tls"}]});
+        let (pod, service) = ports(json!({"tls": tls}));
+        assert_eq!(pod, ["http", "https", "admin"]);
+        assert_eq!(service, ["http", "https"]);
+        let (pod, service) = ports(json!({}));
+        assert_eq!((pod.len(), service.len()), (2, 1));
+        // Of one port there is one meaning.
+        let (_, service) = ports(json!({"tls": tls, "deployment": {"service": {"port": 443}}}));
+        assert_eq!(service, ["https"]);
     }
 
     #[test]

@@ -34,12 +34,13 @@ pub enum Step {
     Conflict(String),
 }
 
-/// What `route`, served by the LLMProxy `proxy` on `port`, wants.
+/// What `route`, served by the LLMProxy `proxy` on `port` and, with `tls`, over HTTPS too, wants.
 #[must_use]
 pub fn wanted(
     route: &LLMRoute,
     proxy: Option<&ObjectKey>,
     port: i32,
+    tls: bool,
     cluster_domain: &str,
 ) -> Wanted {
     if route.spec.service == RouteService::None {
@@ -53,7 +54,7 @@ pub fn wanted(
             "type": "ClusterIP",
             "externalName": null,
             "selector": labels::selector(&proxy.name),
-            "ports": [super::traffic_port(80)],
+            "ports": super::traffic_ports(80, tls),
         })
     } else {
         // A selector does not reach into another namespace; a name does, and no operator stands in the data path.
@@ -62,7 +63,7 @@ pub fn wanted(
             "type": "ExternalName",
             "externalName": format!("{name}.{}.svc.{cluster_domain}", proxy.namespace),
             "selector": null,
-            "ports": [super::traffic_port(port)],
+            "ports": super::traffic_ports(port, tls),
         })
     };
     Wanted::Service(json!({
@@ -135,6 +136,7 @@ mod tests {
             route,
             Some(&ObjectKey::new(proxy, "edge")),
             80,
+            false,
             "cluster.local",
         )
     }
@@ -164,6 +166,24 @@ mod tests {
             Some("dragoman-edge.gateways.svc.cluster.local")
         );
         assert_eq!(service.selector, None);
+    }
+
+    #[test]
+    fn with_certificates_port_443_leads_to_https_by_selector_and_by_name() {
+        for namespace in ["team-a", "gateways"] {
+            let proxy = ObjectKey::new(namespace, "edge");
+            let wanted = wanted(&route("Auto"), Some(&proxy), 80, true, "cluster.local");
+            let ports = existing(&wanted).spec.unwrap().ports.unwrap();
+            let port = |at: usize| (ports[at].port, ports[at].app_protocol.as_deref());
+            assert_eq!(port(0), (80, Some("http")));
+            assert_eq!(port(1), (443, Some("https")));
+            // One that was made before is brought to it, and back.
+            let without = existing(&wants(&route("Auto"), namespace));
+            assert!(matches!(
+                step(Some(&without), &wanted, "u1"),
+                Step::Patch(_)
+            ));
+        }
     }
 
     #[test]
@@ -219,7 +239,7 @@ mod tests {
 
     #[test]
     fn while_nobody_serves_the_route_its_service_stays_as_it_is() {
-        let wanted = wanted(&route("Auto"), None, 80, "cluster.local");
+        let wanted = wanted(&route("Auto"), None, 80, false, "cluster.local");
         assert_eq!(step(None, &wanted, "u1"), Step::Keep);
     }
 }

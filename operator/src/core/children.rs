@@ -148,10 +148,11 @@ impl Core {
         };
         let outcome = self.world.outcome(&key)?;
         let proxy = outcome.attached.first();
-        let port = proxy
-            .and_then(|proxy| self.world.proxy(proxy))
-            .map_or(80, |proxy| proxy::service_port(proxy));
-        let wanted = route::wanted(resource, proxy, port, &self.installation.cluster_domain);
+        let serves = proxy.and_then(|proxy| self.world.proxy(proxy));
+        let port = serves.map_or(80, |serves| proxy::service_port(serves));
+        let tls = serves.is_some_and(|serves| serves.spec.tls.is_some());
+        let domain = &self.installation.cluster_domain;
+        let wanted = route::wanted(resource, proxy, port, tls, domain);
         let route_uid = resource.metadata.uid.clone().unwrap_or_default();
         let known = self.services.get(name);
         match route::step(known, &wanted, &route_uid) {

@@ -97,6 +97,9 @@ pub struct RunArgs {
         default_value = "0.0.0.0:8080"
     )]
     pub listen: SocketAddr,
+    /// Address for requests over TLS, listened on while the LLMProxy has certificates (spec.tls) [default: port 8443 beside --listen].
+    #[arg(long, value_name = "ADDR", env = "DRAGOMAN_LISTEN_TLS")]
+    pub listen_tls: Option<SocketAddr>,
     /// Address for /healthz, /readyz and /metrics [default: 127.0.0.1:9090, with --operator 0.0.0.0:9090].
     #[arg(long, value_name = "ADDR", env = "DRAGOMAN_ADMIN")]
     pub admin: Option<SocketAddr>,
@@ -194,6 +197,13 @@ impl RunArgs {
             ca_file: self.ca_file.clone()?,
             snapshot: self.snapshot.clone(),
         })))
+    }
+
+    /// Where HTTPS is served, while it is.
+    #[must_use]
+    pub fn listen_tls(&self) -> SocketAddr {
+        let beside = SocketAddr::new(self.listen.ip(), 8443);
+        self.listen_tls.unwrap_or(beside)
     }
 
     /// Where the admin server listens. A cluster's kubelet and Prometheus come from outside the pod.

@@ -110,6 +110,16 @@ async fn process(
         option: "--listen",
         source,
     })?;
+    let address = args.listen_tls();
+    let mut https = running.https(address);
+    if *shared.https().borrow() {
+        https.open().map_err(|source| RunFault::Listen {
+            address,
+            option: "--listen-tls",
+            source,
+        })?;
+    }
+    tokio::spawn(https.follow(Arc::clone(shared)));
     tracing::info!(listen = %running.local_addr(), admin = %admin_address, "listening");
 
     signals.stop(&reload).await;

@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::future::poll_fn;
+use std::io;
 use std::net::IpAddr;
 use std::pin::pin;
 use std::rc::Rc;
@@ -20,7 +21,8 @@ use tokio::time::timeout;
 
 use super::dispatch;
 use super::exchanges::{Exchanges, Reply};
-use super::wire::Wire;
+use super::tls::{self, Handshakes};
+use super::wire::{Socket, Wire};
 use super::worker::Worker;
 
 /// How long a connection may take to send a request's head, idle time before it included.
@@ -37,6 +39,7 @@ pub(crate) struct Connections {
     next: Cell<u64>,
     /// How to wake each, to tell it that draining begins.
     wakers: RefCell<HashMap<u64, Option<Waker>>>,
+    handshakes: Handshakes,
     gone: Notify,
 }
 
@@ -46,6 +49,7 @@ impl Connections {
             draining: Cell::new(false),
             next: Cell::new(0),
             wakers: RefCell::default(),
+            handshakes: Handshakes::default(),
             gone: Notify::new(),
         })
     }
@@ -135,24 +139,58 @@ pub(crate) fn spawn(
     });
 }
 
+/// The same for a connection that TLS is spoken on.
+pub(crate) fn spawn_tls(
+    worker: &Rc<Worker>,
+    connections: &Rc<Connections>,
+    stream: TcpStream,
+    peer: IpAddr,
+) {
+    let peer = peer.to_canonical();
+    let Some(config) = worker.state().https.clone() else {
+        return;
+    };
+    let (worker, mut entered) = (Rc::clone(worker), connections.enter());
+    tokio::task::spawn_local(async move {
+        let handshakes = &entered.connections.handshakes;
+        // Draining waits for a handshake: whoever began it in time has a request to send.
+        let session = Box::pin(tls::handshake(handshakes, config, stream)).await;
+        let Some(mut session) = session else { return };
+        let begins = begins(
+            poll_fn(|cx| tls::poll_begins(&mut session, cx)),
+            &mut entered,
+        );
+        match begins.await {
+            Some(()) if tls::chose_http2(&session) => {
+                serve_http2(worker, entered, session, peer).await;
+            }
+            Some(()) => serve_http1(worker, entered, session, peer).await,
+            None => {}
+        }
+    });
+}
+
 /// Looks at the first bytes without taking them. `None` when there were none in time, or before draining began.
 async fn speaks_http2(stream: &TcpStream, entered: &mut Entered) -> Option<bool> {
     let mut start = [0; PREFACE.len()];
-    let length = {
-        let mut peeked = pin!(timeout(HEAD_PATIENCE, stream.peek(&mut start)));
-        // Bytes that are there win over draining: the request that they begin was sent in time.
-        let seen = poll_fn(|cx| match peeked.as_mut().poll(cx) {
-            Poll::Ready(peeked) => Poll::Ready(peeked.ok().and_then(Result::ok)),
-            Poll::Pending if entered.is_to_end(cx) => Poll::Ready(None),
-            Poll::Pending => Poll::Pending,
-        });
-        seen.await?
-    };
+    let length = begins(stream.peek(&mut start), entered).await?;
     // Fewer bytes than the preface are no client's habit; such a one gets HTTP/1.1, which refuses it in words.
     Some(&start[..length] == PREFACE)
 }
 
-async fn serve_http1(worker: Rc<Worker>, mut entered: Entered, stream: TcpStream, peer: IpAddr) {
+/// Waits for the first bytes. `None` when there were none in time, or before draining began.
+async fn begins<T>(first: impl Future<Output = io::Result<T>>, entered: &mut Entered) -> Option<T> {
+    let mut first = pin!(timeout(HEAD_PATIENCE, first));
+    // Bytes that are there win over draining: the request that they begin was sent in time.
+    let seen = poll_fn(|cx| match first.as_mut().poll(cx) {
+        Poll::Ready(first) => Poll::Ready(first.ok().and_then(Result::ok)),
+        Poll::Pending if entered.is_to_end(cx) => Poll::Ready(None),
+        Poll::Pending => Poll::Pending,
+    });
+    seen.await
+}
+
+async fn serve_http1<S: Socket>(worker: Rc<Worker>, mut entered: Entered, stream: S, peer: IpAddr) {
     let header_bytes = usize::try_from(worker.state().proxy.header_bytes).unwrap_or(usize::MAX);
     let mut builder = http1::Builder::new();
     builder
@@ -184,7 +222,7 @@ async fn serve_http1(worker: Rc<Worker>, mut entered: Entered, stream: TcpStream
     note(ended.await);
 }
 
-async fn serve_http2(worker: Rc<Worker>, mut entered: Entered, stream: TcpStream, peer: IpAddr) {
+async fn serve_http2<S: Socket>(worker: Rc<Worker>, mut entered: Entered, stream: S, peer: IpAddr) {
     let header_bytes = worker.state().proxy.header_bytes;
     let mut builder = http2::Builder::new(Local);
     builder

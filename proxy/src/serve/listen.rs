@@ -1,7 +1,7 @@
 //! Request threads, each with its own listener on the one address, its own runtime and connections.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -10,9 +10,10 @@ use std::time::Duration;
 use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, LocalOptions};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use super::connection::{self, Connections};
+use super::https::{Change, Https};
 use super::worker::Worker;
 use crate::state::Shared;
 
@@ -33,6 +34,8 @@ const SWEEP: Duration = Duration::from_secs(30);
 pub struct Running {
     address: SocketAddr,
     threads: Vec<JoinHandle<()>>,
+    /// How each thread is told of a listener for HTTPS.
+    https: Vec<mpsc::UnboundedSender<Change>>,
     /// How many threads still run.
     left: watch::Receiver<usize>,
 }
@@ -42,6 +45,12 @@ impl Running {
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Serves HTTPS besides, at `address`, once it is told to.
+    #[must_use]
+    pub fn https(&self, address: SocketAddr) -> Https {
+        Https::new(address, self.https.clone())
     }
 
     /// Waits until every connection is gone, which [`Shared::drain`] leads to.
@@ -74,24 +83,28 @@ pub fn start(shared: &Arc<Shared>, address: SocketAddr, threads: usize) -> io::R
     let (left, receiver) = watch::channel(listeners.len());
     let left = Arc::new(left);
     let mut handles = Vec::with_capacity(listeners.len());
+    let mut https = Vec::with_capacity(listeners.len());
     for (thread, listener) in listeners.into_iter().enumerate() {
         let runtime = Builder::new_current_thread();
         let (shared, left) = (Arc::clone(shared), Arc::clone(&left));
+        let (tell, told) = mpsc::unbounded_channel();
+        https.push(tell);
         let named = std::thread::Builder::new().name(format!("serve-{thread}"));
         handles.push(named.spawn(move || {
-            run(runtime, shared, listener, thread);
+            run(runtime, shared, listener, told, thread);
             left.send_modify(|left| *left -= 1);
         })?);
     }
     Ok(Running {
         address,
         threads: handles,
+        https,
         left: receiver,
     })
 }
 
 /// Fails when somebody listens at `address` already: with `SO_REUSEPORT` the system would share connections out between the two.
-fn refuse_taken(address: SocketAddr) -> io::Result<()> {
+pub(super) fn refuse_taken(address: SocketAddr) -> io::Result<()> {
     let socket = Socket::new(
         Domain::for_address(address),
         Type::STREAM,
@@ -101,7 +114,7 @@ fn refuse_taken(address: SocketAddr) -> io::Result<()> {
     socket.bind(&address.into())
 }
 
-fn listener(address: SocketAddr) -> io::Result<std::net::TcpListener> {
+pub(super) fn listener(address: SocketAddr) -> io::Result<std::net::TcpListener> {
     let socket = Socket::new(
         Domain::for_address(address),
         Type::STREAM,
@@ -131,12 +144,18 @@ fn listener(address: SocketAddr) -> io::Result<std::net::TcpListener> {
     Ok(socket.into())
 }
 
-fn run(mut runtime: Builder, shared: Arc<Shared>, listener: std::net::TcpListener, thread: usize) {
+fn run(
+    mut runtime: Builder,
+    shared: Arc<Shared>,
+    listener: std::net::TcpListener,
+    https: mpsc::UnboundedReceiver<Change>,
+    thread: usize,
+) {
     let built = runtime.enable_all().build_local(LocalOptions::default());
     let served = built.and_then(|runtime| {
         let _entered = runtime.enter();
         let listener = TcpListener::from_std(listener)?;
-        runtime.block_on(serve(Worker::new(shared, thread), listener));
+        runtime.block_on(serve(Worker::new(shared, thread), listener, https));
         Ok(())
     });
     if let Err(fault) = served {
@@ -144,21 +163,29 @@ fn run(mut runtime: Builder, shared: Arc<Shared>, listener: std::net::TcpListene
     }
 }
 
-async fn serve(worker: Rc<Worker>, listener: TcpListener) {
+async fn serve(
+    worker: Rc<Worker>,
+    listener: TcpListener,
+    mut told: mpsc::UnboundedReceiver<Change>,
+) {
     let connections = Connections::new();
+    let mut https = None;
     let mut draining = worker.shared.draining();
     let mut sweep = tokio::time::interval(SWEEP);
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, peer)) => connection::spawn(&worker, &connections, stream, peer.ip()),
-                Err(fault) => {
-                    if !is_the_clients(&fault) {
-                        tracing::warn!(%fault, "a connection cannot be accepted");
-                        tokio::time::sleep(PAUSE).await;
-                    }
-                }
+                Err(fault) => pause(&fault).await,
             },
+            accepted = accept(https.as_ref()) => match accepted {
+                Ok((stream, peer)) => connection::spawn_tls(&worker, &connections, stream, peer.ip()),
+                Err(fault) => pause(&fault).await,
+            },
+            Some(change) = told.recv() => {
+                let closed = std::mem::replace(&mut https, change.and_then(open));
+                answer_waiting(closed, |stream, peer| connection::spawn_tls(&worker, &connections, stream, peer));
+            }
             _ = draining.wait_for(|draining| *draining) => break,
             _ = sweep.tick() => {
                 worker.state();
@@ -166,13 +193,45 @@ async fn serve(worker: Rc<Worker>, listener: TcpListener) {
             }
         }
     }
-    // Those that the system has accepted already would be reset with the listener.
-    while let Some((stream, peer)) = waiting(&listener) {
-        connection::spawn(&worker, &connections, stream, peer.ip());
-    }
-    drop(listener);
+    answer_waiting(Some(listener), |stream, peer| {
+        connection::spawn(&worker, &connections, stream, peer);
+    });
+    answer_waiting(https, |stream, peer| {
+        connection::spawn_tls(&worker, &connections, stream, peer);
+    });
     connections.drain();
     connections.gone().await;
+}
+
+/// The next connection of a listener that there may be.
+async fn accept(listener: Option<&TcpListener>) -> io::Result<(TcpStream, SocketAddr)> {
+    match listener {
+        Some(listener) => listener.accept().await,
+        None => std::future::pending().await,
+    }
+}
+
+fn open(listener: std::net::TcpListener) -> Option<TcpListener> {
+    let opened = TcpListener::from_std(listener);
+    opened
+        .inspect_err(|fault| tracing::error!(%fault, "HTTPS cannot be served"))
+        .ok()
+}
+
+/// Accepting failed: trying at once would not help if it was for want of something.
+async fn pause(fault: &io::Error) {
+    if !is_the_clients(fault) {
+        tracing::warn!(%fault, "a connection cannot be accepted");
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// Closes a listener. Connections that the system has accepted already would be reset with it, and are served first.
+fn answer_waiting(listener: Option<TcpListener>, mut spawn: impl FnMut(TcpStream, IpAddr)) {
+    let Some(listener) = listener else { return };
+    while let Some((stream, peer)) = waiting(&listener) {
+        spawn(stream, peer.ip());
+    }
 }
 
 fn waiting(listener: &TcpListener) -> Option<(TcpStream, SocketAddr)> {

@@ -1,6 +1,7 @@
 //! The data path: from a client's connection to the reply's last byte.
 //!
-//! - [`listen`], [`connection`], [`exchanges`], [`wire`], [`worker`]: a thread per core, each with its own listener and connections
+//! - [`listen`], [`connection`], [`exchanges`], [`tls`], [`wire`], [`worker`]: a thread per core, each with its own listener and connections
+//! - [`https`]: the second listener, while there are certificates
 //! - [`dispatch`]: host and path → route → who answers
 //! - [`path`], [`spelling`]: what a path asks for, in one spelling
 //! - [`call`], [`content`], [`sent`]: calls that name a model, bodies that do, and what is sent on of both
@@ -30,6 +31,7 @@ pub mod error;
 mod exchanges;
 mod form;
 mod headers;
+mod https;
 mod intake;
 mod kept;
 mod listen;
@@ -51,6 +53,7 @@ mod sent;
 pub mod spelling;
 mod stream;
 mod tags;
+mod tls;
 mod tracked;
 mod translated;
 mod untranslated;
@@ -58,4 +61,5 @@ mod upstream_list;
 mod wire;
 mod worker;
 
+pub use https::Https;
 pub use listen::{Running, start};

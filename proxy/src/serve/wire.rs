@@ -10,8 +10,7 @@ use std::time::Duration;
 use http::StatusCode;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
-use tokio::io::AsyncReadExt;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 
 use super::error::{FAULT, Refusal, SHOULD_RETRY};
 use super::exchanges::Exchanges;
@@ -21,16 +20,21 @@ use super::request_id::{self, RequestId};
 /// the refusal be lost with it.
 const LINGER: (Duration, usize) = (Duration::from_secs(2), 64 << 20);
 
+/// What a client's connection is: bytes both ways, in the clear or decrypted.
+pub(crate) trait Socket: AsyncRead + AsyncWrite + Unpin + 'static {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Socket for S {}
+
 /// A client's socket.
-pub(crate) struct Wire {
-    io: Option<TokioIo<TcpStream>>,
+pub(crate) struct Wire<S: Socket> {
+    io: Option<TokioIo<S>>,
     exchanges: Rc<Exchanges>,
     /// What is being written instead of hyper's own words, and how far it is.
     instead: Option<(Vec<u8>, usize)>,
 }
 
-impl Wire {
-    pub(crate) fn new(stream: TcpStream, exchanges: Rc<Exchanges>) -> Self {
+impl<S: Socket> Wire<S> {
+    pub(crate) fn new(stream: S, exchanges: Rc<Exchanges>) -> Self {
         Self {
             io: Some(TokioIo::new(stream)),
             exchanges,
@@ -38,7 +42,7 @@ impl Wire {
         }
     }
 
-    fn io(&mut self) -> io::Result<Pin<&mut TokioIo<TcpStream>>> {
+    fn io(&mut self) -> io::Result<Pin<&mut TokioIo<S>>> {
         self.io
             .as_mut()
             .map(Pin::new)
@@ -108,7 +112,7 @@ fn words(status: StatusCode) -> Vec<u8> {
     words
 }
 
-impl Read for Wire {
+impl<S: Socket> Read for Wire<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -118,7 +122,7 @@ impl Read for Wire {
     }
 }
 
-impl Write for Wire {
+impl<S: Socket> Write for Wire<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -159,7 +163,7 @@ impl Write for Wire {
     }
 }
 
-impl Drop for Wire {
+impl<S: Socket> Drop for Wire<S> {
     fn drop(&mut self) {
         // Without a runtime the thread is ending, and there is nobody to listen.
         if self.exchanges.refused()
@@ -171,7 +175,7 @@ impl Drop for Wire {
     }
 }
 
-async fn linger(mut stream: TcpStream) {
+async fn linger(mut stream: impl Socket) {
     use tokio::io::AsyncWriteExt;
     let (patience, most) = LINGER;
     let listen = async {

@@ -136,6 +136,9 @@ pub enum Unrunnable {
     /// Certificates or a name that TLS cannot be set up with.
     #[error("tls: {0}")]
     Tls(#[from] BadTls),
+    /// A certificate that HTTPS cannot be served with.
+    #[error("tls: {0}")]
+    Certificate(#[from] super::certificates::BadCertificate),
     /// A template of prompts that this proxy does not have or cannot compile.
     #[error("promptTemplate: {0}")]
     Template(String),

@@ -7,10 +7,12 @@ use dragoman_config::names::{BadMap, Names};
 use dragoman_config::{
     BackendItem, Item, Key, Kind, MapItem, ObjectKey, ProxyItem, RouteItem, Target,
 };
+use rustls::ServerConfig;
 use tokio::sync::watch;
 
 use super::State;
 use super::backend::{Backend, BackendName, Lasting, Unrunnable};
+use super::certificates::{self, BadCertificate};
 use super::health::Health;
 use super::metrics::RouteMetrics;
 use super::route::{Closed, Map, Route};
@@ -29,6 +31,7 @@ pub(super) struct Builder<'a> {
     changed: &'a watch::Sender<u64>,
     threads: usize,
     proxy: Arc<ProxyItem>,
+    https: Option<Arc<ServerConfig>>,
     refused: BTreeMap<Key, String>,
     fresh: bool,
 }
@@ -54,6 +57,7 @@ impl<'a> Builder<'a> {
             changed,
             threads,
             proxy,
+            https: previous.https.clone(),
             refused: BTreeMap::new(),
             fresh: false,
         }
@@ -112,6 +116,7 @@ impl<'a> Builder<'a> {
         let passthrough = Arc::clone(&self.previous.passthrough);
         let state = State {
             proxy,
+            https: self.https,
             routes,
             closed,
             table,
@@ -127,15 +132,42 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// The proxy's own item; the last one in use while there is none.
-    fn proxy_item(&self, items: &BTreeMap<Key, Arc<Item>>) -> Arc<ProxyItem> {
-        let found = items.values().find_map(|item| match &**item {
-            Item::Proxy(item) => Some(item),
+    /// The proxy's own item; the last one in use while there is none, or none that can be run.
+    fn proxy_item(&mut self, items: &BTreeMap<Key, Arc<Item>>) -> Arc<ProxyItem> {
+        let found = items.iter().find_map(|(key, item)| match &**item {
+            Item::Proxy(item) => Some((key, item)),
             _ => None,
         });
-        match found {
-            Some(item) if *item != *self.previous.proxy => Arc::new(item.clone()),
-            _ => Arc::clone(&self.previous.proxy),
+        let Some((key, item)) = found else {
+            return Arc::clone(&self.previous.proxy);
+        };
+        match self.https_of(item) {
+            Ok(https) => self.https = https,
+            Err(fault) => {
+                self.refuse(key, &fault.into());
+                // The first version is run without HTTPS rather than not at all: what guards requests is part of it.
+                if self.previous.counts[0] > 0 {
+                    return Arc::clone(&self.previous.proxy);
+                }
+            }
+        }
+        if *item == *self.previous.proxy {
+            return Arc::clone(&self.previous.proxy);
+        }
+        Arc::new(item.clone())
+    }
+
+    /// What HTTPS is served with. The same certificates stay the same, so that sessions can be resumed.
+    fn https_of(&self, item: &ProxyItem) -> Result<Option<Arc<ServerConfig>>, BadCertificate> {
+        let certificates = item.certificates.as_deref().unwrap_or_default();
+        if certificates.is_empty() {
+            return Ok(None);
+        }
+        match &self.previous.https {
+            Some(https) if item.certificates == self.previous.proxy.certificates => {
+                Ok(Some(Arc::clone(https)))
+            }
+            _ => certificates::server(certificates).map(Some),
         }
     }
 

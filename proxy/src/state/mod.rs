@@ -5,6 +5,7 @@
 //! - [`table`]: host or path prefix → route
 //! - [`route`], [`backend`]: what an item became
 //! - [`dialect`]: what a backend's dialect means for how it is called
+//! - [`certificates`]: what HTTPS is served with
 //! - [`health`], [`key_verdict`], [`checks`]: which backends answer
 //! - [`listing`]: which models they list
 //! - [`secrets`]: what nobody is quoted of them
@@ -12,6 +13,7 @@
 
 pub mod backend;
 mod build;
+pub mod certificates;
 mod checks;
 pub mod dialect;
 pub mod health;
@@ -41,6 +43,8 @@ use table::{Found, Table};
 pub struct State {
     /// The proxy's own settings.
     pub proxy: Arc<ProxyItem>,
+    /// What HTTPS is served with; absent: it is not served.
+    pub https: Option<Arc<rustls::ServerConfig>>,
     /// Routes, by the numbers that the table gives.
     pub routes: Vec<Arc<Route>>,
     /// Routes that cannot be run; the table numbers them after `routes`.
@@ -71,6 +75,7 @@ impl State {
         Self {
             table: Table::new(&proxy.cluster_domain),
             proxy: Arc::new(proxy),
+            https: None,
             routes: Vec::new(),
             closed: Vec::new(),
             backends: HashMap::new(),

@@ -25,6 +25,7 @@ pub struct Shared {
     health: watch::Sender<u64>,
     ready: AtomicBool,
     draining: watch::Sender<bool>,
+    https: watch::Sender<bool>,
     threads: Box<[Thread]>,
 }
 
@@ -47,6 +48,7 @@ impl Shared {
             health: watch::Sender::new(0),
             ready: AtomicBool::new(false),
             draining: watch::Sender::new(false),
+            https: watch::Sender::new(false),
             threads: (0..threads.max(1)).map(|_| Thread::default()).collect(),
         })
     }
@@ -69,8 +71,11 @@ impl Shared {
         let built =
             Builder::new(&previous, &self.health, self.threads.len()).build(&items, invalid);
         checks.follow(built.state.all_backends());
+        let https = built.state.https.is_some();
         self.state.store(Arc::new(built.state));
         self.version.fetch_add(1, Ordering::Release);
+        self.https
+            .send_if_modified(|before| std::mem::replace(before, https) != https);
         drop(checks);
         if built.fresh {
             self.health.send_modify(|count| *count += 1);
@@ -132,6 +137,12 @@ impl Shared {
     #[must_use]
     pub fn draining(&self) -> watch::Receiver<bool> {
         self.draining.subscribe()
+    }
+
+    /// Whether HTTPS is to be served, which the config says.
+    #[must_use]
+    pub fn https(&self) -> watch::Receiver<bool> {
+        self.https.subscribe()
     }
 
     /// How many request threads there are.

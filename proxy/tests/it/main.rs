@@ -17,6 +17,7 @@ mod control_versions;
 mod failures;
 mod framing;
 mod harness;
+mod https;
 mod models;
 mod publishing;
 mod relays;
