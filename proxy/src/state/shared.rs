@@ -14,6 +14,7 @@ use super::State;
 use super::build::Builder;
 use super::checks::Checks;
 use super::metrics::{self, InFlight};
+use crate::access::limits::Counters;
 
 /// One per process.
 #[derive(Debug)]
@@ -27,6 +28,7 @@ pub struct Shared {
     draining: watch::Sender<bool>,
     https: watch::Sender<bool>,
     threads: Box<[Thread]>,
+    counters: Arc<Counters>,
 }
 
 /// What one thread counts, far enough from the next one's that they share no cache line.
@@ -50,6 +52,7 @@ impl Shared {
             draining: watch::Sender::new(false),
             https: watch::Sender::new(false),
             threads: (0..threads.max(1)).map(|_| Thread::default()).collect(),
+            counters: Counters::new(),
         })
     }
 
@@ -143,6 +146,12 @@ impl Shared {
     #[must_use]
     pub fn https(&self) -> watch::Receiver<bool> {
         self.https.subscribe()
+    }
+
+    /// What limits have counted.
+    #[must_use]
+    pub fn counters(&self) -> &Arc<Counters> {
+        &self.counters
     }
 
     /// How many request threads there are.

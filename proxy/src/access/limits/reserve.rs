@@ -1,0 +1,275 @@
+//! A request counted under all its limits, or under none: what it may take is reserved, and settled by what it took.
+
+use std::cell::Cell;
+use std::sync::Arc;
+
+use http::{HeaderName, HeaderValue};
+
+use super::bound::{Ask, Bound, CountKey, Limits, Measure};
+use super::counters::{Charge, Counters, Full, Level};
+use super::headers::{Kind, Standing, Told};
+use super::span::Span;
+use super::tally::Ticket;
+
+/// The longest that a client is told to wait, in seconds: a month and its days.
+const LONGEST: u64 = 31 * 86_400;
+
+/// What a request used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Used {
+    /// Tokens of prompt and reply.
+    pub tokens: u64,
+    /// Cost, in millionths of a unit of money.
+    pub cost: u64,
+}
+
+/// A request over a limit. The caller's fault; it may come again after `retry_after`.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct Exceeded {
+    /// Seconds until it may fit, at least one.
+    pub retry_after: u32,
+    /// Which limit of which policy, and what to do.
+    pub message: String,
+    /// The `x-ratelimit-*` headers of the limit.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+/// What is reserved for a request under way.
+///
+/// Dropped, it takes the request off those that are under way. Tokens and cost that were not settled until then are given back; the request stays counted.
+#[derive(Debug)]
+pub struct Reservation {
+    counters: Arc<Counters>,
+    places: Vec<Place>,
+    told: Told,
+    ticket: Option<Ticket>,
+    settled: Cell<bool>,
+}
+
+/// What is reserved of one count.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    pub(super) key: CountKey,
+    pub(super) measure: Measure,
+    pub(super) amount: u64,
+    /// In which it was counted here.
+    tick: u64,
+}
+
+/// Counts a request under all of `limits` that it falls under, or under none if it does not fit under one of them. A policy that is there twice counts once.
+///
+/// # Errors
+/// [`Exceeded`], for the limit that takes longest to have room.
+pub async fn reserve(
+    limits: &[&Limits],
+    ask: &Ask<'_>,
+    counters: &Arc<Counters>,
+) -> Result<Reservation, Exceeded> {
+    let mut wanted: Vec<(Charge, &Bound)> = Vec::new();
+    for bound in limits.iter().flat_map(|limits| limits.of(ask)) {
+        let (key, by_address) = bound.key(ask);
+        let charge = Charge {
+            key,
+            span: bound.span(),
+            most: bound.most,
+            amount: bound.amount(ask),
+            by_address,
+        };
+        wanted.push((charge, bound));
+    }
+    if wanted.is_empty() {
+        return Ok(Reservation::of(counters, Vec::new(), Told::default(), None));
+    }
+    wanted.sort_unstable_by_key(|(charge, _)| charge.key);
+    wanted.dedup_by_key(|(charge, _)| charge.key);
+    let charges: Vec<Charge> = wanted.iter().map(|(charge, _)| *charge).collect();
+    let now = counters.now();
+    let (levels, ticket) = match counters.tally(&charges).await {
+        Some(Ok((levels, ticket))) => {
+            // Counted here too, for the time in which Redis may be away.
+            let _ = counters.charge(&charges, now, true);
+            (levels, Some(ticket))
+        }
+        Some(Err(full)) => return Err(exceeded(full, &wanted)),
+        None => match counters.charge(&charges, now, false) {
+            Ok(levels) => (levels, None),
+            Err(full) => return Err(exceeded(full, &wanted)),
+        },
+    };
+    let mut told = Told::default();
+    for ((_, bound), level) in wanted.iter().zip(&levels) {
+        tell(&mut told, bound, level);
+    }
+    let places = wanted.iter().map(|(charge, bound)| Place {
+        key: charge.key,
+        measure: bound.measure,
+        amount: charge.amount,
+        tick: charge.span.map_or(0, |span| span.tick(now)),
+    });
+    Ok(Reservation::of(counters, places.collect(), told, ticket))
+}
+
+fn tell(told: &mut Told, bound: &Bound, level: &Level) {
+    let kind = match bound.measure {
+        Measure::Requests(_) => Kind::Requests,
+        Measure::Tokens(_) => Kind::Tokens,
+        Measure::Cost(_) | Measure::Concurrency => return,
+    };
+    let standing = Standing {
+        most: bound.most,
+        used: level.used,
+        reset: level.reset,
+    };
+    told.add(kind, standing);
+}
+
+fn exceeded(full: Full, wanted: &[(Charge, &Bound)]) -> Exceeded {
+    let Some((charge, bound)) = wanted.get(full.at) else {
+        return Exceeded {
+            retry_after: 1,
+            message: "A limit of requests is reached.".into(),
+            headers: Vec::new(),
+        };
+    };
+    let mut told = Told::default();
+    tell(&mut told, bound, &full.level);
+    let headers = told.headers().collect();
+    let Some(wait) = full.wait else {
+        let message = format!(
+            "{}, and this request alone may take {}; ask for a shorter reply, or of a shorter prompt.",
+            bound.words,
+            bound.measure.words(charge.amount)
+        );
+        return Exceeded {
+            retry_after: u32::try_from(LONGEST.min(bound.longest_wait())).unwrap_or(u32::MAX),
+            message,
+            headers,
+        };
+    };
+    let seconds = wait.div_ceil(1000).clamp(1, LONGEST);
+    Exceeded {
+        retry_after: u32::try_from(seconds).unwrap_or(u32::MAX),
+        message: format!("{}; try again in {seconds}s.", bound.words),
+        headers,
+    }
+}
+
+impl Reservation {
+    fn of(
+        counters: &Arc<Counters>,
+        places: Vec<Place>,
+        told: Told,
+        ticket: Option<Ticket>,
+    ) -> Self {
+        Self {
+            counters: Arc::clone(counters),
+            places,
+            told,
+            ticket,
+            settled: Cell::new(false),
+        }
+    }
+
+    /// Whether what the model uses is counted: tokens or cost.
+    #[must_use]
+    pub fn counts_tokens(&self) -> bool {
+        let spans = |place: &Place| place.measure.uses(&Used::default()).is_some();
+        self.places.iter().any(spans)
+    }
+
+    /// Counts what was used in place of what was reserved. Only the first time counts.
+    pub fn settle(&self, used: Used) {
+        if self.settled.replace(true) || !self.counts_tokens() {
+            return;
+        }
+        let now = self.counters.now();
+        for place in &self.places {
+            if let (Some(used), Some(span)) = (place.measure.uses(&used), place.measure.span()) {
+                let (key, tick, amount) = (place.key, place.tick, place.amount);
+                self.counters.settle(key, span, tick, amount, used, now);
+            }
+        }
+        if let Some(ticket) = &self.ticket {
+            ticket.settle(&self.places, used);
+        }
+    }
+
+    /// The `x-ratelimit-*` headers: of each kind, the limit of which least is left.
+    pub fn headers(&self) -> impl Iterator<Item = (HeaderName, HeaderValue)> + use<> {
+        self.told.headers()
+    }
+
+    /// The same of several reservations for one request.
+    pub fn headers_of<'r>(
+        all: impl IntoIterator<Item = &'r Self>,
+    ) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
+        let mut told = Told::default();
+        for reservation in all {
+            told.merge(&reservation.told);
+        }
+        told.headers()
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        self.settle(Used::default());
+        for place in &self.places {
+            if place.measure == Measure::Concurrency {
+                self.counters.leave(place.key);
+            }
+        }
+        if let Some(ticket) = self.ticket.take() {
+            ticket.leave(&self.places);
+        }
+    }
+}
+
+impl Measure {
+    /// The time within which is counted; none for requests at once.
+    pub(super) fn span(self) -> Option<Span> {
+        match self {
+            Self::Requests(span) | Self::Tokens(span) | Self::Cost(span) => Some(span),
+            Self::Concurrency => None,
+        }
+    }
+
+    /// What counts of what was used; none where nothing is settled.
+    pub(super) fn uses(self, used: &Used) -> Option<u64> {
+        match self {
+            Self::Tokens(_) => Some(used.tokens),
+            Self::Cost(_) => Some(used.cost),
+            Self::Requests(_) | Self::Concurrency => None,
+        }
+    }
+
+    /// So much of it, in words.
+    pub(super) fn words(self, amount: u64) -> String {
+        match self {
+            Self::Requests(_) | Self::Concurrency => format!("{amount} requests"),
+            Self::Tokens(_) => format!("{amount} tokens"),
+            Self::Cost(_) => {
+                let fraction = format!("{:06}", amount % 1_000_000);
+                let fraction = fraction.trim_end_matches('0');
+                format!("a cost of {}.{fraction:0<2}", amount / 1_000_000)
+            }
+        }
+    }
+}
+
+impl Bound {
+    pub(super) fn span(&self) -> Option<Span> {
+        self.measure.span()
+    }
+
+    /// Seconds after which all that is counted now is forgotten.
+    fn longest_wait(&self) -> u64 {
+        match self.span() {
+            Some(Span::Window { length, .. }) => length.div_ceil(1000).max(1),
+            Some(Span::Day) => 86_400,
+            Some(Span::Month) => LONGEST,
+            None => 1,
+        }
+    }
+}
