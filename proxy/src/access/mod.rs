@@ -2,6 +2,11 @@
 //!
 //! - [`caller`]: who is calling
 //! - [`limits`]: how much may be asked
+//! - [`address`]: from where, [`networks`]: and whether that is within what is admitted
+//! - [`bans`]: addresses from which authentication failed again and again
 
+pub mod address;
+pub mod bans;
 pub mod caller;
 pub mod limits;
+pub mod networks;

@@ -14,6 +14,7 @@ use super::State;
 use super::build::Builder;
 use super::checks::Checks;
 use super::metrics::{self, InFlight};
+use crate::access::bans::Bans;
 use crate::access::limits::Counters;
 
 /// One per process.
@@ -29,6 +30,7 @@ pub struct Shared {
     https: watch::Sender<bool>,
     threads: Box<[Thread]>,
     counters: Arc<Counters>,
+    bans: Arc<Bans>,
 }
 
 /// What one thread counts, far enough from the next one's that they share no cache line.
@@ -53,6 +55,7 @@ impl Shared {
             https: watch::Sender::new(false),
             threads: (0..threads.max(1)).map(|_| Thread::default()).collect(),
             counters: Counters::new(),
+            bans: Arc::default(),
         })
     }
 
@@ -117,6 +120,12 @@ impl Shared {
     #[must_use]
     pub fn health_changed(&self) -> watch::Receiver<u64> {
         self.health.subscribe()
+    }
+
+    /// Which addresses are banned, whatever becomes of the config.
+    #[must_use]
+    pub fn bans(&self) -> &Arc<Bans> {
+        &self.bans
     }
 
     /// Sets whether config is complete and traffic welcome.
