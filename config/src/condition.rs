@@ -30,6 +30,8 @@ pub mod reason {
     pub const NOT_ALLOWED_BY_PROXY: &str = "NotAllowedByProxy";
     /// The LLMProxy admits no inline backends.
     pub const INLINE_BACKEND_DENIED: &str = "InlineBackendDenied";
+    /// The LLMProxy serves no route to which no AccessPolicy applies.
+    pub const ACCESS_POLICY_REQUIRED: &str = "AccessPolicyRequired";
     /// An older route has the hostname. With a true Accepted: the route serves under its other hostnames.
     pub const HOSTNAME_TAKEN: &str = "HostnameTaken";
     /// Everything that is referred to exists and may be used.
@@ -54,6 +56,8 @@ pub mod reason {
     pub const SECRET_INVALID: &str = "SecretInvalid";
     /// A Secret could not be read; the operator goes on trying.
     pub const SECRET_UNREADABLE: &str = "SecretUnreadable";
+    /// The cluster's keys for ServiceAccount tokens could not be read; the operator goes on trying.
+    pub const CLUSTER_KEYS_UNREADABLE: &str = "ClusterKeysUnreadable";
     /// A ConfigMap does not exist.
     pub const CONFIG_MAP_NOT_FOUND: &str = "ConfigMapNotFound";
     /// A ConfigMap exists without a key that is needed.

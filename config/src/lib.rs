@@ -31,4 +31,6 @@ pub use item::{
 };
 pub use key::{Key, Kind, ObjectKey};
 pub use pattern::{BadPattern, NamePattern, fill};
-pub use world::{Changes, InputData, InputKey, InputKind, Object, Settings, World};
+pub use world::{
+    Changes, ClusterKeys, InputContent, InputData, InputKey, InputKind, Object, Settings, World,
+};

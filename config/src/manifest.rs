@@ -14,7 +14,7 @@ use base64::Engine as _;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::world::{InputData, InputKey};
+use crate::world::{InputContent, InputData, InputKey};
 use crate::{Key, Kind, Object, ObjectKey};
 
 pub use schema::Schemas;
@@ -135,7 +135,15 @@ impl Schemas {
             };
             let data = data(value, encoded, plain);
             let data = data.map_err(|(field, message)| fault(&field, message))?;
-            return Ok(input.with(InputData::Data(data)));
+            let words = |field: &str| -> BTreeMap<String, String> {
+                let words = value["metadata"][field].as_object().into_iter().flatten();
+                words
+                    .filter_map(|(name, word)| Some((name.clone(), word.as_str()?.to_owned())))
+                    .collect()
+            };
+            let mut content = InputContent::from(data).annotated(words("annotations"));
+            content.labels = words("labels");
+            return Ok(input.with(InputData::Data(content)));
         };
         let mut completed = value.clone();
         completed["metadata"]["namespace"] = namespace.into();

@@ -121,10 +121,27 @@ impl NamePattern {
         let Self::Regex(regex) = self else {
             return group == "0";
         };
-        match group.parse::<usize>() {
-            Ok(index) => index < regex.captures_len(),
-            Err(_) => regex.capture_names().flatten().any(|name| name == group),
+        has_group(regex, group)
+    }
+}
+
+/// The groups that `template` refers to and `regex` does not have.
+pub(crate) fn unknown_groups(regex: &Regex, template: &str) -> Vec<String> {
+    let mut unknown = Vec::new();
+    walk(template, |part| {
+        if let Part::Group(group) = part
+            && !has_group(regex, group)
+        {
+            unknown.push(group.to_owned());
         }
+    });
+    unknown
+}
+
+fn has_group(regex: &Regex, group: &str) -> bool {
+    match group.parse::<usize>() {
+        Ok(index) => index < regex.captures_len(),
+        Err(_) => regex.capture_names().flatten().any(|name| name == group),
     }
 }
 

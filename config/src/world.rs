@@ -15,14 +15,17 @@ use std::sync::Arc;
 
 use dragoman_crds::{AccessPolicy, LLMBackend, LLMProxy, LLMRoute, Mapper, ModelMap};
 
-use crate::{Key, Kind, ObjectKey, Outcome};
+use crate::compile;
+use crate::{ClusterKeysItem, Key, Kind, ObjectKey, Outcome};
 use claims::Claims;
 use lookup::Seen;
 use members::Members;
 use object::{Resource, key_of};
 
-pub(crate) use lookup::{KeyLookup, Lookup, MapLookup};
-pub use object::{Changes, InputData, InputKey, InputKind, Object, Settings};
+pub(crate) use lookup::{InputLookup, KeyLookup, KeysLookup, Lookup};
+pub use object::{
+    Changes, ClusterKeys, InputContent, InputData, InputKey, InputKind, Object, Settings,
+};
 
 /// Everything that is known.
 #[derive(Debug)]
@@ -31,12 +34,15 @@ pub struct World {
     resources: BTreeMap<Key, Resource>,
     namespaces: BTreeMap<String, BTreeMap<String, String>>,
     inputs: BTreeMap<InputKey, InputData>,
+    /// Every Secret that there is, with its labels.
+    secret_labels: BTreeMap<ObjectKey, BTreeMap<String, String>>,
+    cluster_keys: Option<Option<ClusterKeysItem>>,
     claims: Claims,
     outcomes: BTreeMap<Key, Outcome>,
     seen: HashMap<Key, BTreeSet<Seen>>,
     dependents: HashMap<Seen, BTreeSet<Key>>,
     members: Members,
-    /// What the last version of a route that compiled uses: proxies run it while a later one does not compile. A route that
+    /// What the last version of a route, LLMBackend or LLMProxy that compiled uses: proxies run it while a later one does not compile. One that
     /// has no entry never compiled here: what its version at proxies uses is not known.
     held: HashMap<Key, Vec<Key>>,
     /// Whether everything that there is was applied, so that what compiles is what proxies are sent.
@@ -52,6 +58,8 @@ impl World {
             resources: BTreeMap::new(),
             namespaces: BTreeMap::new(),
             inputs: BTreeMap::new(),
+            secret_labels: BTreeMap::new(),
+            cluster_keys: None,
             claims: Claims::default(),
             outcomes: BTreeMap::new(),
             seen: HashMap::new(),
@@ -72,7 +80,12 @@ impl World {
                 self.namespaces.insert(name.clone(), labels);
                 return self.recompile(BTreeSet::new(), vec![Seen::Namespace(name)]);
             }
-            Object::Secret(key, data) => return self.take(InputKey::secret(key), data),
+            Object::Secret(key, data) => return self.secret(key, data),
+            Object::SecretLabels(key, labels) => {
+                let concerned = self.label(&key, labels);
+                return self.recompile(concerned, Vec::new());
+            }
+            Object::ClusterKeys(keys) => return self.cluster_keys(keys),
             Object::ConfigMap(key, data) => return self.take(InputKey::config_map(key), data),
             Object::Policy(policy) => (
                 key_of(Kind::Policy, &policy.metadata),
@@ -123,12 +136,75 @@ impl World {
     }
 
     fn take(&mut self, key: InputKey, data: InputData) -> Changes {
+        let seen = self.keep(key, data);
+        self.recompile(BTreeSet::new(), seen)
+    }
+
+    /// Keeps what a Secret or a ConfigMap says; returns what is different.
+    fn keep(&mut self, key: InputKey, data: InputData) -> Vec<Seen> {
         let known = self.inputs.get(&key);
         if known == Some(&data) || (known.is_some() && data == InputData::Unreadable) {
-            return Changes::default();
+            return Vec::new();
         }
         self.inputs.insert(key.clone(), data);
-        self.recompile(BTreeSet::new(), vec![Seen::Input(key)])
+        vec![Seen::Input(key)]
+    }
+
+    fn secret(&mut self, key: ObjectKey, data: InputData) -> Changes {
+        let mut concerned = BTreeSet::new();
+        // A file has its labels with it; a cluster's watch tells them.
+        if self.settings.standalone {
+            let labels = match &data {
+                InputData::Data(content) => Some(content.labels.clone()),
+                _ => None,
+            };
+            concerned = self.label(&key, labels);
+        }
+        let seen = self.keep(InputKey::secret(key), data);
+        self.recompile(concerned, seen)
+    }
+
+    /// Keeps a Secret's labels; returns the policies that select it from now on, or no longer.
+    fn label(
+        &mut self,
+        key: &ObjectKey,
+        labels: Option<BTreeMap<String, String>>,
+    ) -> BTreeSet<Key> {
+        let before = self.secret_labels.get(key);
+        if before == labels.as_ref() {
+            return BTreeSet::new();
+        }
+        let selects = |policy: &Key, labels: Option<&BTreeMap<String, String>>| {
+            let policy = self.policy(&policy.object);
+            let selector = policy.and_then(|policy| compile::secret_selector(&policy.spec));
+            let pair = selector.zip(labels);
+            pair.is_some_and(|(selector, labels)| {
+                compile::selects(selector, |label| labels.get(label).map(String::as_str))
+            })
+        };
+        let asking = self.dependents.get(&Seen::Secrets(key.namespace.clone()));
+        let concerned = asking.into_iter().flatten();
+        let concerned =
+            concerned.filter(|policy| selects(policy, before) != selects(policy, labels.as_ref()));
+        let concerned = concerned.cloned().collect();
+        match labels {
+            Some(labels) => self.secret_labels.insert(key.clone(), labels),
+            None => self.secret_labels.remove(key),
+        };
+        concerned
+    }
+
+    fn cluster_keys(&mut self, keys: ClusterKeys) -> Changes {
+        let keys = match keys {
+            ClusterKeys::Known(keys) => Some(keys),
+            ClusterKeys::Unreadable if self.cluster_keys.is_some() => return Changes::default(),
+            ClusterKeys::Unreadable => None,
+        };
+        if self.cluster_keys.as_ref() == Some(&keys) {
+            return Changes::default();
+        }
+        self.cluster_keys = Some(keys);
+        self.recompile(BTreeSet::new(), vec![Seen::ClusterKeys])
     }
 
     /// Takes in that a resource is gone.

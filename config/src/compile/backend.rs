@@ -3,17 +3,20 @@
 use std::time::Duration as Std;
 
 use dragoman_crds::{
-    Aws, Dialect, Duration, LLMBackend, LLMBackendSpec, Responses, RetryOn, SecretKeyReference,
+    Aws, Dialect, Duration, LLMBackend, LLMBackendSpec, Price, Responses, RetryOn,
+    SecretKeyReference,
 };
 
+use super::held::hold;
 use super::map::LARGEST_FREE_FORM;
-use super::template;
-use super::{Findings, Outcome, mapper, url};
+use super::money::millionths;
+use super::policies::{Referrer, policies};
+use super::{Findings, Outcome, mapper, secret, template, url};
 use crate::world::{KeyLookup, Lookup};
 use crate::{
     AwsItem, AwsKeysItem, BackendItem, Catalogued, CredentialItem, HeaderItem, HealthItem, Item,
-    MapperItem, ObjectKey, RelayItem, RetryItem, Secret, TemplateItem, TimeoutsItem, TlsItem,
-    reason,
+    Key, MapperItem, ObjectKey, PriceItem, RelayItem, RetryItem, Secret, TemplateItem,
+    TimeoutsItem, TlsItem,
 };
 
 /// The longest wait that a manifest may ask for.
@@ -33,27 +36,44 @@ const HARMLESS: [&str; 9] = [
     "x-request-source",
 ];
 
-pub(crate) fn backend(resource: &LLMBackend, world: &Lookup<'_>) -> Outcome {
+/// Compiles a backend, whose last version that compiled uses the items `held`.
+pub(crate) fn backend(resource: &LLMBackend, held: Option<&[Key]>, world: &Lookup<'_>) -> Outcome {
     let mut findings = Findings::new();
     findings.has_references();
-    let namespace = resource.metadata.namespace.as_deref().unwrap_or_default();
-    let item = spec(&resource.spec, namespace, "spec", world, &mut findings);
-    let item = item
-        .map(|item| Item::Backend(Box::new(item)))
-        .ok_or_else(|| findings.summary());
-    findings.finish(resource.metadata.generation.unwrap_or_default(), item)
+    let metadata = &resource.metadata;
+    let own = ObjectKey::new(
+        metadata.namespace.clone().unwrap_or_default(),
+        metadata.name.clone().unwrap_or_default(),
+    );
+    let item = spec(&resource.spec, &own, "spec", held, world, &mut findings);
+    let item = match item.filter(|_| !findings.is_held_back()) {
+        Some(item) => Ok(Item::Backend(Box::new(item))),
+        None => {
+            hold(held.unwrap_or_default(), &own, world, &mut findings);
+            Err(findings.summary())
+        }
+    };
+    findings.finish(metadata.generation.unwrap_or_default(), item)
 }
 
-/// Compiles `spec`, found at `at` of an object in `namespace`. None when a finding made it unusable.
+/// Compiles `spec`, found at `at` of the object `of`. None when a finding made it unusable.
 pub(super) fn spec(
     spec: &LLMBackendSpec,
-    namespace: &str,
+    of: &ObjectKey,
     at: &str,
+    held: Option<&[Key]>,
     world: &Lookup<'_>,
     findings: &mut Findings,
 ) -> Option<BackendItem> {
+    let referrer = Referrer {
+        own: of,
+        at,
+        held,
+        chosen: true,
+    };
+    let policies = policies(&spec.access_policy_refs, referrer, world, findings);
     let mut own = Compiling {
-        namespace,
+        namespace: &of.namespace,
         at,
         world,
         findings,
@@ -87,7 +107,7 @@ pub(super) fn spec(
         return None;
     }
     Some(BackendItem {
-        policies: None,
+        policies,
         url: url?,
         dialect: spec.dialect,
         credential: credential?,
@@ -378,8 +398,9 @@ impl Compiling<'_, '_> {
                     format_args!("{bytes} bytes are more than {LARGEST_FREE_FORM}"),
                 );
             }
+            let price = entry.price.as_ref();
             catalog.push(Catalogued {
-                price: None,
+                price: price.map(|price| self.price(price, &entry.name)),
                 name: entry.name.clone(),
                 upstream_name: entry
                     .upstream_name
@@ -390,6 +411,27 @@ impl Compiling<'_, '_> {
             });
         }
         catalog
+    }
+
+    fn price(&mut self, price: &Price, model: &str) -> PriceItem {
+        let mut amount = |field: &str, text: Option<&String>| {
+            let text = text?;
+            match millionths(text) {
+                Ok(amount) => Some(amount),
+                Err(fault) => {
+                    self.invalid(&format!("catalog[{model}].price.{field}"), fault);
+                    None
+                }
+            }
+        };
+        let input = amount("inputPerMillion", price.input_per_million.as_ref()).unwrap_or_default();
+        let cached = price.cached_input_per_million.as_ref();
+        let output = price.output_per_million.as_ref();
+        PriceItem {
+            input,
+            cached_input: amount("cachedInputPerMillion", cached).unwrap_or(input),
+            output: amount("outputPerMillion", output).unwrap_or_default(),
+        }
     }
 
     fn millis(&mut self, field: &str, value: Option<&Duration>, default: u64) -> u64 {
@@ -409,68 +451,20 @@ impl Compiling<'_, '_> {
         }
     }
 
-    /// The value of a Secret's key, without white space around it: a trailing newline is the usual slip.
+    /// The value of a Secret's key.
     fn secret(&mut self, field: &str, reference: &SecretKeyReference) -> Option<String> {
-        let namespace = self.namespace;
-        match self.world.secret(namespace, reference) {
-            KeyLookup::Found(value) => match std::str::from_utf8(value.trim_ascii()) {
-                Ok(value) => return Some(value.to_owned()),
-                Err(_) => self.unresolved(field, reference, "is not text"),
-            },
-            KeyLookup::NoSecret => {
-                self.missing(
-                    field,
-                    reason::SECRET_NOT_FOUND,
-                    format_args!(
-                        "Secret {}/{} does not exist; create it with the key {:?}",
-                        namespace, reference.name, reference.key,
-                    ),
-                );
-            }
-            KeyLookup::NoKey => {
-                self.missing(
-                    field,
-                    reason::SECRET_KEY_MISSING,
-                    format_args!(
-                        "Secret {}/{} has no key {:?}; add it",
-                        namespace, reference.name, reference.key,
-                    ),
-                );
-            }
-            KeyLookup::Pending => {
-                self.missing(
-                    field,
-                    reason::PENDING,
-                    format_args!(
-                        "Secret {}/{} has not been read yet",
-                        namespace, reference.name,
-                    ),
-                );
-            }
-            KeyLookup::Unreadable => {
-                self.missing(
-                    field,
-                    reason::SECRET_UNREADABLE,
-                    format_args!(
-                        "Secret {}/{} could not be read from the API server; the operator goes on trying, and its log says why",
-                        namespace, reference.name,
-                    ),
-                );
+        match secret::value(reference, self.namespace, self.world) {
+            Ok(value) => Some(value.to_owned()),
+            Err((reason, fault)) => {
+                self.missing(field, reason, format_args!("{fault}"));
+                None
             }
         }
-        None
     }
 
     fn unresolved(&mut self, field: &str, reference: &SecretKeyReference, fault: &str) {
-        let namespace = self.namespace;
-        self.missing(
-            field,
-            reason::SECRET_INVALID,
-            format_args!(
-                "key {:?} of Secret {}/{} {fault}",
-                reference.key, namespace, reference.name,
-            ),
-        );
+        let (reason, fault) = secret::unfit(reference, self.namespace, fault);
+        self.missing(field, reason, format_args!("{fault}"));
     }
 
     fn missing(&mut self, field: &str, reason: &'static str, fault: std::fmt::Arguments<'_>) {

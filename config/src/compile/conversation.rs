@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use dragoman_crds::Conversation;
 
 use super::Findings;
-use crate::world::{Lookup, MapLookup};
+use crate::world::{InputLookup, Lookup};
 use crate::{ConversationItem, DEFAULT_PROMPT, Library, PromptsItem, reason};
 
 /// The most bytes of a library: it travels with every route that uses it.
@@ -32,17 +32,17 @@ pub(super) fn conversation(
     let prompts = spec.prompts_ref.as_ref().map(|reference| {
         let map = format!("ConfigMap {namespace}/{}", reference.name);
         let read = match world.config_map(namespace, &reference.name) {
-            MapLookup::Found(data) => library(data, &map, language),
-            MapLookup::Missing => Err((
+            InputLookup::Found(content) => library(&content.values, &map, language),
+            InputLookup::Missing => Err((
                 reason::CONFIG_MAP_NOT_FOUND,
                 format!("{map} does not exist; create it with the key {:?}", key(language)),
             )),
-            MapLookup::Pending => {
+            InputLookup::Pending => {
                 // What is about to be read would come an instant after a version without it.
                 findings.hold_back();
                 Err((reason::PENDING, format!("{map} has not been read yet")))
             }
-            MapLookup::Unreadable => Err((
+            InputLookup::Unreadable => Err((
                 reason::CONFIG_MAP_UNREADABLE,
                 format!("{map} could not be read from the API server; the operator goes on trying, and its log says why"),
             )),

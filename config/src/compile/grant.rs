@@ -3,6 +3,7 @@
 use dragoman_crds::{AllowedRoutes, Reference, RouteNamespaces, RoutesFrom};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 
+use super::selector;
 use crate::ObjectKey;
 use crate::world::Lookup;
 
@@ -46,36 +47,8 @@ pub(crate) fn admits(
     }
 }
 
-/// Whether the labels of `namespace` satisfy `selector`. An operator that is not known selects nothing.
+/// Whether the labels of `namespace` satisfy `selector`.
 fn selects(selector: &LabelSelector, namespace: &str, world: &Lookup<'_>) -> bool {
-    let Some(labels) = world.namespace(namespace) else {
-        return false;
-    };
-    let equal = selector
-        .match_labels
-        .iter()
-        .flatten()
-        .all(|(name, value)| labels.get(name) == Some(value.as_str()));
-    equal
-        && selector
-            .match_expressions
-            .iter()
-            .flatten()
-            .all(|expression| {
-                let label = labels.get(&expression.key);
-                let listed = label.is_some_and(|label| {
-                    expression
-                        .values
-                        .iter()
-                        .flatten()
-                        .any(|value| value == label)
-                });
-                match expression.operator.as_str() {
-                    "In" => listed,
-                    "NotIn" => !listed,
-                    "Exists" => label.is_some(),
-                    "DoesNotExist" => label.is_none(),
-                    _ => false,
-                }
-            })
+    let labels = world.namespace(namespace);
+    labels.is_some_and(|labels| selector::selects(selector, |label| labels.get(label)))
 }

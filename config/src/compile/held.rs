@@ -30,7 +30,7 @@ pub(crate) fn malformed(
     findings.finish(generation, Err(summary))
 }
 
-/// Keeps the items that the previous version of the route `own` uses, save those that no longer admit it: breaking a route
+/// Keeps the items that the previous version of `own` uses, with what backends among them use, save those that no longer admit it: breaking a route
 /// is no way to keep what was taken away.
 pub(super) fn hold(uses: &[Key], own: &ObjectKey, world: &Lookup<'_>, findings: &mut Findings) {
     for item in uses {
@@ -51,6 +51,9 @@ pub(super) fn hold(uses: &[Key], own: &ObjectKey, world: &Lookup<'_>, findings: 
         };
         if allowed.is_some_and(|allowed| permits(allowed, &item.object, own, world)) {
             findings.needs(item.clone());
+            if item.kind == Kind::Backend {
+                findings.needs_all(world.uses_of(item));
+            }
         }
     }
 }

@@ -1,17 +1,24 @@
 //! The compiler: one resource and what it refers to in, one item and its conditions out.
 
 mod backend;
+mod certificate;
 mod conversation;
+mod cors;
 mod grant;
 mod held;
 mod hostnames;
 mod map;
 mod mapped;
 mod mapper;
+mod money;
+mod network;
 mod paths;
+mod policies;
 mod policy;
 mod proxy;
 mod route;
+mod secret;
+mod selector;
 mod template;
 mod url;
 
@@ -25,9 +32,11 @@ pub(crate) use held::{admitted, malformed};
 pub(crate) use hostnames::claims;
 pub(crate) use map::map;
 pub(crate) use mapper::mapper;
-pub(crate) use policy::policy;
-pub(crate) use proxy::proxy;
+pub(crate) use policies::choosing_rule;
+pub(crate) use policy::{policy, secret_selector};
+pub(crate) use proxy::{proxy, wants_policy};
 pub(crate) use route::route;
+pub(crate) use selector::selects;
 
 use crate::{Item, Key, ObjectKey, Verdict, hash, reason};
 
@@ -85,6 +94,8 @@ pub(crate) struct Findings {
     tests: Option<Vec<(&'static str, String)>>,
     /// What a condition tells although it holds.
     remarks: Vec<(&'static str, String)>,
+    /// What is worth knowing of what is accepted, and no fault.
+    notes: Vec<String>,
     has_references: bool,
     held_back: bool,
     attached: Vec<ObjectKey>,
@@ -98,6 +109,7 @@ impl Findings {
             references: Vec::new(),
             tests: None,
             remarks: Vec::new(),
+            notes: Vec::new(),
             has_references: false,
             held_back: false,
             attached: Vec::new(),
@@ -131,6 +143,11 @@ impl Findings {
         self.remarks.push((reason, message));
     }
 
+    /// A word on what is accepted that is no fault at all.
+    pub(crate) fn note(&mut self, message: String) {
+        self.notes.push(message);
+    }
+
     /// What was found makes a version that must not replace the one before: it would lack what may be had in a moment, or what
     /// only we cannot read.
     pub(crate) fn hold_back(&mut self) {
@@ -157,6 +174,18 @@ impl Findings {
         }
     }
 
+    pub(crate) fn needs_all(&mut self, items: &[Key]) {
+        for item in items {
+            self.needs(item.clone());
+        }
+    }
+
+    /// Whether something is about to be read for the first time.
+    pub(crate) fn waits(&self) -> bool {
+        let pending = |(reason, _): &(&str, String)| *reason == reason::PENDING;
+        self.references.iter().any(pending)
+    }
+
     /// Whether a field made no sense so far.
     pub(crate) fn refused(&self) -> bool {
         !self.accepted.is_empty()
@@ -172,7 +201,12 @@ impl Findings {
         }
         let accepted = match self.remarks.first() {
             Some((reason, _)) => (*reason, join(self.remarks.iter())),
-            None => (reason::ACCEPTED, "every field makes sense".to_owned()),
+            None => {
+                let sound = (reason::ACCEPTED, "every field makes sense".to_owned());
+                let notes = self.notes.into_iter().map(|note| (reason::ACCEPTED, note));
+                let said: Vec<_> = std::iter::once(sound).chain(notes).collect();
+                (reason::ACCEPTED, join(said.iter()))
+            }
         };
         let mut accepted = verdict(condition::ACCEPTED, accepted, self.accepted);
         accepted.faults.append(&mut self.remarks);

@@ -1,11 +1,13 @@
 //! LLMProxy → item.
 
-use dragoman_crds::{ByteSize, LLMProxy};
-use ipnet::IpNet;
+use dragoman_crds::{ByteSize, LLMProxy, LLMProxySpec};
 
-use super::{Findings, Outcome};
+use super::held::hold;
+use super::network::networks;
+use super::policies::{Referrer, policies};
+use super::{Findings, Outcome, certificate, secret};
 use crate::world::Lookup;
-use crate::{Item, ProxyItem};
+use crate::{CertificateItem, Item, Key, ObjectKey, ProxyItem, Secret, reason};
 
 const BODY_BYTES: u64 = 32 << 20;
 const HEADER_BYTES: u64 = 64 << 10;
@@ -15,19 +17,37 @@ const SMALLEST_HEADER_BYTES: u64 = 8 << 10;
 const LARGEST_HEADER_BYTES: u64 = 1 << 20;
 const LARGEST_BODY_BYTES: u64 = 1 << 30;
 
-pub(crate) fn proxy(resource: &LLMProxy, world: &Lookup<'_>) -> Outcome {
+/// Whether an LLMProxy takes no route that names no policy of its own.
+pub(crate) fn wants_policy(spec: &LLMProxySpec) -> bool {
+    spec.require_access_policy && spec.access_policy_refs.is_empty()
+}
+
+/// Compiles an LLMProxy, whose last version that compiled uses the items `held`.
+pub(crate) fn proxy(resource: &LLMProxy, held: Option<&[Key]>, world: &Lookup<'_>) -> Outcome {
     let mut findings = Findings::new();
+    findings.has_references();
     let spec = &resource.spec;
-    let mut denied_cidrs = Vec::new();
-    for (at, text) in spec.backends.denied_cidrs.iter().enumerate() {
-        match text.parse::<IpNet>() {
-            Ok(cidr) => denied_cidrs.push(cidr.trunc()),
-            Err(_) => findings.invalid(
-                &format!("spec.backends.deniedCIDRs[{at}]"),
-                format_args!("{text:?} is no network; write it like 10.0.0.0/8 or fd00::/8"),
-            ),
-        }
-    }
+    let metadata = &resource.metadata;
+    let own = ObjectKey::new(
+        metadata.namespace.clone().unwrap_or_default(),
+        metadata.name.clone().unwrap_or_default(),
+    );
+    let referrer = Referrer {
+        own: &own,
+        at: "spec",
+        held,
+        chosen: false,
+    };
+    let references = &spec.access_policy_refs;
+    let policies = policies(references, referrer, world, &mut findings);
+    let denied_cidrs = networks(
+        &spec.backends.denied_cidrs,
+        "spec.backends.deniedCIDRs",
+        &mut findings,
+    );
+    let trusted = networks(&spec.trusted_proxies, "spec.trustedProxies", &mut findings);
+    let certificates = certificates(spec, &own.namespace, world, &mut findings);
+    let redis = redis(spec, &own.namespace, world, &mut findings);
     let limits = &spec.limits;
     let body_bytes = size(
         &mut findings,
@@ -44,10 +64,10 @@ pub(crate) fn proxy(resource: &LLMProxy, world: &Lookup<'_>) -> Outcome {
         (SMALLEST_HEADER_BYTES, LARGEST_HEADER_BYTES),
     );
     let item = ProxyItem {
-        policies: None,
-        trusted_proxies: None,
-        certificates: None,
-        redis: None,
+        policies,
+        trusted_proxies: (!trusted.is_empty()).then_some(trusted),
+        certificates: (!certificates.is_empty()).then_some(certificates),
+        redis,
         cluster_domain: world.settings().cluster_domain.clone(),
         denied_cidrs,
         deny_loopback: !world.settings().standalone,
@@ -55,12 +75,73 @@ pub(crate) fn proxy(resource: &LLMProxy, world: &Lookup<'_>) -> Outcome {
         header_bytes: u32::try_from(header_bytes).unwrap_or(u32::MAX),
         log_level: spec.logging.level,
     };
-    let item = if findings.refused() {
+    // A Secret that is about to be read would come an instant after a version without it.
+    let item = if findings.refused() || findings.is_held_back() {
+        hold(held.unwrap_or_default(), &own, world, &mut findings);
         Err(findings.summary())
     } else {
         Ok(Item::Proxy(item))
     };
-    findings.finish(resource.metadata.generation.unwrap_or_default(), item)
+    findings.finish(metadata.generation.unwrap_or_default(), item)
+}
+
+/// The certificates that can be had: one that cannot leaves the others in place.
+fn certificates(
+    spec: &LLMProxySpec,
+    namespace: &str,
+    world: &Lookup<'_>,
+    findings: &mut Findings,
+) -> Vec<CertificateItem> {
+    let references = spec.tls.iter().flat_map(|tls| &tls.secret_refs);
+    let mut certificates = Vec::new();
+    for (at, reference) in references.enumerate() {
+        let found = secret::whole(&reference.name, namespace, world);
+        let made = found.and_then(|content| certificate::certificate(&reference.name, content));
+        match made {
+            Ok(certificate) => certificates.push(certificate),
+            Err((reason, fault)) => {
+                let field = format!("spec.tls.secretRefs[{at}]");
+                unresolved(reason, &field, &fault, findings);
+            }
+        }
+    }
+    certificates
+}
+
+/// The URL of the Redis that counts for all.
+fn redis(
+    spec: &LLMProxySpec,
+    namespace: &str,
+    world: &Lookup<'_>,
+    findings: &mut Findings,
+) -> Option<Secret> {
+    let reference = &spec.shared_state.as_ref()?.redis.secret_ref;
+    let fit = |url: &&str| {
+        let scheme = url.split_once("://").map(|(scheme, _)| scheme);
+        scheme.is_some_and(|scheme| scheme.starts_with("redis"))
+            && url.bytes().all(|byte| byte.is_ascii_graphic())
+    };
+    let url = secret::value(reference, namespace, world).and_then(|url| {
+        Some(url).filter(fit).ok_or_else(|| {
+            let cure = "is no URL of a Redis; write redis://user:password@host:6379/0, or rediss:// for TLS, with characters that stand for others as %xx";
+            secret::unfit(reference, namespace, cure)
+        })
+    });
+    match url {
+        Ok(url) => Some(Secret::new(url)),
+        Err((reason, fault)) => {
+            let field = "spec.sharedState.redis.secretRef";
+            unresolved(reason, field, &fault, findings);
+            None
+        }
+    }
+}
+
+fn unresolved(reason: &'static str, field: &str, fault: &str, findings: &mut Findings) {
+    if reason == reason::PENDING {
+        findings.hold_back();
+    }
+    findings.unresolved(reason, format!("{field}: {fault}"));
 }
 
 fn size(

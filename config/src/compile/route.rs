@@ -6,7 +6,8 @@ use super::grant::{admits, permits, resolve};
 use super::held::hold;
 use super::hostnames::hostnames;
 use super::mapped::missing_backends;
-use super::{Findings, Outcome, backend, conversation, paths};
+use super::policies::{Referrer, policies};
+use super::{Findings, Outcome, backend, conversation, cors, paths, wants_policy};
 use crate::names::Filter;
 use crate::world::Lookup;
 use crate::{Item, Key, Kind, ObjectKey, RouteBackendItem, RouteItem, Target, reason};
@@ -23,7 +24,17 @@ pub(crate) fn route(resource: &LLMRoute, held: Option<&[Key]>, world: &Lookup<'_
         .model_map_ref
         .as_ref()
         .map(|reference| model_map(resource, reference, &own, held, world, &mut findings));
+    let referrer = Referrer {
+        own: &own,
+        at: "spec",
+        held,
+        chosen: false,
+    };
+    let references = &resource.spec.access_policy_refs;
+    let policies = policies(references, referrer, world, &mut findings);
     let before = findings.accepted.len();
+    let cors = resource.spec.cors.as_ref();
+    let cors = cors.map(|spec| cors::cors(spec, &mut findings));
     let backends = resource
         .spec
         .backends
@@ -46,8 +57,8 @@ pub(crate) fn route(resource: &LLMRoute, held: Option<&[Key]>, world: &Lookup<'_
     let paths = paths::paths(resource, &own, world, &mut findings);
     let broken = findings.accepted.len() > before;
     let item = RouteItem {
-        policies: None,
-        cors: None,
+        policies,
+        cors,
         hostnames,
         model_map,
         backends,
@@ -120,6 +131,12 @@ pub(super) fn attach<'w>(
         {
             findings.refuse(reason::INLINE_BACKEND_DENIED, format!(
                 "spec.backends[{at}].inline: LLMProxy {key} denies inline backends (spec.backends.inline); refer to an LLMBackend"
+            ));
+            continue;
+        }
+        if wants_policy(&proxy.spec) && resource.spec.access_policy_refs.is_empty() {
+            findings.refuse(reason::ACCESS_POLICY_REQUIRED, format!(
+                "{field}: LLMProxy {key} serves no route without an AccessPolicy (spec.requireAccessPolicy), and none applies to this one; name one in spec.accessPolicyRefs"
             ));
             continue;
         }
@@ -217,7 +234,7 @@ fn route_backend(
                 findings.unresolved(reason::CREDENTIAL_NOT_SHAREABLE, fault);
             }
             let lent = findings.references.len() > before;
-            let target = match backend::spec(spec, &own.namespace, &field, world, findings) {
+            let target = match backend::spec(spec, own, &field, route.held, world, findings) {
                 Some(item) if !lent => Target::Inline(Box::new(item)),
                 // A Secret is missing: the others go on. A field that makes no sense was found as such.
                 _ => Target::Unresolved(
@@ -286,6 +303,7 @@ fn backend_ref(
                 return Target::Unresolved(fault);
             }
             findings.needs(item.clone());
+            findings.needs_all(world.uses_of(&item));
             // The backend's own conditions hold the detail; the route is not ready without it either.
             if let Some(fault) = world.fault_of(&item) {
                 let waits = fault.reason == reason::PENDING;
@@ -314,7 +332,7 @@ fn backend_ref(
 }
 
 /// What is to be said of a reference to what cannot be had.
-fn missing(
+pub(super) fn missing(
     kind: Kind,
     key: &ObjectKey,
     field: &str,

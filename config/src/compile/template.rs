@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use dragoman_crds::TemplateReference;
 use dragoman_dialects::template::{Custom, Template};
 
-use crate::world::{Lookup, MapLookup};
+use crate::world::{InputLookup, Lookup};
 use crate::{TemplateItem, reason};
 
 /// The most bytes of a template with what belongs to it.
@@ -23,13 +23,13 @@ pub(super) fn custom(
     let map = format!("ConfigMap {namespace}/{}", reference.name);
     let key = reference.key.as_deref().unwrap_or("chat_template");
     match world.config_map(namespace, &reference.name) {
-        MapLookup::Found(data) => read(data, key, &map),
-        MapLookup::Missing => Err((
+        InputLookup::Found(content) => read(&content.values, key, &map),
+        InputLookup::Missing => Err((
             reason::CONFIG_MAP_NOT_FOUND,
             format!("{map} does not exist; create it with the key {key:?}"),
         )),
-        MapLookup::Pending => Err((reason::PENDING, format!("{map} has not been read yet"))),
-        MapLookup::Unreadable => Err((
+        InputLookup::Pending => Err((reason::PENDING, format!("{map} has not been read yet"))),
+        InputLookup::Unreadable => Err((
             reason::CONFIG_MAP_UNREADABLE,
             format!(
                 "{map} could not be read from the API server; the operator goes on trying, and its log says why"

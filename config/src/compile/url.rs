@@ -15,10 +15,24 @@ pub(crate) enum BadUrl {
     Port(String),
     #[error("a base URL has no user, query or fragment: keys belong in spec.credential")]
     Extra,
+    #[error("its path holds more than visible ASCII characters; write others as %xx")]
+    Path,
 }
 
 /// Takes a base URL apart.
 pub(crate) fn parse(url: &str) -> Result<UpstreamUrl, BadUrl> {
+    if url.contains('?') {
+        return Err(BadUrl::Extra);
+    }
+    let mut parsed = parse_whole(url)?;
+    parsed
+        .path
+        .truncate(parsed.path.trim_end_matches('/').len());
+    Ok(parsed)
+}
+
+/// Takes the address of one resource apart: its path stays as it is, with the query.
+pub(crate) fn parse_whole(url: &str) -> Result<UpstreamUrl, BadUrl> {
     let (tls, rest) = if let Some(rest) = url.strip_prefix("https://") {
         (true, rest)
     } else if let Some(rest) = url.strip_prefix("http://") {
@@ -26,13 +40,18 @@ pub(crate) fn parse(url: &str) -> Result<UpstreamUrl, BadUrl> {
     } else {
         return Err(BadUrl::Scheme(url.to_owned()));
     };
-    if rest.contains(['?', '#', '@']) {
-        return Err(BadUrl::Extra);
-    }
-    let (authority, path) = match rest.find('/') {
+    let (authority, path) = match rest.find(['/', '?', '#']) {
         Some(at) => rest.split_at(at),
         None => (rest, ""),
     };
+    if authority.contains('@') || path.contains('#') {
+        return Err(BadUrl::Extra);
+    }
+    // Whoever writes a request line needs its path to be one word.
+    if !path.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(BadUrl::Path);
+    }
+    let slash = if path.starts_with('?') { "/" } else { "" };
     let (host, port) = if let Some(inner) = authority.strip_prefix('[') {
         let (host, after) = inner
             .split_once(']')
@@ -73,7 +92,7 @@ pub(crate) fn parse(url: &str) -> Result<UpstreamUrl, BadUrl> {
         tls,
         host: host.to_ascii_lowercase(),
         port,
-        path: path.trim_end_matches('/').to_owned(),
+        path: format!("{slash}{path}"),
     })
 }
 
@@ -94,6 +113,30 @@ mod tests {
         ] {
             assert_eq!(parse(url).unwrap().to_string(), same);
         }
+    }
+
+    #[test]
+    fn the_address_of_one_resource_keeps_its_path_and_query() {
+        for (url, path) in [
+            ("https://issuer/keys?version=2", "/keys?version=2"),
+            ("https://issuer/keys/", "/keys/"),
+            ("https://issuer?a=b@c", "/?a=b@c"),
+            ("https://issuer", ""),
+        ] {
+            assert_eq!(parse_whole(url).unwrap().path, path);
+        }
+        assert!(matches!(
+            parse_whole("https://key@issuer/"),
+            Err(BadUrl::Extra)
+        ));
+        assert!(matches!(
+            parse_whole("https://issuer/#a"),
+            Err(BadUrl::Extra)
+        ));
+        assert!(matches!(
+            parse_whole("https://issuer/a b"),
+            Err(BadUrl::Path)
+        ));
     }
 
     #[test]

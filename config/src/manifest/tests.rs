@@ -89,7 +89,10 @@ fn a_list_gives_its_items_and_a_secret_or_a_config_map_its_text() {
         panic!("{manifests:?}")
     };
     for data in [data, plain] {
-        assert_eq!((&*data["a"], &*data["b"]), (&b"hi"[..], &b"x"[..]));
+        assert_eq!(
+            (&*data.values["a"], &*data.values["b"]),
+            (&b"hi"[..], &b"x"[..])
+        );
     }
 }
 

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use dragoman_crds::{AccessPolicy, LLMBackend, LLMProxy, Mapper, ModelMap, SecretKeyReference};
 
 use super::claims::Host;
-use super::{InputData, InputKey, Settings, World};
-use crate::{Item, Key, Kind, MapperItem, ObjectKey, Verdict};
+use super::{InputContent, InputData, InputKey, Settings, World};
+use crate::{ClusterKeysItem, Item, Key, Kind, MapperItem, ObjectKey, Verdict};
 
 /// The label with which Kubernetes names a namespace.
 const NAME_LABEL: &str = "kubernetes.io/metadata.name";
@@ -23,6 +23,10 @@ pub(super) enum Seen {
     Namespace(String),
     Input(InputKey),
     Hostname(Host),
+    /// Which Secrets of a namespace a selector selects.
+    Secrets(String),
+    /// What verifies the cluster's ServiceAccounts.
+    ClusterKeys,
     /// Which LLMProxies there are.
     Proxies,
 }
@@ -38,13 +42,22 @@ pub(crate) enum KeyLookup<'w> {
     Unreadable,
 }
 
-/// What became of a ConfigMap.
-pub(crate) enum MapLookup<'w> {
-    Found(&'w BTreeMap<String, Vec<u8>>),
+/// What became of a Secret or a ConfigMap.
+pub(crate) enum InputLookup<'w> {
+    Found(&'w InputContent),
     Missing,
     /// Not asked for yet.
     Pending,
     /// Asked for in vain so far.
+    Unreadable,
+}
+
+/// What is known of the cluster's keys.
+pub(crate) enum KeysLookup<'w> {
+    Known(&'w ClusterKeysItem),
+    /// Not read yet.
+    Pending,
+    /// Read in vain so far.
     Unreadable,
 }
 
@@ -202,21 +215,60 @@ impl<'w> Lookup<'w> {
             None => KeyLookup::Pending,
             Some(InputData::Missing) => KeyLookup::NoSecret,
             Some(InputData::Unreadable) => KeyLookup::Unreadable,
-            Some(InputData::Data(data)) => data
+            Some(InputData::Data(content)) => content
+                .values
                 .get(&reference.key)
                 .map_or(KeyLookup::NoKey, |value| KeyLookup::Found(value)),
         }
     }
 
-    pub(crate) fn config_map(&self, namespace: &str, name: &str) -> MapLookup<'w> {
-        let key = InputKey::config_map(ObjectKey::new(namespace, name));
+    pub(crate) fn config_map(&self, namespace: &str, name: &str) -> InputLookup<'w> {
+        self.input(InputKey::config_map(ObjectKey::new(namespace, name)))
+    }
+
+    /// A Secret as a whole.
+    pub(crate) fn whole_secret(&self, namespace: &str, name: &str) -> InputLookup<'w> {
+        self.input(InputKey::secret(ObjectKey::new(namespace, name)))
+    }
+
+    fn input(&self, key: InputKey) -> InputLookup<'w> {
         self.see(Seen::Input(key.clone()));
         match self.world.inputs.get(&key) {
-            None if self.world.settings.standalone => MapLookup::Missing,
-            None => MapLookup::Pending,
-            Some(InputData::Missing) => MapLookup::Missing,
-            Some(InputData::Unreadable) => MapLookup::Unreadable,
-            Some(InputData::Data(data)) => MapLookup::Found(data),
+            None if self.world.settings.standalone => InputLookup::Missing,
+            None => InputLookup::Pending,
+            Some(InputData::Missing) => InputLookup::Missing,
+            Some(InputData::Unreadable) => InputLookup::Unreadable,
+            Some(InputData::Data(content)) => InputLookup::Found(content),
         }
+    }
+
+    /// The Secrets of a namespace by name, with their labels.
+    pub(crate) fn secrets(
+        &self,
+        namespace: &str,
+    ) -> impl Iterator<Item = (&'w str, &'w BTreeMap<String, String>)> {
+        self.see(Seen::Secrets(namespace.to_owned()));
+        let first = ObjectKey::new(namespace, "");
+        let secrets = self.world.secret_labels.range(first..);
+        let namespace = namespace.to_owned();
+        secrets
+            .take_while(move |(key, _)| key.namespace == namespace)
+            .map(|(key, labels)| (key.name.as_str(), labels))
+    }
+
+    pub(crate) fn cluster_keys(&self) -> KeysLookup<'w> {
+        self.see(Seen::ClusterKeys);
+        match &self.world.cluster_keys {
+            None => KeysLookup::Pending,
+            Some(None) => KeysLookup::Unreadable,
+            Some(Some(keys)) => KeysLookup::Known(keys),
+        }
+    }
+
+    /// What an item uses as it stands.
+    pub(crate) fn uses_of(&self, item: &Key) -> &'w [Key] {
+        self.see(Seen::Outcome(item.clone()));
+        let outcome = self.world.outcomes.get(item);
+        outcome.map_or(&[], |outcome| &outcome.uses)
     }
 }

@@ -67,18 +67,15 @@ impl Members {
     }
 }
 
-/// An LLMProxy brings its own item to its proxies, a route itself and what it uses to all that serve it.
+/// An LLMProxy brings its own item and what it uses to its proxies, a route itself and what it uses to all that serve it.
 fn brought(key: &Key, outcome: Option<&Outcome>) -> BTreeSet<(ObjectKey, Key)> {
     let Some(outcome) = outcome else {
         return BTreeSet::new();
     };
-    if key.kind == Kind::Proxy {
-        return BTreeSet::from([(key.object.clone(), key.clone())]);
-    }
     let items = || std::iter::once(key).chain(&outcome.uses);
-    outcome
-        .attached
-        .iter()
+    let own = (key.kind == Kind::Proxy).then_some(&key.object);
+    own.into_iter()
+        .chain(&outcome.attached)
         .flat_map(|proxy| items().map(|item| (proxy.clone(), item.clone())))
         .collect()
 }

@@ -10,8 +10,8 @@ use dragoman_crds::{
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
-use crate::compile::lends_identity;
-use crate::{Key, Kind, ObjectKey};
+use crate::compile::{choosing_rule, lends_identity, wants_policy};
+use crate::{ClusterKeysItem, Key, Kind, ObjectKey};
 
 /// What holds for a whole installation.
 #[derive(Clone, Debug)]
@@ -60,6 +60,19 @@ pub enum Object {
     Secret(ObjectKey, InputData),
     /// A ConfigMap, to which the same applies.
     ConfigMap(ObjectKey, InputData),
+    /// The labels of a Secret, by which policies select it; absent: it is gone. Outside a cluster what [`Object::Secret`] holds counts.
+    SecretLabels(ObjectKey, Option<BTreeMap<String, String>>),
+    /// What verifies the tokens of the cluster's ServiceAccounts. What was never applied is not known yet, and what needs it waits.
+    ClusterKeys(ClusterKeys),
+}
+
+/// What is known of the keys of the cluster's ServiceAccounts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ClusterKeys {
+    /// They could not be read yet. What was known before stands.
+    Unreadable,
+    /// These.
+    Known(ClusterKeysItem),
 }
 
 /// What of the cluster's own kinds a resource may take its values from.
@@ -122,8 +135,48 @@ pub enum InputData {
     Missing,
     /// It could not be read yet: what needs it has a fault, and what needs that goes on without. What was known before stands.
     Unreadable,
+    /// What it says.
+    Data(InputContent),
+}
+
+/// What a Secret or a ConfigMap says.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct InputContent {
     /// Its keys.
-    Data(BTreeMap<String, Vec<u8>>),
+    pub values: BTreeMap<String, Vec<u8>>,
+    /// Its annotations, as far as they are ours.
+    pub annotations: BTreeMap<String, String>,
+    /// Its labels, outside a cluster alone.
+    pub labels: BTreeMap<String, String>,
+}
+
+impl InputContent {
+    /// Keeps those annotations that mean something here: others change often, and may be as large as the object.
+    #[must_use]
+    pub fn annotated(mut self, annotations: BTreeMap<String, String>) -> Self {
+        let ours = |name: &str| {
+            let group = name.split_once('/').map(|(group, _)| group);
+            group == Some(dragoman_crds::GROUP)
+        };
+        self.annotations = annotations;
+        self.annotations.retain(|name, _| ours(name));
+        self
+    }
+}
+
+impl From<BTreeMap<String, Vec<u8>>> for InputContent {
+    fn from(values: BTreeMap<String, Vec<u8>>) -> Self {
+        Self {
+            values,
+            ..Self::default()
+        }
+    }
+}
+
+impl std::fmt::Debug for InputContent {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("[hidden]")
+    }
 }
 
 impl std::fmt::Debug for InputData {
@@ -170,9 +223,10 @@ type NamedBackend<'r> = ((usize, usize), &'r NameMatch, &'r str);
 /// What those who refer to a resource see of it; an edit of anything else does not concern them.
 #[derive(PartialEq)]
 pub(super) enum View<'r> {
-    /// Whom it admits.
-    Policy(&'r AllowedRoutes),
-    Proxy(&'r ProxyAllowedRoutes, InlineBackends),
+    /// Whom it admits, and which of its rules chooses models or backends.
+    Policy(&'r AllowedRoutes, Option<&'r str>),
+    /// Whom it admits, and whether it does so without a policy of the route's own.
+    Proxy(&'r ProxyAllowedRoutes, InlineBackends, bool),
     /// Whom it admits, and whether it needs a proxy of its own namespace.
     Backend(&'r AllowedRoutes, bool),
     /// Whom it admits, and which backends its rules name.
@@ -194,10 +248,14 @@ impl Resource {
 
     pub(super) fn view(&self) -> View<'_> {
         match self.readable() {
-            Some(Self::Policy(policy)) => View::Policy(&policy.spec.allowed_routes),
-            Some(Self::Proxy(proxy)) => {
-                View::Proxy(&proxy.spec.allowed_routes, proxy.spec.backends.inline)
+            Some(Self::Policy(policy)) => {
+                View::Policy(&policy.spec.allowed_routes, choosing_rule(&policy.spec))
             }
+            Some(Self::Proxy(proxy)) => View::Proxy(
+                &proxy.spec.allowed_routes,
+                proxy.spec.backends.inline,
+                wants_policy(&proxy.spec),
+            ),
             Some(Self::Backend(backend)) => {
                 View::Backend(&backend.spec.allowed_routes, lends_identity(&backend.spec))
             }

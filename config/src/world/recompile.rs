@@ -16,8 +16,8 @@ impl World {
         for seen in seen {
             self.enqueue(&seen, &mut queue);
         }
-        // Mappers come before backends in the order of keys and backends before routes, and nobody looks at the outcome of what comes later. Claims depend on no other
-        // claims. So each key comes up at most once more for each claim that moved.
+        // In the order of keys policies come first, then LLMProxies, Mappers before backends, and routes last, and nobody looks at the outcome of what comes later. Claims
+        // depend on no other claims. So each key comes up at most once more for each claim that moved.
         while let Some(key) = queue.pop_first() {
             if key.kind == Kind::Route {
                 self.claim(&key, &mut queue);
@@ -32,7 +32,10 @@ impl World {
             {
                 continue;
             }
-            if before.and_then(Outcome::fault) != outcome.as_ref().and_then(Outcome::fault) {
+            let uses = |outcome: Option<&Outcome>| outcome.map(|it| it.uses.clone());
+            if before.and_then(Outcome::fault) != outcome.as_ref().and_then(Outcome::fault)
+                || uses(before) != uses(outcome.as_ref())
+            {
                 self.enqueue(&Seen::Outcome(key.clone()), &mut queue);
             }
             self.settle(key, outcome, &mut changes);
@@ -80,9 +83,9 @@ impl World {
         let held = self.held.get(key).map(Vec::as_slice);
         let held = held.filter(|_| self.complete);
         let outcome = match self.resources.get(key) {
-            Some(Resource::Policy(policy)) => Some(compile::policy(policy)),
-            Some(Resource::Proxy(proxy)) => Some(compile::proxy(proxy, &lookup)),
-            Some(Resource::Backend(backend)) => Some(compile::backend(backend, &lookup)),
+            Some(Resource::Policy(policy)) => Some(compile::policy(policy, &lookup)),
+            Some(Resource::Proxy(proxy)) => Some(compile::proxy(proxy, held, &lookup)),
+            Some(Resource::Backend(backend)) => Some(compile::backend(backend, held, &lookup)),
             Some(Resource::Map(map)) => Some(compile::map(map)),
             Some(Resource::Mapper(mapper)) => Some(compile::mapper(mapper)),
             Some(Resource::Route(route)) => Some(compile::route(route, held, &lookup)),
@@ -152,11 +155,11 @@ impl World {
     }
 }
 
-/// Remembers what a route uses that compiled, for as long as its successors do not.
+/// Remembers what a version uses that compiled, for as long as its successors do not.
 fn hold(held: &mut HashMap<Key, Vec<Key>>, key: &Key, outcome: Option<&Outcome>) {
     match outcome {
         Some(outcome) if outcome.item.is_ok() => {
-            if key.kind == Kind::Route {
+            if matches!(key.kind, Kind::Route | Kind::Backend | Kind::Proxy) {
                 held.insert(key.clone(), outcome.uses.clone());
             }
         }

@@ -41,7 +41,12 @@ impl Core {
                 let changes = self.world.apply(Object::Namespace { name, labels });
                 self.changed(changes, now);
             }
-            Thing::Secret(name) => self.input_changed(InputKey::secret(name), now),
+            Thing::Secret(name, labels) => {
+                let labels = Object::SecretLabels(name.clone(), Some(labels));
+                let changes = self.world.apply(labels);
+                self.changed(changes, now);
+                self.input_changed(InputKey::secret(name), now);
+            }
             Thing::ConfigMap(name) => self.input_changed(InputKey::config_map(name), now),
             Thing::Pod(name, metadata) => {
                 self.pods.apply(name, &metadata);
@@ -84,7 +89,11 @@ impl Core {
                 let changes = self.world.delete_namespace(&name.name);
                 self.changed(changes, now);
             }
-            Source::Secrets => self.input_changed(InputKey::secret(name), now),
+            Source::Secrets => {
+                let changes = self.world.apply(Object::SecretLabels(name.clone(), None));
+                self.changed(changes, now);
+                self.input_changed(InputKey::secret(name), now);
+            }
             Source::ConfigMaps => self.input_changed(InputKey::config_map(name), now),
             Source::Pods => {
                 self.pods.delete(&name);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use dragoman_config::{InputData, InputKind, ObjectKey};
+use dragoman_config::{InputContent, InputData, InputKind, ObjectKey};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::runtime::events::Recorder;
 use kube::{Api, Client};
@@ -100,12 +100,10 @@ async fn apply_all(
 async fn read_secret(client: &Client, name: &ObjectKey) -> kube::Result<InputData> {
     let secrets: Api<Secret> = Api::namespaced(client.clone(), &name.namespace);
     let data = |secret: Secret| {
-        secret
-            .data
-            .unwrap_or_default()
-            .into_iter()
-            .map(|(key, value)| (key, value.0))
-            .collect()
+        let values = secret.data.unwrap_or_default().into_iter();
+        let values: BTreeMap<_, _> = values.map(|(key, value)| (key, value.0)).collect();
+        let annotations = secret.metadata.annotations.unwrap_or_default();
+        InputContent::from(values).annotated(annotations)
     };
     answered(secrets.get_opt(&name.name).await, data)
 }
@@ -116,16 +114,15 @@ async fn read_config_map(client: &Client, name: &ObjectKey) -> kube::Result<Inpu
         let texts = map.data.unwrap_or_default().into_iter();
         let texts = texts.map(|(key, text)| (key, text.into_bytes()));
         let others = map.binary_data.unwrap_or_default().into_iter();
-        texts
-            .chain(others.map(|(key, value)| (key, value.0)))
-            .collect()
+        let others = others.map(|(key, value)| (key, value.0));
+        InputContent::from(texts.chain(others).collect::<BTreeMap<_, _>>())
     };
     answered(maps.get_opt(&name.name).await, data)
 }
 
 fn answered<T>(
     answer: kube::Result<Option<T>>,
-    data: impl FnOnce(T) -> BTreeMap<String, Vec<u8>>,
+    data: impl FnOnce(T) -> InputContent,
 ) -> kube::Result<InputData> {
     match answer {
         Ok(None) => Ok(InputData::Missing),

@@ -63,7 +63,10 @@ pub fn begin(client: &Client, listener: &Sender<Seen>) -> JoinSet<()> {
 
     // Helm keeps whole releases in Secrets: many, large, and nobody's credential.
     let secrets = Config::default().fields("type!=helm.sh/release.v1");
-    let secret = |object: PartialObjectMeta<Secret>| Thing::Secret(read::name_of(&object.metadata));
+    let secret = |object: PartialObjectMeta<Secret>| {
+        let name = read::name_of(&object.metadata);
+        Thing::Secret(name, object.metadata.labels.unwrap_or_default())
+    };
     watches.spawn(follow(
         Source::Secrets,
         Api::all(client.clone()),

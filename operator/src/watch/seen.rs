@@ -104,8 +104,8 @@ pub enum Thing {
         /// Whether it is being deleted.
         terminating: bool,
     },
-    /// A Secret exists or changed.
-    Secret(ObjectKey),
+    /// A Secret exists or changed; its labels decide about policies.
+    Secret(ObjectKey, BTreeMap<String, String>),
     /// A ConfigMap exists or changed.
     ConfigMap(ObjectKey),
     /// A Pod.

@@ -20,7 +20,7 @@ fn prompts(texts: &[(&str, &str)]) -> Object {
         .iter()
         .map(|(key, text)| ((*key).to_owned(), text.as_bytes().to_vec()));
     let data: BTreeMap<String, Vec<u8>> = data.collect();
-    InputKey::config_map(named("team-a/prompts")).with(InputData::Data(data))
+    InputKey::config_map(named("team-a/prompts")).with(InputData::Data(data.into()))
 }
 
 fn world(conversation: Value) -> World {
@@ -96,7 +96,7 @@ fn what_is_wrong_with_a_library_is_a_condition_and_closes_the_conversation_api_a
         &["300034 bytes"],
     );
     let binary = BTreeMap::from([(asked.to_owned(), vec![0xff])]);
-    world.apply(missing.with(InputData::Data(binary)));
+    world.apply(missing.with(InputData::Data(binary.into())));
     refused(
         &world,
         CHAT,

@@ -1,11 +1,13 @@
 //! Objects to fill a world with, and questions to ask it.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use crate::manifest::typed;
 use crate::{
-    Changes, InputData, Item, Key, Kind, Object, ObjectKey, Outcome, RouteItem, Settings, Target,
-    Verdict, World,
+    Changes, InputData, Item, Key, Kind, Object, ObjectKey, Outcome, PolicyItem, ProxyItem,
+    RouteItem, Settings, Target, Verdict, World,
 };
 
 /// A cluster's world, whose default LLMProxy is `system/default`.
@@ -63,6 +65,10 @@ pub(super) fn plain(name: &str, url: &str) -> Object {
     backend(name, json!({"url": url}))
 }
 
+pub(super) fn policy(name: &str, spec: Value) -> Object {
+    object(Kind::Policy, name, spec)
+}
+
 pub(super) fn map(name: &str, spec: Value) -> Object {
     object(Kind::Map, name, spec)
 }
@@ -117,7 +123,38 @@ pub(super) fn secret_of(name: &str, keys: &[(&str, &str)]) -> Object {
     let keys = keys
         .iter()
         .map(|(key, value)| ((*key).to_owned(), value.as_bytes().to_vec()));
-    Object::Secret(named(name), InputData::Data(keys.collect()))
+    let values: BTreeMap<_, _> = keys.collect();
+    Object::Secret(named(name), InputData::Data(values.into()))
+}
+
+/// A Secret of tokens with annotations (`dragoman.dev/` left out) and labels, as a file has it.
+pub(super) fn tokens(
+    name: &str,
+    users: &[(&str, &str)],
+    annotations: &[(&str, &str)],
+    labels: &[(&str, &str)],
+) -> Object {
+    let Object::Secret(key, InputData::Data(mut content)) = secret_of(name, users) else {
+        panic!("no Secret")
+    };
+    for (name, word) in annotations {
+        let name = format!("dragoman.dev/{name}");
+        content.annotations.insert(name, (*word).into());
+    }
+    content.labels = words(labels);
+    Object::Secret(key, InputData::Data(content))
+}
+
+/// What a cluster's watch tells of a Secret.
+pub(super) fn labelled(name: &str, labels: &[(&str, &str)]) -> Object {
+    Object::SecretLabels(named(name), Some(words(labels)))
+}
+
+fn words(words: &[(&str, &str)]) -> BTreeMap<String, String> {
+    let words = words.iter();
+    words
+        .map(|(name, word)| ((*name).into(), (*word).into()))
+        .collect()
 }
 
 pub(super) fn no_secret(name: &str) -> Object {
@@ -161,6 +198,22 @@ pub(super) fn outcome<'w>(world: &'w World, name: &str) -> &'w Outcome {
 pub(super) fn route_item<'w>(world: &'w World, name: &str) -> &'w RouteItem {
     match outcome(world, name).item.as_deref() {
         Ok(Item::Route(route)) => route,
+        other => panic!("{name}: {other:?}"),
+    }
+}
+
+/// The item of an AccessPolicy that compiled.
+pub(super) fn policy_item<'w>(world: &'w World, name: &str) -> &'w PolicyItem {
+    match outcome(world, name).item.as_deref() {
+        Ok(Item::Policy(policy)) => policy,
+        other => panic!("{name}: {other:?}"),
+    }
+}
+
+/// The item of an LLMProxy that compiled.
+pub(super) fn proxy_item<'w>(world: &'w World, name: &str) -> &'w ProxyItem {
+    match outcome(world, name).item.as_deref() {
+        Ok(Item::Proxy(proxy)) => proxy,
         other => panic!("{name}: {other:?}"),
     }
 }

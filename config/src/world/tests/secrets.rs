@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use dragoman_crds::condition::{ACCEPTED, RESOLVED_REFS};
 use serde_json::json;
 
@@ -161,7 +163,7 @@ fn a_secret_without_the_key_or_with_an_empty_one_is_told() {
     let mut world = world();
     world.apply(Object::Secret(
         named("team-a/key"),
-        InputData::Data([("other".into(), b"x".to_vec())].into()),
+        InputData::Data(BTreeMap::from([("other".into(), b"x".to_vec())]).into()),
     ));
     refused(
         &world,
@@ -172,8 +174,9 @@ fn a_secret_without_the_key_or_with_an_empty_one_is_told() {
     );
     world.apply(secret("team-a/key", " \n"));
     refused(&world, VLLM, RESOLVED_REFS, "SecretInvalid", &["is empty"]);
-    let bytes = [("token".into(), vec![0xff, 0xfe])].into();
-    world.apply(Object::Secret(named("team-a/key"), InputData::Data(bytes)));
+    let bytes = BTreeMap::from([("token".into(), vec![0xff, 0xfe])]);
+    let bytes = InputData::Data(bytes.into());
+    world.apply(Object::Secret(named("team-a/key"), bytes));
     refused(
         &world,
         VLLM,

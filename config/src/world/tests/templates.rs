@@ -18,7 +18,7 @@ fn templates(texts: &[(&str, &str)]) -> Object {
         .iter()
         .map(|(key, text)| ((*key).to_owned(), text.as_bytes().to_vec()));
     let data: BTreeMap<String, Vec<u8>> = data.collect();
-    InputKey::config_map(named("team-a/templates")).with(InputData::Data(data))
+    InputKey::config_map(named("team-a/templates")).with(InputData::Data(data.into()))
 }
 
 fn world() -> World {

@@ -171,8 +171,8 @@ impl Stage {
         let name = ObjectKey::new(namespace, name);
         let data = BTreeMap::from([("key".to_owned(), value.as_bytes().to_vec())]);
         let secret = InputKey::secret(name.clone());
-        self.inputs.insert(secret, InputData::Data(data));
-        let change = Change::Applied(Thing::Secret(name));
+        self.inputs.insert(secret, InputData::Data(data.into()));
+        let change = Change::Applied(Thing::Secret(name, BTreeMap::new()));
         self.core.seen(
             Seen {
                 source: Source::Secrets,
@@ -187,7 +187,7 @@ impl Stage {
         let name = ObjectKey::new(namespace, name);
         let data = BTreeMap::from([(key.to_owned(), value.as_bytes().to_vec())]);
         let map = InputKey::config_map(name.clone());
-        self.inputs.insert(map, InputData::Data(data));
+        self.inputs.insert(map, InputData::Data(data.into()));
         let change = Change::Applied(Thing::ConfigMap(name));
         let source = Source::ConfigMaps;
         self.core.seen(Seen { source, change }, self.now);
