@@ -4,9 +4,11 @@
 //! - [`limits`]: how much may be asked
 //! - [`address`]: from where, [`networks`]: and whether that is within what is admitted
 //! - [`bans`]: addresses from which authentication failed again and again
+//! - [`usage`]: what requests may take of models, and what they took
 
 pub mod address;
 pub mod bans;
 pub mod caller;
 pub mod limits;
 pub mod networks;
+pub mod usage;

@@ -7,6 +7,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 
+use super::metered::Metered;
 use super::stream::Stream;
 use super::tracked::Tracked;
 use super::translated::Pipe;
@@ -16,6 +17,7 @@ use crate::upstream::{Fault, ReplyBody};
 pub(crate) struct Body {
     inner: Inner,
     tracked: Option<Tracked>,
+    metered: Option<Box<Metered>>,
 }
 
 enum Inner {
@@ -41,6 +43,7 @@ impl Body {
         Self {
             inner,
             tracked: None,
+            metered: None,
         }
     }
 
@@ -69,6 +72,12 @@ impl Body {
         Self::new(Inner::Translated(Box::new(pipe)))
     }
 
+    /// Looked into for what limits count.
+    pub(crate) fn metered(mut self, metered: Option<Metered>) -> Self {
+        self.metered = metered.map(Box::new);
+        self
+    }
+
     /// With what is to be noted at its end.
     pub(crate) fn tracked(mut self, tracked: Tracked) -> Self {
         self.tracked = Some(tracked);
@@ -84,15 +93,30 @@ impl http_body::Body for Body {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
-        let chunk = match &mut self.inner {
-            Inner::Whole(bytes) if bytes.is_empty() => None,
-            Inner::Whole(bytes) => Some(Ok(std::mem::take(bytes))),
-            Inner::Held(pieces) => pieces.pop_front().map(Ok),
-            Inner::Relay(body) => ready!(body.poll_chunk(cx)),
-            Inner::Stream(stream) => ready!(stream.poll_chunk(cx)).map(Ok),
-            Inner::Translated(pipe) => ready!(pipe.poll_chunk(cx)).map(Ok),
-        };
-        Poll::Ready(chunk.map(|chunk| chunk.map(Frame::data).map_err(Cut)))
+        loop {
+            let chunk = match &mut self.inner {
+                Inner::Whole(bytes) if bytes.is_empty() => None,
+                Inner::Whole(bytes) => Some(Ok(std::mem::take(bytes))),
+                Inner::Held(pieces) => pieces.pop_front().map(Ok),
+                Inner::Relay(body) => ready!(body.poll_chunk(cx)),
+                Inner::Stream(stream) => ready!(stream.poll_chunk(cx)).map(Ok),
+                Inner::Translated(pipe) => ready!(pipe.poll_chunk(cx)).map(Ok),
+            };
+            let chunk = match (chunk, &mut self.metered) {
+                (Some(Ok(piece)), Some(metered)) => {
+                    let piece = metered.pass(piece);
+                    // Nothing of it is for the client.
+                    if piece.is_empty() {
+                        continue;
+                    }
+                    Some(Ok(piece))
+                }
+                (None, Some(metered)) => Some(Ok(metered.end()))
+                    .filter(|rest| !matches!(rest, Ok(rest) if rest.is_empty())),
+                (chunk, _) => chunk,
+            };
+            return Poll::Ready(chunk.map(|chunk| chunk.map(Frame::data).map_err(Cut)));
+        }
     }
 
     fn is_end_stream(&self) -> bool {

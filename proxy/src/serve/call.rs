@@ -131,6 +131,7 @@ async fn send(
         kept,
         translation,
         vectors,
+        hides: false,
     };
     if let Some(loaded) = call.loaded(names)? {
         return Ok(loaded);
@@ -141,7 +142,15 @@ async fn send(
     {
         let model = names.reply_requested.then(|| model.to_owned());
         let way = translation.way(ends, backend, asked, model);
-        return Box::pin(translated::answer(reply, way, asked, &entry.name, backend)).await;
+        return Box::pin(translated::answer(
+            reply,
+            way,
+            asked,
+            &entry.name,
+            backend,
+            None,
+        ))
+        .await;
     }
     if let Some(vectors) = &call.vectors
         && let Some(form) = vectors.upstream(backend)?
@@ -195,6 +204,8 @@ pub(super) struct Call<'a> {
     pub(super) translation: Option<Translation<'a>>,
     /// The same of a request for vectors.
     pub(super) vectors: Option<Vectors<'a>>,
+    /// Whether upstreams are asked to tell how many tokens a stream took, which the client did not ask: [`super::metered::hides`].
+    pub(super) hides: bool,
 }
 
 impl<'a> Call<'a> {

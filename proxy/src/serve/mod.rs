@@ -38,6 +38,7 @@ mod listen;
 mod listings;
 mod mapped;
 mod masked;
+mod metered;
 mod methods;
 mod mirror;
 mod models;

@@ -13,7 +13,7 @@ use super::call::{Call, bad_path};
 use super::content::Content;
 use super::error::Refusal;
 use super::path::Operation;
-use super::{form, headers, kept, path, relay, untranslated};
+use super::{form, headers, kept, metered, path, relay, untranslated};
 use crate::json::{self, Malformed, Members, Merge, ObjectEdit};
 use crate::state::backend::Backend;
 use crate::state::dialect;
@@ -36,7 +36,7 @@ impl Call<'_> {
             method: self.asked.method.clone(),
             path: path.map_err(|_| bad_path())?,
             headers: headers::upstream(self.client_headers(is_last), backend, looks_into),
-            body: self.edited(step, backend, name)?,
+            body: self.telling(self.edited(step, backend, name)?, backend),
         })
     }
 
@@ -155,6 +155,15 @@ impl Call<'_> {
             headers: headers::foreign(self.client_headers(is_last), backend),
             body: RequestBody::Bytes(body),
         })
+    }
+
+    /// The same body, asking for usage where a limit counts it and the client does not ask.
+    fn telling(&self, body: RequestBody, backend: &Backend) -> RequestBody {
+        if self.hides && backend.tells_usage() {
+            metered::asking(body)
+        } else {
+            body
+        }
     }
 
     fn edited(

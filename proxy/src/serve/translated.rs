@@ -17,9 +17,11 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use super::body::Body;
 use super::dispatch::Asked;
 use super::error::{Blame, Refusal};
+use super::metered::Metered;
 use super::reply::respond;
 use super::request_id::RequestId;
 use super::{headers, mirror};
+use crate::access::usage::Meter;
 use crate::state::backend::Backend;
 use crate::state::dialect;
 use crate::state::route::Route;
@@ -46,6 +48,8 @@ pub(crate) struct Translation<'a> {
     quiet: bool,
     /// Whether replies may have to be changed.
     strips: bool,
+    /// Whether tokens are counted, so that servers are asked to tell.
+    metered: bool,
     form: OnceCell<Result<Form, Malformed>>,
 }
 
@@ -62,8 +66,15 @@ impl<'a> Translation<'a> {
             path,
             quiet: route.thinking.disable,
             strips: !route.rules.is_inert(),
+            metered: false,
             form: OnceCell::new(),
         }
+    }
+
+    /// With tokens counted or not.
+    pub(crate) fn metered(mut self, metered: bool) -> Self {
+        self.metered = metered;
+        self
     }
 
     /// Between whom is translated; none where the backend speaks the client's dialect, and bytes pass.
@@ -110,6 +121,11 @@ impl<'a> Translation<'a> {
         let form = self.form().as_ref().map_err(malformed)?;
         let quieted = self.quiet.then(|| quieted(form, ends.upstream));
         let form = quieted.as_ref().unwrap_or(form);
+        let telling = (self.metered && !form.stream_usage).then(|| Form {
+            stream_usage: true,
+            ..form.clone()
+        });
+        let form = telling.as_ref().unwrap_or(form);
         let inexpressible = |refused: Refused| {
             let field = ends.client.codec().name_of(&refused.field);
             inexpressible(field, &refused)
@@ -262,6 +278,7 @@ pub(crate) async fn answer(
     asked: &Asked,
     name: &str,
     backend: &Arc<Backend>,
+    mut meter: Option<Meter>,
 ) -> Result<Response<Body>, Refusal> {
     let Way {
         ends,
@@ -272,6 +289,9 @@ pub(crate) async fn answer(
         model,
     } = way;
     if reply.status.as_u16() >= 400 {
+        if let Some(meter) = &mut meter {
+            meter.refund();
+        }
         return Ok(mirror::in_dialect(reply, backend, ends, &context.request_id).await);
     }
     let started = context.started;
@@ -312,7 +332,7 @@ pub(crate) async fn answer(
             Some(stops) if !stops.is_empty() => stops.reader(reader),
             _ => reader,
         };
-        let stream = Stream::new(upstream.framing(), reader, sink());
+        let stream = Stream::new(upstream.framing(), reader, sink().metered(meter));
         let pipe = Pipe::new(body, stream, asked.id, name);
         return Ok(respond(status, headers, Body::translated(pipe)));
     }
@@ -328,7 +348,12 @@ pub(crate) async fn answer(
         .map_err(|fault| Refusal::upstream(name, &fault))?;
     let said = said.ok_or_else(|| unreadable(name, "sent a reply that is too long"))?;
     let written = if streams {
-        whole::streamed(upstream, &said, stops.as_ref(), sink())
+        whole::streamed(
+            upstream,
+            &said,
+            stops.as_ref(),
+            sink().metered(meter.take()),
+        )
     } else {
         whole::whole(
             (upstream, client),
@@ -337,6 +362,7 @@ pub(crate) async fn answer(
             &thinking,
             model.as_deref(),
             &context,
+            meter.as_mut(),
         )
     };
     let mut written = written.map_err(|garbage| self::garbage(name, &garbage))?;
@@ -348,7 +374,8 @@ pub(crate) async fn answer(
         let taken = jiff::Timestamp::now().duration_since(started);
         written = conversation::timed(written, taken.as_secs_f64().max(0.0));
     }
-    Ok(respond(status, headers, Body::whole(written.into())))
+    let body = Body::whole(written.into()).metered(meter.map(Metered::counted));
+    Ok(respond(status, headers, body))
 }
 
 fn is_stream(headers: &HeaderMap) -> bool {

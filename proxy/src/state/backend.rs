@@ -280,6 +280,16 @@ impl Backend {
                 .is_none_or(|mapper| mapper.stream() != MapperStream::None)
     }
 
+    /// Whether it takes `stream_options`. Azure's older versions refuse what they do not know, and nobody knows what a Mapper makes of it.
+    pub fn tells_usage(&self) -> bool {
+        let version = self.item.azure_api_version.as_deref();
+        match self.dialect {
+            Dialect::AzureOpenAI => version.is_none_or(|version| version >= "2024-09"),
+            Dialect::Custom => false,
+            _ => true,
+        }
+    }
+
     /// Whether it is what `item` would become.
     pub fn is(&self, item: &BackendItem, proxy: &ProxyItem) -> bool {
         self.item == *item

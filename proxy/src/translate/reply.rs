@@ -10,6 +10,7 @@ use dragoman_dialects::{Codec, Context};
 use jiff::Timestamp;
 
 use super::sink::{Sink, Thinking};
+use crate::access::usage::Meter;
 use crate::think::Stripper;
 
 /// Reads a whole reply, trims `stops` from its end and treats its thinking as the route says. `model` replaces the name that the upstream gives.
@@ -47,11 +48,31 @@ pub fn whole(
     thinking: &Thinking,
     model: Option<&str>,
     context: &Context,
+    meter: Option<&mut Meter>,
 ) -> Result<Vec<u8>, Garbage> {
     let mut reply = read(upstream, body, stops, thinking, model)?;
+    if let Some(meter) = meter {
+        count(&reply, meter);
+    }
     // Only Ollama's replies tell times, and its own server measures them itself.
     measure::fill(&mut reply.usage, context.started, Timestamp::now());
     Ok(client.write_reply(&reply, context))
+}
+
+/// Tells a meter what a reply used, and how much text it has.
+fn count(reply: &Reply, meter: &mut Meter) {
+    if let Some(usage) = &reply.usage {
+        meter.said(usage);
+    }
+    for part in reply.choices.iter().flat_map(|choice| &choice.parts) {
+        match part {
+            Part::Text { text, .. } | Part::Reasoning { text, .. } | Part::Refusal(text) => {
+                meter.text(text.len() as u64);
+            }
+            Part::ToolCall(call) => meter.text(call.arguments.as_text().len() as u64),
+            _ => {}
+        }
+    }
 }
 
 /// Streams a whole reply to a client that asked for a stream of an upstream that gave none.

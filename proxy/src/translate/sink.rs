@@ -7,6 +7,7 @@ use dragoman_dialects::form::{Event, Failure};
 use dragoman_dialects::{Context, StreamWriter};
 use jiff::Timestamp;
 
+use crate::access::usage::Meter;
 use crate::think::{Pieces, Rules, Stripper};
 
 /// The most choices of one reply that are kept apart; more are the upstream's fault.
@@ -31,6 +32,8 @@ pub struct Sink {
     model: Option<String>,
     /// What an upstream's error may say to a client.
     mask: Option<Mask>,
+    /// What counts the tokens that events tell of.
+    meter: Option<Meter>,
     ended: bool,
 }
 
@@ -47,6 +50,7 @@ impl Sink {
             strippers: Vec::new(),
             model,
             mask: None,
+            meter: None,
             ended: false,
         }
     }
@@ -55,6 +59,13 @@ impl Sink {
     #[must_use]
     pub fn masking(mut self, mask: impl Fn(&str) -> String + Send + 'static) -> Self {
         self.mask = Some(Box::new(mask));
+        self
+    }
+
+    /// With what counts the tokens that events tell of.
+    #[must_use]
+    pub fn metered(mut self, meter: Option<Meter>) -> Self {
+        self.meter = meter;
         self
     }
 
@@ -74,6 +85,9 @@ impl Sink {
     pub fn take(&mut self, event: Event<'_>, out: &mut Vec<u8>) {
         if self.ended {
             return;
+        }
+        if let Some(meter) = &mut self.meter {
+            meter.event(&event);
         }
         match event {
             Event::Text {
