@@ -23,6 +23,6 @@ pub struct Caller {
     pub address: IpAddr,
     /// Who it is; absent: nobody in particular.
     pub user: Option<Arc<User>>,
-    /// SHA-256 of the credential that says so.
+    /// SHA-256 of the token that says so, or of issuer and subject of a JSON Web Token.
     pub key: Option<[u8; 32]>,
 }

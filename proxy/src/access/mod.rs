@@ -1,6 +1,6 @@
 //! Who may call, from where, how much, saying what: AccessPolicies as a proxy runs them.
 //!
-//! - [`caller`]: who is calling
+//! - [`caller`]: who is calling, [`identity`]: and how that is found out
 //! - [`limits`]: how much may be asked
 //! - [`address`]: from where, [`networks`]: and whether that is within what is admitted
 //! - [`bans`]: addresses from which authentication failed again and again
@@ -9,6 +9,7 @@
 pub mod address;
 pub mod bans;
 pub mod caller;
+pub mod identity;
 pub mod limits;
 pub mod networks;
 pub mod usage;

@@ -15,7 +15,9 @@ use super::build::Builder;
 use super::checks::Checks;
 use super::metrics::{self, InFlight};
 use crate::access::bans::Bans;
+use crate::access::identity::KeySets;
 use crate::access::limits::Counters;
+use crate::upstream::Denied;
 
 /// One per process.
 #[derive(Debug)]
@@ -31,6 +33,7 @@ pub struct Shared {
     threads: Box<[Thread]>,
     counters: Arc<Counters>,
     bans: Arc<Bans>,
+    key_sets: Arc<KeySets>,
 }
 
 /// What one thread counts, far enough from the next one's that they share no cache line.
@@ -56,6 +59,7 @@ impl Shared {
             threads: (0..threads.max(1)).map(|_| Thread::default()).collect(),
             counters: Counters::new(),
             bans: Arc::default(),
+            key_sets: Arc::default(),
         })
     }
 
@@ -77,6 +81,11 @@ impl Shared {
         let built =
             Builder::new(&previous, &self.health, self.threads.len()).build(&items, invalid);
         checks.follow(built.state.all_backends());
+        let proxy = &built.state.proxy;
+        self.key_sets.deny(Denied {
+            ranges: proxy.denied_cidrs.clone(),
+            loopback: proxy.deny_loopback,
+        });
         let https = built.state.https.is_some();
         self.state.store(Arc::new(built.state));
         self.version.fetch_add(1, Ordering::Release);
@@ -126,6 +135,12 @@ impl Shared {
     #[must_use]
     pub fn bans(&self) -> &Arc<Bans> {
         &self.bans
+    }
+
+    /// The keys of issuers of JSON Web Tokens that are fetched.
+    #[must_use]
+    pub fn key_sets(&self) -> &Arc<KeySets> {
+        &self.key_sets
     }
 
     /// Sets whether config is complete and traffic welcome.
