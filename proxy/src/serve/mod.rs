@@ -19,7 +19,7 @@
 
 mod apis;
 mod attempt;
-mod body;
+pub(crate) mod body;
 mod call;
 mod candidates;
 mod connection;

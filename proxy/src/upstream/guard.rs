@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use ipnet::IpNet;
 
 /// What an upstream must not resolve to. Link-local addresses (cloud metadata lives there) are always denied.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Denied {
     /// Denied ranges.
     pub ranges: Vec<IpNet>,

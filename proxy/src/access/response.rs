@@ -1,0 +1,204 @@
+//! Rules on replies: on the text as it streams, or on the whole of it, held back until its end.
+
+mod finder;
+mod told;
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use dragoman_config::cel::{Condition, Expression, Variables};
+use dragoman_config::{ObjectKey, ResponseActionItem, ResponseRuleItem};
+
+use super::facts::{Facts, Known};
+use super::rules::Failed;
+use super::service::{Service, Services};
+use finder::Finder;
+use told::Told;
+
+/// The rules of one policy.
+#[derive(Debug, Default)]
+pub struct ResponseRules {
+    rules: Vec<Arc<Rule>>,
+}
+
+#[derive(Debug)]
+struct Rule {
+    name: String,
+    when: Option<Condition>,
+    action: Action,
+}
+
+#[derive(Debug)]
+enum Action {
+    Deny {
+        finder: Option<Finder>,
+        message: Option<String>,
+    },
+    Replace {
+        finder: Finder,
+        replacement: String,
+    },
+    Set(Expression),
+    Call(Arc<Service>),
+}
+
+/// The rules that one reply is judged by.
+#[derive(Debug, Clone)]
+pub struct Judging {
+    rules: Rc<[Due]>,
+    told: Rc<Told>,
+    services: Rc<Services>,
+}
+
+/// A rule that applies to a reply, as far as the request decides it.
+#[derive(Debug, Clone)]
+struct Due {
+    policy: ObjectKey,
+    rule: Arc<Rule>,
+    /// Whether the reply decides it too.
+    late: bool,
+}
+
+impl ResponseRules {
+    /// Compiles rules.
+    ///
+    /// # Errors
+    /// Every fault, with its rule's place in the list.
+    pub fn new(items: &[ResponseRuleItem]) -> Result<Self, Vec<(usize, String)>> {
+        let mut faults = Vec::new();
+        let mut rules = Vec::with_capacity(items.len());
+        for (at, item) in items.iter().enumerate() {
+            match Rule::new(item) {
+                Ok(rule) => rules.push(Arc::new(rule)),
+                Err(fault) => faults.push((at, fault)),
+            }
+        }
+        if faults.is_empty() {
+            Ok(Self { rules })
+        } else {
+            Err(faults)
+        }
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rules.is_empty()
+    }
+
+    /// Whether a rule may need the whole reply.
+    #[must_use]
+    pub fn holds_whole(&self) -> bool {
+        self.rules.iter().any(|rule| rule.holds(rule.is_late()))
+    }
+
+    /// The rules of all `policies`, in order, by which the reply to this request is judged; none where none applies.
+    ///
+    /// # Errors
+    /// [`Failed`], where a condition cannot be evaluated: the request is refused.
+    pub fn begin(
+        policies: &[(&ObjectKey, &Self)],
+        facts: Facts<'_>,
+        services: &Rc<Services>,
+    ) -> Result<Option<Judging>, Failed> {
+        let known = Known::new(facts);
+        let mut rules = Vec::new();
+        for (policy, of) in policies {
+            for rule in &of.rules {
+                let failed = |why| Failed {
+                    policy: (*policy).clone(),
+                    rule: rule.name.clone(),
+                    why,
+                    status: 500,
+                };
+                if rule.reads("request") {
+                    known.read().map_err(|fault| failed(fault.to_string()))?;
+                }
+                let late = rule.is_late();
+                let applies = match &rule.when {
+                    Some(when) if !late => when.holds(&known).map_err(|fault| failed(fault.0))?,
+                    _ => true,
+                };
+                if applies {
+                    rules.push(Due {
+                        policy: (*policy).clone(),
+                        rule: Arc::clone(rule),
+                        late,
+                    });
+                }
+            }
+        }
+        if rules.is_empty() {
+            return Ok(None);
+        }
+        let told = Told::new(&known, &rules);
+        Ok(Some(Judging {
+            rules: rules.into(),
+            told: Rc::new(told),
+            services: Rc::clone(services),
+        }))
+    }
+}
+
+impl Rule {
+    fn new(item: &ResponseRuleItem) -> Result<Self, String> {
+        let when = match &item.when {
+            Some(when) => {
+                let condition = Condition::compile(when, Variables::Reply);
+                Some(condition.map_err(|fault| format!("when: {fault}"))?)
+            }
+            None => None,
+        };
+        let action = match &item.action {
+            ResponseActionItem::Deny { regex, message } => Action::Deny {
+                finder: regex.as_deref().map(Finder::new).transpose()?,
+                message: message.clone(),
+            },
+            ResponseActionItem::Replace { regex, replacement } => Action::Replace {
+                finder: Finder::new(regex)?,
+                replacement: replacement.clone(),
+            },
+            ResponseActionItem::SetContent(value) => {
+                let value = Expression::compile(value, Variables::Reply);
+                Action::Set(value.map_err(|fault| format!("set content: {fault}"))?)
+            }
+            ResponseActionItem::Call(call) => {
+                let service = Service::new(call);
+                Action::Call(service.map_err(|fault| format!("call: {fault}"))?)
+            }
+        };
+        Ok(Self {
+            name: item.name.clone(),
+            when,
+            action,
+        })
+    }
+
+    /// Whether an expression names the variable.
+    fn reads(&self, variable: &str) -> bool {
+        let when = self.when.as_ref().is_some_and(|it| it.names(variable));
+        match &self.action {
+            Action::Set(value) => when || value.names(variable),
+            Action::Call(_) => when || variable != "headers",
+            _ => when,
+        }
+    }
+
+    /// Whether its condition can only be judged with the reply.
+    fn is_late(&self) -> bool {
+        let when = self.when.as_ref();
+        when.is_some_and(|when| when.names("response"))
+    }
+
+    fn holds(&self, late: bool) -> bool {
+        late || matches!(self.action, Action::Set(_) | Action::Call(_))
+    }
+}
+
+impl Judging {
+    /// Whether the reply is held back until its end.
+    #[must_use]
+    pub fn holds_whole(&self) -> bool {
+        self.rules.iter().any(|due| due.rule.holds(due.late))
+    }
+}

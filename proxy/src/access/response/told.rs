@@ -1,0 +1,89 @@
+//! What is kept of a request for the rules on its reply.
+
+use std::borrow::Cow;
+
+use dragoman_config::ObjectKey;
+use dragoman_config::cel::Facts;
+use serde_json::Value;
+
+use super::Due;
+use crate::access::facts::Known;
+
+/// The facts of a request, as far as a rule on its reply asks for them.
+#[derive(Debug)]
+pub(super) struct Told {
+    pub(super) request: Value,
+    headers: http::HeaderMap,
+    user: Value,
+    address: String,
+    pub(super) route: ObjectKey,
+    model: Option<String>,
+    now: jiff::Timestamp,
+}
+
+impl Told {
+    pub(super) fn new(known: &Known<'_>, rules: &[Due]) -> Self {
+        // What the request alone decided is decided.
+        let reads = |variable| {
+            let asks = |due: &&Due| due.rule.holds(due.late);
+            let mut asking = rules.iter().filter(asks);
+            asking.any(|due| due.rule.reads(variable))
+        };
+        let some = |wanted: bool, value: &dyn Fn() -> Value| match wanted {
+            true => value(),
+            false => Value::Null,
+        };
+        Self {
+            request: some(reads("request"), &|| known.request().clone()),
+            user: some(reads("user"), &|| known.user().clone()),
+            headers: match reads("headers") {
+                true => known.facts.headers.clone(),
+                false => http::HeaderMap::new(),
+            },
+            address: known.address().to_owned(),
+            route: known.facts.route.clone(),
+            model: known.model().map(str::to_owned),
+            now: known.now(),
+        }
+    }
+}
+
+/// The same with the reply.
+pub(super) struct Replied<'a> {
+    pub(super) told: &'a Told,
+    pub(super) response: &'a Value,
+}
+
+impl Facts for Replied<'_> {
+    fn request(&self) -> &Value {
+        &self.told.request
+    }
+
+    fn header(&self, name: &str) -> Option<Cow<'_, str>> {
+        crate::access::facts::header(&self.told.headers, name)
+    }
+
+    fn user(&self) -> &Value {
+        &self.told.user
+    }
+
+    fn address(&self) -> &str {
+        &self.told.address
+    }
+
+    fn route(&self) -> (&str, &str) {
+        (&self.told.route.namespace, &self.told.route.name)
+    }
+
+    fn model(&self) -> Option<&str> {
+        self.told.model.as_deref()
+    }
+
+    fn now(&self) -> jiff::Timestamp {
+        self.told.now
+    }
+
+    fn response(&self) -> &Value {
+        self.response
+    }
+}
