@@ -1,7 +1,12 @@
 //! Rules on replies: on the text as it streams, or on the whole of it, held back until its end.
 
+mod chain;
 mod finder;
+mod stream;
+#[cfg(test)]
+mod tests;
 mod told;
+mod whole;
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -12,8 +17,11 @@ use dragoman_config::{ObjectKey, ResponseActionItem, ResponseRuleItem};
 use super::facts::{Facts, Known};
 use super::rules::Failed;
 use super::service::{Service, Services};
+pub use chain::ContentDenied;
 use finder::Finder;
+pub use stream::StreamJudge;
 use told::Told;
+pub use whole::{LONGEST, Stopped};
 
 /// The rules of one policy.
 #[derive(Debug, Default)]

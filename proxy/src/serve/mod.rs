@@ -33,6 +33,7 @@ mod form;
 mod headers;
 mod https;
 mod intake;
+mod judged;
 mod kept;
 mod listen;
 mod listings;

@@ -20,13 +20,16 @@ use super::error::{Blame, Refusal};
 use super::metered::Metered;
 use super::reply::respond;
 use super::request_id::RequestId;
-use super::{headers, mirror};
+use super::{headers, judged, mirror};
+use crate::access::response::{Judging, Stopped};
 use crate::access::usage::Meter;
 use crate::state::backend::Backend;
 use crate::state::dialect;
 use crate::state::route::Route;
 use crate::think::disable;
-use crate::translate::{Broken, Sink, Stream, Thinking, reply as whole, shows_reasoning, stream};
+use crate::translate::{
+    Broken, Sink, Stream, Thinking, reply as whole, shows_reasoning, stream, untouched,
+};
 use crate::upstream::{Reply, ReplyBody};
 
 /// How much of a translated chunk is made room for at once.
@@ -211,7 +214,26 @@ impl<'a> Translation<'a> {
                 .filter(|_| ends.upstream == Wire::Tgi)
                 .map(|form| backend.template.stops_of(form)),
             model,
+            judging: None,
         }
+    }
+
+    /// The same where the backend speaks the client's dialect, and rules want the reply read: all that it says is told again.
+    pub(crate) fn way_back(
+        &self,
+        backend: &Backend,
+        asked: &Asked,
+        streamed: bool,
+        judging: Judging,
+    ) -> Way {
+        let (client, upstream) = (self.client, backend.wire(self.client));
+        let mut way = self.way(Ends { client, upstream }, backend, asked, None);
+        way.thinking.shown = true;
+        way.context.reasoning = true;
+        way.streams = streamed;
+        way.stops = None;
+        way.judging = Some(judging);
+        way
     }
 }
 
@@ -266,6 +288,8 @@ pub(crate) struct Way {
     pub(crate) stops: Option<Stops>,
     /// The model that the reply shall name, instead of the upstream's.
     pub(crate) model: Option<String>,
+    /// The rules on the reply.
+    pub(crate) judging: Option<Judging>,
 }
 
 /// Passes on what a backend answered to a translated call.
@@ -287,12 +311,17 @@ pub(crate) async fn answer(
         streams,
         stops,
         model,
+        judging,
     } = way;
     if reply.status.as_u16() >= 400 {
         if let Some(meter) = &mut meter {
             meter.refund();
         }
         return Ok(mirror::in_dialect(reply, backend, ends, &context.request_id).await);
+    }
+    if let Some(denied) = judging.as_ref().and_then(Judging::refuses) {
+        judged::note(&denied, asked.id);
+        return Err(judged::denied(&denied));
     }
     let started = context.started;
     let (client, upstream) = (ends.client.codec(), ends.upstream.codec());
@@ -326,35 +355,75 @@ pub(crate) async fn answer(
         )
         .masking(move |said| masked(said, &keeper))
     };
-    if streamed && streams {
-        let reader = upstream.stream_reader();
-        let reader = match stops {
-            Some(stops) if !stops.is_empty() => stops.reader(reader),
-            _ => reader,
-        };
-        let stream = Stream::new(upstream.framing(), reader, sink().metered(meter));
+    let reader = |stops: Option<Stops>| match stops {
+        Some(stops) if !stops.is_empty() => stops.reader(upstream.stream_reader()),
+        _ => upstream.stream_reader(),
+    };
+    let holds = judging.as_ref().is_some_and(Judging::holds_whole);
+    if streamed && streams && !holds {
+        let sink = sink()
+            .metered(meter)
+            .judged(judging.as_ref().map(Judging::stream));
+        let stream = Stream::new(upstream.framing(), reader(stops), sink);
         let pipe = Pipe::new(body, stream, asked.id, name);
         return Ok(respond(status, headers, Body::translated(pipe)));
     }
-    if streamed {
+    if streamed && !streams {
         return Err(unreadable(
             name,
             "sent a stream, though it was asked not to",
         ));
     }
-    let said = body
-        .collect(stream::LONGEST)
-        .await
-        .map_err(|fault| Refusal::upstream(name, &fault))?;
-    let said = said.ok_or_else(|| unreadable(name, "sent a reply that is too long"))?;
-    let written = if streams {
+    let whole_body = async |body: ReplyBody| {
+        let said = body.collect(stream::LONGEST).await;
+        let said = said.map_err(|fault| Refusal::upstream(name, &fault))?;
+        said.ok_or_else(|| unreadable(name, "sent a reply that is too long"))
+    };
+    let mut written = if let Some(judging) = judging {
+        let mut form = if streamed {
+            let reader = reader(stops);
+            let collected = judged::collected(body, upstream, reader, name, meter.as_mut());
+            let mut form = collected.await?;
+            for choice in &mut form.choices {
+                whole::strip(choice, &thinking);
+            }
+            form
+        } else {
+            let said = whole_body(body).await?;
+            let form = whole::read(upstream, &said, stops.as_ref(), &thinking, model.as_deref());
+            let form = form.map_err(|garbage| self::garbage(name, &garbage))?;
+            if let Some(meter) = &mut meter {
+                whole::count(&form, meter);
+            }
+            form
+        };
+        if let Err(stopped) = judging.whole(&mut form).await {
+            if let Stopped::Denied(denied) = &stopped {
+                judged::note(denied, asked.id);
+            }
+            return Err(judged::stopped(stopped, name));
+        }
+        if streams {
+            let thinking = Thinking {
+                rules: Arc::new(untouched()),
+                shown: thinking.shown,
+            };
+            let writer = client.stream_writer(&context);
+            whole::told(form, Sink::new(writer, thinking, model))
+        } else {
+            whole::written(form, client, &context)
+        }
+    } else if streams {
+        let said = whole_body(body).await?;
         whole::streamed(
             upstream,
             &said,
             stops.as_ref(),
             sink().metered(meter.take()),
         )
+        .map_err(|garbage| self::garbage(name, &garbage))?
     } else {
+        let said = whole_body(body).await?;
         whole::whole(
             (upstream, client),
             &said,
@@ -364,8 +433,8 @@ pub(crate) async fn answer(
             &context,
             meter.as_mut(),
         )
+        .map_err(|garbage| self::garbage(name, &garbage))?
     };
-    let mut written = written.map_err(|garbage| self::garbage(name, &garbage))?;
     // TGI's root answers with a list, as what it stands in for does.
     if !streams && ends.client == Wire::Tgi && asked.path == "/" {
         written = dragoman_dialects::tgi::listed(written);
@@ -378,7 +447,7 @@ pub(crate) async fn answer(
     Ok(respond(status, headers, body))
 }
 
-fn is_stream(headers: &HeaderMap) -> bool {
+pub(crate) fn is_stream(headers: &HeaderMap) -> bool {
     framing(headers).is_some()
 }
 
@@ -463,6 +532,10 @@ impl Pipe {
             if let Err(refusal) = &outcome {
                 self.stream.fail(refusal.failure(), &mut out);
             }
+            if let Some(denied) = self.stream.denied() {
+                judged::note(denied, self.id);
+                self.body = None;
+            }
             // A stream that has had its end is read on, so that the connection can serve again; what it says is dropped.
             if ended || outcome.is_err() {
                 self.body = None;
@@ -475,7 +548,7 @@ impl Pipe {
     }
 }
 
-fn broken_off(backend: &str, broken: &Broken) -> Refusal {
+pub(crate) fn broken_off(backend: &str, broken: &Broken) -> Refusal {
     let message = format!("The stream of backend {backend:?} cannot be read on: {broken}.");
     let code = match broken {
         Broken::Cut => "upstream_cut",

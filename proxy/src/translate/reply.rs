@@ -50,17 +50,23 @@ pub fn whole(
     context: &Context,
     meter: Option<&mut Meter>,
 ) -> Result<Vec<u8>, Garbage> {
-    let mut reply = read(upstream, body, stops, thinking, model)?;
+    let reply = read(upstream, body, stops, thinking, model)?;
     if let Some(meter) = meter {
         count(&reply, meter);
     }
+    Ok(written(reply, client, context))
+}
+
+/// A reply that was read, written for the client.
+#[must_use]
+pub fn written(mut reply: Reply, client: &dyn Codec, context: &Context) -> Vec<u8> {
     // Only Ollama's replies tell times, and its own server measures them itself.
     measure::fill(&mut reply.usage, context.started, Timestamp::now());
-    Ok(client.write_reply(&reply, context))
+    client.write_reply(&reply, context)
 }
 
 /// Tells a meter what a reply used, and how much text it has.
-fn count(reply: &Reply, meter: &mut Meter) {
+pub fn count(reply: &Reply, meter: &mut Meter) {
     if let Some(usage) = &reply.usage {
         meter.said(usage);
     }
@@ -83,13 +89,19 @@ pub fn streamed(
     upstream: &dyn Codec,
     body: &[u8],
     stops: Option<&Stops>,
-    mut sink: Sink,
+    sink: Sink,
 ) -> Result<Vec<u8>, Garbage> {
     let mut reply = upstream.read_reply(body)?;
     if let Some(stops) = stops {
         stops.trim(&mut reply);
     }
-    let mut out = Vec::with_capacity(body.len());
+    Ok(told(reply, sink))
+}
+
+/// Streams a reply that was read.
+#[must_use]
+pub fn told(reply: Reply, mut sink: Sink) -> Vec<u8> {
+    let mut out = Vec::new();
     let mut give = |event: Event<'_>| sink.take(event, &mut out);
     give(Event::Start {
         id: reply.id.map(Cow::Owned),
@@ -104,7 +116,7 @@ pub fn streamed(
         give(Event::Usage(usage));
     }
     give(Event::Done);
-    Ok(out)
+    out
 }
 
 fn events(of: Choice, give: &mut dyn FnMut(Event<'_>)) {
@@ -170,7 +182,7 @@ fn events(of: Choice, give: &mut dyn FnMut(Event<'_>)) {
 }
 
 /// Takes the thinking out of a choice's texts. A block may reach over several of them.
-fn strip(choice: &mut Choice, thinking: &Thinking) {
+pub fn strip(choice: &mut Choice, thinking: &Thinking) {
     let rules = &thinking.rules;
     if !thinking.shown || rules.drops_fields() {
         choice

@@ -7,6 +7,7 @@ use dragoman_dialects::form::{Event, Failure};
 use dragoman_dialects::{Context, StreamWriter};
 use jiff::Timestamp;
 
+use crate::access::response::{ContentDenied, StreamJudge};
 use crate::access::usage::Meter;
 use crate::think::{Pieces, Rules, Stripper};
 
@@ -34,6 +35,10 @@ pub struct Sink {
     mask: Option<Mask>,
     /// What counts the tokens that events tell of.
     meter: Option<Meter>,
+    /// The rules that its text goes through.
+    judge: Option<StreamJudge>,
+    /// The rule that ended it.
+    denied: Option<ContentDenied>,
     ended: bool,
 }
 
@@ -51,6 +56,8 @@ impl Sink {
             model,
             mask: None,
             meter: None,
+            judge: None,
+            denied: None,
             ended: false,
         }
     }
@@ -67,6 +74,19 @@ impl Sink {
     pub fn metered(mut self, meter: Option<Meter>) -> Self {
         self.meter = meter;
         self
+    }
+
+    /// With rules that its text goes through.
+    #[must_use]
+    pub fn judged(mut self, judge: Option<StreamJudge>) -> Self {
+        self.judge = judge;
+        self
+    }
+
+    /// The rule that ended the stream.
+    #[must_use]
+    pub fn denied(&self) -> Option<&ContentDenied> {
+        self.denied.as_ref()
     }
 
     /// Whether the stream has had its end, good or bad. Nothing is written after it.
@@ -222,7 +242,19 @@ impl Sink {
     }
 
     fn write(&mut self, event: Event<'_>, out: &mut Vec<u8>) {
-        self.writer.write(event, &Timestamp::now, out);
+        if self.ended {
+            return;
+        }
+        let writer = &mut self.writer;
+        let Some(judge) = &mut self.judge else {
+            return writer.write(event, &Timestamp::now, out);
+        };
+        let mut give = |event: Event<'_>| writer.write(event, &Timestamp::now, out);
+        if let Err(denied) = judge.take(event, &mut give) {
+            give(Event::Failed(denied.failure()));
+            self.ended = true;
+            self.denied = Some(denied);
+        }
     }
 }
 

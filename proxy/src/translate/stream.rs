@@ -9,6 +9,7 @@ use dragoman_dialects::{Framing, StreamReader};
 
 use super::frames::{Frames, Uncut};
 use super::sink::Sink;
+use crate::access::response::ContentDenied;
 
 /// The most that is kept of one streamed answer, in bytes, where the client's dialect wants it kept.
 pub const LONGEST: usize = 64 << 20;
@@ -97,6 +98,12 @@ impl Stream {
     /// Ends the stream with an error event. Nothing is written where it has ended already.
     pub fn fail(&mut self, failure: Failure, out: &mut Vec<u8>) {
         self.sink.fail(failure, out);
+    }
+
+    /// The rule that ended it.
+    #[must_use]
+    pub fn denied(&self) -> Option<&ContentDenied> {
+        self.sink.denied()
     }
 
     /// Whether the stream has had its end, good or bad: whatever the upstream still sends is of no interest.

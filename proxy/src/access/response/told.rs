@@ -14,10 +14,10 @@ use crate::access::facts::Known;
 pub(super) struct Told {
     pub(super) request: Value,
     headers: http::HeaderMap,
-    user: Value,
-    address: String,
+    pub(super) user: Value,
+    pub(super) address: String,
     pub(super) route: ObjectKey,
-    model: Option<String>,
+    pub(super) model: Option<String>,
     now: jiff::Timestamp,
 }
 
