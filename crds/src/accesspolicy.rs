@@ -123,7 +123,7 @@ pub struct Network {
     pub deny: Vec<String>,
 }
 
-/// What becomes of an address from which authentication fails again and again. An IPv6 address stands for its /64.
+/// What becomes of an address from which authentication fails again and again. Each wrong credential counts; no credential at all does not. An IPv6 address stands for its /64.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Ban {

@@ -84,6 +84,7 @@ pub struct LLMProxySpec {
     #[serde(default)]
     pub require_access_policy: bool,
     /// Networks of load balancers and ingresses whose `X-Forwarded-For` or `Forwarded` is believed, hop by hop from the right. Absent: nobody's, and the connection's address is the caller's.
+    /// Where a request has both, `X-Forwarded-For` is believed; a proxy that writes `Forwarded` must take clients' `X-Forwarded-For` out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64), inner(length(min = 1, max = 64)))]
     pub trusted_proxies: Vec<String>,

@@ -9,7 +9,7 @@ use crate::allowed_routes::label_selector;
 use crate::form::form;
 
 /// Ways to say who is calling. A credential may stand in `Authorization: Bearer`, `x-api-key`, `api-key` or `x-goog-api-key`; an empty
-/// header is an absent one. One that authenticated the caller is passed on to nobody.
+/// header is an absent one, and one that stands there twice is refused. Each is tried in this order; the first that is known names the caller, and all that are known are passed on to nobody.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(extend("x-kubernetes-validations" = [{
@@ -23,7 +23,7 @@ pub struct Authentication {
     /// Tokens of the cluster's ServiceAccounts. The user is `system:serviceaccount:<namespace>:<name>`, and the groups are those that Kubernetes gives it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service_accounts: Option<ServiceAccounts>,
-    /// JSON Web Tokens of these issuers. The user is `sub`, the groups are `groups`, and rules find all claims as `user.claims`.
+    /// JSON Web Tokens of these issuers. The user is `sub`, the groups are `groups`, and rules find all claims as `user.claims`. `exp` and `sub` must be there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["issuer"]))]
     pub jwt: Option<Vec<Jwt>>,

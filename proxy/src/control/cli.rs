@@ -100,7 +100,8 @@ pub struct RunArgs {
     /// Address for requests over TLS, listened on while the LLMProxy has certificates (spec.tls) [default: port 8443 beside --listen].
     #[arg(long, value_name = "ADDR", env = "DRAGOMAN_LISTEN_TLS")]
     pub listen_tls: Option<SocketAddr>,
-    /// Address for /healthz, /readyz and /metrics [default: 127.0.0.1:9090, with --operator 0.0.0.0:9090].
+    /// Address for /healthz, /readyz, /metrics and /api/bans [default: 127.0.0.1:9090, with --operator 0.0.0.0:9090]. Unless it is a loopback address, /api/
+    /// needs the token that the environment variable DRAGOMAN_ADMIN_TOKEN holds, as `Authorization: Bearer`.
     #[arg(long, value_name = "ADDR", env = "DRAGOMAN_ADMIN")]
     pub admin: Option<SocketAddr>,
     /// Threads that serve requests [default: the CPUs that the process may use].

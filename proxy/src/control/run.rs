@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 
-use super::admin::Admin;
+use super::admin::{ADMIN_TOKEN, Admin};
 use super::cli::{ConfigSource, RunArgs};
 use super::logging::{self, LogFault};
 use super::publish::Publisher;
@@ -96,7 +96,15 @@ async fn process(
         }
     }
     let address = args.admin();
-    let admin = Admin::bind(address, Arc::clone(shared), Arc::clone(&readiness)).await;
+    // From the environment alone: a command line is for everybody's eyes.
+    let token = std::env::var(ADMIN_TOKEN).ok();
+    let admin = Admin::bind(
+        address,
+        Arc::clone(shared),
+        Arc::clone(&readiness),
+        token.as_deref(),
+    )
+    .await;
     let admin = admin.map_err(|source| RunFault::Listen {
         address,
         option: "--admin",

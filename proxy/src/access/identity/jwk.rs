@@ -237,3 +237,7 @@ impl Jwk {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "jwk_tests.rs"]
+mod tests;

@@ -17,6 +17,10 @@ mod jwk;
 mod jwt;
 mod key_set;
 mod key_sets;
+#[cfg(test)]
+mod signing;
+#[cfg(test)]
+mod tests;
 mod tokens;
 mod verified;
 

@@ -1,0 +1,300 @@
+//! The admin server: `/healthz`, `/readyz` and `/metrics`, which need no token and hold no secret, and the APIs, which need the admin token.
+//!
+//! - `access`: who may use the APIs
+//! - `bans`: the list of banned addresses
+
+mod access;
+mod bans;
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use jiff::Timestamp;
+use serde::Serialize;
+use tokio::net::TcpListener;
+
+pub use access::ADMIN_TOKEN;
+use access::{Access, Refused};
+
+use super::readiness::Readiness;
+use crate::state::Shared;
+
+/// How long a client may take for its headers, or stay silent between requests.
+const HEADERS: Duration = Duration::from_secs(60);
+const TEXT: &str = "text/plain; charset=utf-8";
+const JSON: &str = "application/json";
+/// [Prometheus' text format](https://prometheus.io/docs/instrumenting/exposition_formats/).
+const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// An admin server that is bound.
+#[derive(Debug)]
+pub struct Admin {
+    listener: TcpListener,
+    shared: Arc<Shared>,
+    readiness: Arc<Readiness>,
+    access: Access,
+}
+
+impl Admin {
+    /// Binds `address`. The APIs need `token` unless only this machine reaches it.
+    ///
+    /// # Errors
+    /// When the address cannot be had.
+    pub async fn bind(
+        address: SocketAddr,
+        shared: Arc<Shared>,
+        readiness: Arc<Readiness>,
+        token: Option<&str>,
+    ) -> io::Result<Self> {
+        let listener = TcpListener::bind(address).await?;
+        Ok(Self {
+            access: Access::new(listener.local_addr()?, token),
+            listener,
+            shared,
+            readiness,
+        })
+    }
+
+    /// Where it listens.
+    ///
+    /// # Errors
+    /// When the system does not tell.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Serves for ever.
+    pub async fn run(self) {
+        let admin = Arc::new(self);
+        loop {
+            match admin.listener.accept().await {
+                Ok((connection, _)) => {
+                    let admin = Arc::clone(&admin);
+                    tokio::spawn(async move { admin.connection(TokioIo::new(connection)).await });
+                }
+                Err(fault) => {
+                    // Out of files, most likely: it passes, and until then there is no use in trying at once.
+                    tracing::warn!(%fault, "the admin server cannot accept a connection");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            }
+        }
+    }
+
+    async fn connection(&self, io: TokioIo<tokio::net::TcpStream>) {
+        let answer = service_fn(|request: Request<Incoming>| async move {
+            let (method, path) = (request.method(), request.uri().path());
+            Ok::<_, Infallible>(self.answer(method, path, request.headers()))
+        });
+        let mut http = http1::Builder::new();
+        http.timer(TokioTimer::new()).header_read_timeout(HEADERS);
+        if let Err(fault) = http.serve_connection(io, answer).await {
+            tracing::debug!(%fault, "an admin connection ended early");
+        }
+    }
+
+    fn answer(&self, method: &Method, path: &str, headers: &HeaderMap) -> Response<Full<Bytes>> {
+        if let Some(rest) = path.strip_prefix("/api/") {
+            return match self.access.refuse(headers) {
+                Some(refused) => refuse(refused),
+                None => self.api(method, rest),
+            };
+        }
+        if !["/healthz", "/readyz", "/metrics"].contains(&path) {
+            return reply(
+                StatusCode::NOT_FOUND,
+                TEXT,
+                "try /healthz, /readyz, /metrics or /api/bans\n",
+            );
+        }
+        if method != Method::GET && method != Method::HEAD {
+            return not_allowed("GET, HEAD");
+        }
+        match path {
+            "/readyz" => {
+                let answer = self.readiness.answer();
+                let status = if answer.ready {
+                    StatusCode::OK
+                } else {
+                    StatusCode::SERVICE_UNAVAILABLE
+                };
+                json(status, &answer)
+            }
+            "/metrics" => reply(StatusCode::OK, METRICS, self.shared.metrics_text()),
+            _ => reply(StatusCode::OK, TEXT, "ok\n"),
+        }
+    }
+}
+
+impl Admin {
+    /// Answers at a path below `/api/`.
+    fn api(&self, method: &Method, path: &str) -> Response<Full<Bytes>> {
+        let (known, now) = (self.shared.bans(), Instant::now());
+        let mut answer = match (path, path.strip_prefix("bans/")) {
+            ("bans", _) if method == Method::GET || method == Method::HEAD => {
+                json(StatusCode::OK, &bans::list(known, now, Timestamp::now()))
+            }
+            ("bans", _) => not_allowed("GET, HEAD"),
+            (_, Some(address)) if method == Method::DELETE => {
+                match bans::lift(known, address, now) {
+                    Some(lifted) if lifted.lifted.is_empty() => {
+                        json(StatusCode::NOT_FOUND, &lifted)
+                    }
+                    Some(lifted) => json(StatusCode::OK, &lifted),
+                    None => reply(
+                        StatusCode::BAD_REQUEST,
+                        TEXT,
+                        "write one address, such as 192.0.2.1 or 2001:db8::1\n",
+                    ),
+                }
+            }
+            (_, Some(_)) => not_allowed("DELETE"),
+            _ => reply(StatusCode::NOT_FOUND, TEXT, "try /api/bans\n"),
+        };
+        let headers = answer.headers_mut();
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        answer
+    }
+}
+
+fn refuse(refused: Refused) -> Response<Full<Bytes>> {
+    let status = match refused {
+        Refused::Token => StatusCode::UNAUTHORIZED,
+        Refused::Closed | Refused::Name => StatusCode::FORBIDDEN,
+    };
+    let mut answer = reply(status, TEXT, refused.words());
+    if refused == Refused::Token {
+        let bearer = HeaderValue::from_static("Bearer");
+        answer.headers_mut().insert(WWW_AUTHENTICATE, bearer);
+    }
+    answer
+}
+
+fn not_allowed(allowed: &'static str) -> Response<Full<Bytes>> {
+    let text = format!("only {allowed}\n");
+    let mut refused = reply(StatusCode::METHOD_NOT_ALLOWED, TEXT, text);
+    let allowed = HeaderValue::from_static(allowed);
+    refused.headers_mut().insert(ALLOW, allowed);
+    refused
+}
+
+fn json(status: StatusCode, answer: &impl Serialize) -> Response<Full<Bytes>> {
+    reply(status, JSON, serde_json::to_vec(answer).unwrap_or_default())
+}
+
+fn reply(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
+    let mut reply = Response::new(Full::new(body.into()));
+    *reply.status_mut() = status;
+    reply
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    reply
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt;
+
+    use super::*;
+
+    async fn admin(shared: &Arc<Shared>, host: [u8; 4], token: Option<&str>) -> Admin {
+        let readiness = Arc::new(Readiness::new(Arc::clone(shared), "config"));
+        let bound = Admin::bind((host, 0).into(), Arc::clone(shared), readiness, token);
+        bound.await.unwrap()
+    }
+
+    async fn get(ready: bool, method: Method, path: &str) -> (u16, String) {
+        let shared = Shared::new(1);
+        shared.set_ready(ready);
+        let admin = admin(&shared, [127, 0, 0, 1], None).await;
+        told(admin.answer(&method, path, &HeaderMap::new())).await
+    }
+
+    async fn told(reply: Response<Full<Bytes>>) -> (u16, String) {
+        let status = reply.status().as_u16();
+        let body = reply.into_body().collect().await.unwrap().to_bytes();
+        (status, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn readiness_says_what_is_missing() {
+        let (status, body) = get(false, Method::GET, "/readyz").await;
+        assert_eq!(
+            (status, body.as_str()),
+            (503, r#"{"ready":false,"missing":["config"]}"#)
+        );
+        assert_eq!(get(true, Method::GET, "/readyz").await.0, 200);
+    }
+
+    #[tokio::test]
+    async fn a_process_is_alive_whether_ready_or_not() {
+        assert_eq!(
+            get(false, Method::GET, "/healthz").await,
+            (200, "ok\n".into())
+        );
+    }
+
+    #[tokio::test]
+    async fn there_is_nothing_else() {
+        assert_eq!(get(true, Method::GET, "/").await.0, 404);
+        assert_eq!(get(true, Method::POST, "/readyz").await.0, 405);
+        assert_eq!(get(true, Method::GET, "/metrics").await.0, 200);
+    }
+
+    #[tokio::test]
+    async fn bans_are_listed_and_lifted() {
+        let shared = Shared::new(1);
+        let policy = dragoman_config::ObjectKey::new("team", "callers");
+        let address = ([192, 0, 2, 1]).into();
+        let lasts = Duration::from_secs(60);
+        shared.bans().begin(&policy, address, lasts, Instant::now());
+        let admin = admin(&shared, [127, 0, 0, 1], None).await;
+        let ask = |method, path| told(admin.answer(&method, path, &HeaderMap::new()));
+        let (status, body) = ask(Method::GET, "/api/bans").await;
+        assert_eq!(status, 200);
+        assert!(
+            body.contains("\"192.0.2.1\"") && body.contains("team/callers"),
+            "{body}"
+        );
+        let lifted = ask(Method::DELETE, "/api/bans/192.0.2.1").await;
+        assert_eq!(lifted, (200, "{\"lifted\":[\"team/callers\"]}".into()));
+        let again = ask(Method::DELETE, "/api/bans/192.0.2.1").await;
+        assert_eq!(again, (404, "{\"lifted\":[]}".into()));
+        assert_eq!(ask(Method::DELETE, "/api/bans/all").await.0, 400);
+        assert_eq!(ask(Method::DELETE, "/api/bans").await.0, 405);
+        assert_eq!(ask(Method::GET, "/api/bans/192.0.2.1").await.0, 405);
+        assert_eq!(ask(Method::GET, "/api/other").await.0, 404);
+        let (status, body) = ask(Method::GET, "/api/bans").await;
+        assert_eq!((status, body.as_str()), (200, "{\"bans\":[]}"));
+    }
+
+    #[tokio::test]
+    async fn beyond_loopback_the_apis_need_the_token_and_the_rest_does_not() {
+        let shared = Shared::new(1);
+        for (token, refused) in [(Some("s3cret"), 401), (None, 403)] {
+            let admin = admin(&shared, [0, 0, 0, 0], token).await;
+            let none = HeaderMap::new();
+            for path in ["/api/bans", "/api/other", "/api/bans/192.0.2.1"] {
+                let answer = admin.answer(&Method::DELETE, path, &none);
+                assert_eq!(answer.status(), refused, "{path}");
+            }
+            assert_eq!(admin.answer(&Method::GET, "/healthz", &none).status(), 200);
+            assert_eq!(admin.answer(&Method::GET, "/metrics", &none).status(), 200);
+            let bearer = HeaderValue::from_static("Bearer s3cret");
+            let right = HeaderMap::from_iter([(http::header::AUTHORIZATION, bearer)]);
+            let answer = admin.answer(&Method::GET, "/api/bans", &right);
+            assert_eq!(answer.status().is_success(), token.is_some());
+        }
+    }
+}
