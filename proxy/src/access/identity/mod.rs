@@ -201,10 +201,10 @@ impl Authentication {
 
     fn verdict(&self, credential: &[u8], now: Timestamp) -> Verdict {
         let digest: Digest = Sha256::digest(credential).into();
-        if !self.issuers.is_empty() || self.no_cluster.is_some() {
-            if let Some(verdict) = self.signed(credential, &digest, now) {
-                return verdict;
-            }
+        if (!self.issuers.is_empty() || self.no_cluster.is_some())
+            && let Some(verdict) = self.signed(credential, &digest, now)
+        {
+            return verdict;
         }
         match self.tokens.find(&digest, now) {
             Found::User(user) => Verdict::User(user, digest),
