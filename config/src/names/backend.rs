@@ -7,7 +7,7 @@ use dragoman_crds::Matching;
 use serde_json::{Map, Value};
 
 use super::{BadFilter, Filter};
-use crate::{Catalogued, RouteBackendItem};
+use crate::{Catalogued, PriceItem, RouteBackendItem};
 
 /// One model in a listing: its name towards clients and its entry's fields.
 pub type Entry = Map<String, Value>;
@@ -61,6 +61,12 @@ impl BackendNames {
         self.by_name
             .get(bare)
             .map_or(bare, |entry| &entry.upstream_name)
+    }
+
+    /// What a model of this bare name costs; absent: nothing.
+    #[must_use]
+    pub fn price(&self, bare: &str) -> Option<PriceItem> {
+        self.by_name.get(bare)?.price
     }
 
     /// Whether the catalog has the bare name, so that the upstream's list need not.

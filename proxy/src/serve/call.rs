@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use dragoman_config::PriceItem;
 use dragoman_config::cel::Input;
 use dragoman_config::names::{Names, Refusal as NameRefusal, Step};
 use dragoman_dialects::Wire;
@@ -12,6 +13,7 @@ use http::{Response, StatusCode};
 use hyper::body::Incoming;
 use serde_json::Value;
 
+use super::admission::{self, Admitted, Going, Judged, Question, Reserved, Told};
 use super::attempt;
 use super::body::Body;
 use super::candidates::{self, Candidates, Nobody};
@@ -23,8 +25,9 @@ use super::mapped::{self, Mapped};
 use super::path::Operation;
 use super::reply::{self, Edits};
 use super::translated::{self, Translation};
-use super::{intake, mirror, models, path, relay, tags};
-use crate::json;
+use super::{intake, metered, mirror, models, path, relay, tags};
+use crate::access::usage::Meter;
+use crate::json::{self, Malformed, ObjectEdit};
 use crate::state::backend::Backend;
 use crate::state::route::{Map, Route, RouteBackend};
 use crate::think;
@@ -76,24 +79,105 @@ async fn send(
     content: Content<'_>,
     model: &str,
 ) -> Result<Response<Body>, Refusal> {
+    if asked.policies().is_empty() {
+        return go(asked, names, operation, content, model, Going::default()).await;
+    }
+    let question = Question {
+        told: client(asked, operation, &content)?.map(|client| Told {
+            client,
+            said: said(asked, operation, model),
+        }),
+        body: content.json(),
+        model: Some(model),
+    };
+    let mut going = match Box::pin(admission::judge(asked, question)).await? {
+        Judged::Goes(going) => going,
+        Judged::Answered(answer) => return Ok(answer),
+    };
+    going.requested = Some(model.to_owned());
+    let chosen = going.model.take();
+    let model = chosen.as_deref().unwrap_or(model);
+    let changed = match (&content, &chosen) {
+        // What the path does not say, the body does: it must not go on under the name that came.
+        (Content::Json { body, .. }, Some(model))
+            if operation.model().is_none() && asked.deployment.is_none() =>
+        {
+            let body = going.body.as_ref().unwrap_or(body);
+            Some(renamed(body, model).map_err(Refusal::malformed)?)
+        }
+        _ => going.body.take(),
+    };
+    match &changed {
+        None => go(asked, names, operation, content, model, going).await,
+        Some(body) => {
+            let members = json::scan(body, &relay::MEMBERS).map_err(Refusal::malformed)?;
+            let members = &members;
+            let content = Content::Json { body, members };
+            Box::pin(go(asked, names, operation, content, model, going)).await
+        }
+    }
+}
+
+/// A body that names another model.
+fn renamed(body: &Bytes, model: &str) -> Result<Bytes, Malformed> {
+    let members = json::scan(body, &MEMBERS)?;
+    let mut edit = ObjectEdit::new(&members);
+    edit.set("model", json::string::literal(model).into());
+    Ok(json::splice(body, edit.finish()).concat().into())
+}
+
+/// The client's dialect; none where no conversation is asked for.
+fn client(
+    asked: &Asked,
+    operation: Operation<'_>,
+    content: &Content<'_>,
+) -> Result<Option<Wire>, Refusal> {
     let responses = operation == Operation::Other && relay::is_responses(&asked.path);
-    let client = match (operation.wire(), &content) {
+    Ok(match (operation.wire(), content) {
         (Some(Wire::BedrockInvoke), Content::Json { body, .. }) => Some(invoked(body)?),
         (None, _) if responses => Some(Wire::Responses),
         (client, _) => client,
-    };
+    })
+}
+
+/// What the path says of a call.
+fn said<'a>(
+    asked: &Asked,
+    operation: Operation<'_>,
+    model: &'a str,
+) -> dragoman_dialects::Path<'a> {
+    dragoman_dialects::Path {
+        model: (operation.model().is_some() || asked.deployment.is_some()).then_some(model),
+        stream: operation.streams(),
+    }
+}
+
+/// Sends a call that is admitted, and answers it.
+async fn go(
+    asked: &Asked,
+    names: &Names,
+    operation: Operation<'_>,
+    content: Content<'_>,
+    model: &str,
+    going: Going,
+) -> Result<Response<Body>, Refusal> {
+    let client = client(asked, operation, &content)?;
+    let requested = going.requested.as_deref().unwrap_or(model);
     // What a reply is edited in place for.
     let edited = operation.wire().is_some_and(think::edits);
     let known = operation != Operation::Other && client.is_none_or(think::edits);
-    let said = dragoman_dialects::Path {
-        model: (operation.model().is_some() || asked.deployment.is_some()).then_some(model),
-        stream: operation.streams(),
-    };
+    let said = said(asked, operation, model);
+    let counts = going.reserved.as_ref().is_some_and(Reserved::counts) || asked.route().backends_count();
     let translation = match (client, &content) {
         (Some(client), Content::Json { body, .. }) => {
-            Some(Translation::new(client, body, said, asked.route()))
+            Some(Translation::new(client, body, said, asked.route()).metered(counts))
         }
         _ => None,
+    };
+    // OpenAI's streams tell of tokens only to those that ask.
+    let hides = match (client, &content) {
+        (Some(client), Content::Json { body, .. }) if counts => metered::hides(client, body),
+        _ => false,
     };
     let vectors = match (embeddings::Form::of(operation), &content) {
         (Some(client), Content::Json { body, .. }) => Some(Vectors::new(client, body, said)),
@@ -112,7 +196,7 @@ async fn send(
         dialect: client.unwrap_or_else(|| path::speaks(&asked.path, &asked.headers())),
         think: rules,
         shown,
-        model: (known && names.reply_requested).then(|| json::string::literal(model).into()),
+        model: (known && names.reply_requested).then(|| json::string::literal(requested).into()),
     };
     let looks_into = known && !edits.are_none();
     // A model in the body opens no door to what a key owns.
@@ -131,35 +215,56 @@ async fn send(
         kept,
         translation,
         vectors,
-        hides: false,
+        chosen: going.backend,
+        hides,
     };
     if let Some(loaded) = call.loaded(names)? {
         return Ok(loaded);
     }
-    let (reply, entry, backend) = call.send(names, looks_into).await?;
+    let Answer {
+        reply,
+        entry,
+        backend,
+        admitted,
+        price,
+    } = call.send(names, looks_into).await?;
+    let mut meter = admission::meter(going.reserved, admitted.reserved);
+    if let (Some(meter), Some(price)) = (&mut meter, price) {
+        meter.price(price);
+    }
+    let left = meter.as_ref().map(admission::left).unwrap_or_default();
     if let Some(translation) = &call.translation
         && let Some(ends) = translation.ends(backend)
     {
-        let model = names.reply_requested.then(|| model.to_owned());
+        let model = names.reply_requested.then(|| requested.to_owned());
         let way = translation.way(ends, backend, asked, model);
-        return Box::pin(translated::answer(
-            reply,
-            way,
-            asked,
-            &entry.name,
-            backend,
-            None,
-        ))
-        .await;
+        let answered = translated::answer(reply, way, asked, &entry.name, backend, meter);
+        return Ok(admission::telling(Box::pin(answered).await?, left));
     }
     if let Some(vectors) = &call.vectors
         && let Some(form) = vectors.upstream(backend)?
     {
-        let model = names.reply_requested.then(|| model.to_owned());
+        let model = names.reply_requested.then(|| requested.to_owned());
         let who = (&*entry.name, &**backend);
-        return Box::pin(vectors.answer(reply, form, asked, who, model)).await;
+        let answered = Box::pin(vectors.answer(reply, form, asked, who, model)).await?;
+        return Ok(admission::telling(metered(answered, meter, Wire::Chat, false), left));
     }
-    reply::answer(reply, edits, asked, backend, &entry.name).await
+    let dialect = edits.dialect;
+    let answered = reply::answer(reply, edits, asked, backend, &entry.name).await?;
+    Ok(admission::telling(metered(answered, meter, dialect, hides), left))
+}
+
+/// A reply that is looked into for tokens, where they count.
+fn metered(
+    response: Response<Body>,
+    meter: Option<Meter>,
+    client: Wire,
+    hides: bool,
+) -> Response<Body> {
+    match meter {
+        Some(meter) => metered::response(response, meter, client, hides),
+        None => response,
+    }
 }
 
 /// Which of Bedrock's models an invocation is written for: Claude 2's took a text.
@@ -189,7 +294,15 @@ pub(crate) fn names(route: &Route) -> Result<&Names, Refusal> {
 }
 
 /// A reply, and who gave it.
-type Answer<'a> = (Reply, &'a RouteBackend, &'a Arc<Backend>);
+struct Answer<'a> {
+    reply: Reply,
+    entry: &'a RouteBackend,
+    backend: &'a Arc<Backend>,
+    /// What the backend's own policies made of the request.
+    admitted: Admitted,
+    /// What the model costs.
+    price: Option<PriceItem>,
+}
 
 pub(super) struct Call<'a> {
     pub(super) asked: &'a Asked,
@@ -204,6 +317,8 @@ pub(super) struct Call<'a> {
     pub(super) translation: Option<Translation<'a>>,
     /// The same of a request for vectors.
     pub(super) vectors: Option<Vectors<'a>>,
+    /// The backend that the client chose.
+    pub(super) chosen: Option<String>,
     /// Whether upstreams are asked to tell how many tokens a stream took, which the client did not ask: [`super::metered::hides`].
     pub(super) hides: bool,
 }
@@ -213,11 +328,16 @@ impl<'a> Call<'a> {
     async fn send(&self, names: &Names, looks_into: bool) -> Result<Answer<'a>, Refusal> {
         let route = self.asked.route();
         let mut last = None;
-        let steps = self.steps(names)?;
+        let mut steps = self.steps(names)?;
+        if self.chosen.is_some() {
+            // Who chooses a backend wants that one, or to hear why not.
+            steps.truncate(1);
+        }
         let last_step = steps.len().saturating_sub(1);
         for (number, step) in steps.into_iter().enumerate() {
             let whose = |backend: &Backend| models::whose(&self.asked.headers(), backend);
-            let found = candidates::for_model(route, &step.model, step.backend, whose);
+            let wanted = self.chosen.as_deref().or(step.backend);
+            let found = candidates::for_model(route, &step.model, wanted, whose);
             let order = match found {
                 Ok(order) => order,
                 Err(nobody) => {
@@ -257,6 +377,15 @@ impl<'a> Call<'a> {
                     last.get_or_insert(Err(refusal));
                     continue;
                 }
+                let (body, model) = (self.content.json(), Some(self.model));
+                let admitted = match admission::of_backend(self.asked, entry, body, model).await {
+                    Ok(admitted) => admitted,
+                    Err(refusal) => {
+                        last.get_or_insert(Err(refusal));
+                        continue;
+                    }
+                };
+                let price = entry.names.price(bare);
                 let is_last = number == last_step && place == last_place;
                 let mapped = self.mapped(backend, name);
                 let looks_into = looks_into || mapped.is_some();
@@ -265,6 +394,9 @@ impl<'a> Call<'a> {
                         Some(body) => self.foreign(backend, name, body, is_last),
                         None => self.outgoing(&step, backend, name, looks_into, is_last),
                     }?;
+                    if backend.passes_credentials() {
+                        admitted.withhold(&mut request.headers);
+                    }
                     if let Some(mapped) = &mapped {
                         mapped.request(&mut request, backend)?;
                     }
@@ -277,7 +409,13 @@ impl<'a> Call<'a> {
                         Some(mapped) => Box::pin(mapped.reply(reply, &entry.name, backend)).await?,
                         None => reply,
                     };
-                    return Ok((reply, entry, backend));
+                    return Ok(Answer {
+                        reply,
+                        entry,
+                        backend,
+                        admitted,
+                        price,
+                    });
                 }
                 match outcome {
                     Ok(reply) => {
@@ -288,7 +426,13 @@ impl<'a> Call<'a> {
                             }
                             None => Ok(reply),
                         };
-                        last = Some(reply.map(|reply| (reply, entry, backend)));
+                        last = Some(reply.map(|reply| Answer {
+                            reply,
+                            entry,
+                            backend,
+                            admitted,
+                            price,
+                        }));
                     }
                     // A real answer, even a refusal, says more than that another could not be reached.
                     Err(_) if matches!(last, Some(Ok(_))) => {}

@@ -93,6 +93,27 @@ pub(crate) enum Nobody {
     Unusable(usize),
 }
 
+/// The backend of this name alone, for a path that it takes.
+pub(crate) fn named(
+    route: &Route,
+    name: &str,
+    takes: impl Fn(&Backend) -> bool,
+) -> Result<Candidates, Nobody> {
+    let mut entries = route.backends.iter().enumerate();
+    let Some((at, entry)) = entries.find(|(_, entry)| entry.name == name) else {
+        return Err(Nobody::NoModel);
+    };
+    match &entry.backend {
+        Ok(backend) if takes(backend) => {
+            let mut only = Candidates::none();
+            only.push(at);
+            Ok(only)
+        }
+        Ok(_) => Err(Nobody::Refuses),
+        Err(_) => Err(Nobody::Unusable(at)),
+    }
+}
+
 /// The backends that may answer a call of `model`, which the map gave to `backend` alone if it named one.
 pub(crate) fn for_model(
     route: &Route,

@@ -26,6 +26,14 @@ pub(crate) enum Content<'a> {
 }
 
 impl Content<'_> {
+    /// The body, where it is JSON.
+    pub(crate) fn json(&self) -> Option<&Bytes> {
+        match self {
+            Self::Json { body, .. } => Some(body),
+            Self::Form { .. } => None,
+        }
+    }
+
     /// Whether it was sent and cannot be sent again.
     pub(crate) fn is_spent(&self) -> bool {
         let Self::Form {

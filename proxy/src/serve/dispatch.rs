@@ -4,13 +4,15 @@ use std::cell::{Ref, RefCell};
 use std::convert::Infallible;
 use std::net::IpAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use dragoman_crds::Api;
 use dragoman_dialects::Wire;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header};
 use http_body::Body as _;
 use hyper::body::Incoming;
 
+use super::admission;
 use super::apis::{self, Place};
 use super::attempt::Sender;
 use super::body::Body;
@@ -20,6 +22,10 @@ use super::request_id::{self, RequestId};
 use super::tracked::Tracked;
 use super::worker::{Pinned, Worker};
 use super::{call, conversation, listings, methods, ollama, paths, relay};
+use crate::access::address;
+use crate::access::caller::Caller;
+use crate::access::policy::{Policies, Policy};
+use crate::state::backend::CREDENTIAL_HEADERS;
 use crate::state::route::Route;
 use crate::state::table::Found;
 
@@ -28,8 +34,10 @@ pub(crate) struct Asked {
     pub(crate) id: RequestId,
     pub(crate) worker: Rc<Worker>,
     pub(crate) state: Pinned,
-    /// The client's address.
-    pub(crate) address: IpAddr,
+    /// Who sends it, and from where.
+    pub(crate) caller: Caller,
+    /// The credential headers as they came, for backends whose policies ask for them.
+    pub(crate) credentials: HeaderMap,
     /// The route's number.
     pub(crate) at: usize,
     pub(crate) method: Method,
@@ -48,6 +56,15 @@ pub(crate) struct Asked {
 impl Asked {
     pub(crate) fn route(&self) -> &Route {
         &self.state.routes[self.at]
+    }
+
+    /// The policies that apply to every request of the route.
+    pub(crate) fn policies(&self) -> &[Arc<Policy>] {
+        match &self.route().policies {
+            Policies::Apply(policies) => policies,
+            // A closed route was refused before.
+            Policies::Closed(_) => &[],
+        }
     }
 
     /// The client's headers.
@@ -121,9 +138,8 @@ async fn route(
     tracked: &mut Tracked,
     client: &mut Wire,
 ) -> Result<Response<Body>, Refusal> {
-    let (head, body) = request.into_parts();
+    let (mut head, body) = request.into_parts();
     let state = worker.state();
-    let address = peer;
     let host = host(&head)?;
     let plain = match path::plain(head.uri.path()) {
         Ok(plain) => plain,
@@ -145,6 +161,12 @@ async fn route(
         return Err(Refusal::unavailable(Blame::Proxy, code, message));
     }
     tracked.route(&state, at);
+    let route = &state.routes[at];
+    let policies = admission::applying(&route.policies, &format_args!("LLMRoute {}", route.key))?;
+    let address = address::client(peer, &head.headers, &state.trusted);
+    let entered = admission::enter(worker.shared.memory(), policies, address, &head.headers);
+    let entered = entered.await?;
+    let credentials = set_aside(route, &mut head.headers, &entered.consumed);
     let is_root = matches!(below, "" | "/");
     let below = path::after_base(below);
     let listed = state.routes[at].paths.find(below);
@@ -163,7 +185,8 @@ async fn route(
         id,
         worker,
         state: Rc::clone(&state),
-        address,
+        caller: entered.caller,
+        credentials,
         at,
         method,
         headers,
@@ -220,24 +243,44 @@ async fn route(
         {
             call::answer(&asked, operation, body).await
         }
-        Operation::Models if is_read(&asked.method) => Box::pin(listings::list(&asked)).await,
-        Operation::Model(id) if is_read(&asked.method) => Box::pin(listings::one(&asked, id)).await,
+        Operation::Models if is_read(&asked.method) => {
+            Box::pin(admission::judged(&asked, listings::list(&asked))).await
+        }
+        Operation::Model(id) if is_read(&asked.method) => {
+            Box::pin(admission::judged(&asked, listings::one(&asked, id))).await
+        }
         Operation::Shown(what) if is_read(&asked.method) => {
-            Box::pin(listings::shown(&asked, what)).await
+            Box::pin(admission::judged(&asked, listings::shown(&asked, what))).await
         }
         Operation::Other if is_root && is_read(&asked.method) => {
-            Box::pin(listings::shown(&asked, Shown::Root)).await
+            Box::pin(admission::judged(&asked, listings::shown(&asked, Shown::Root))).await
         }
         Operation::Other if is_root && asked.method == Method::POST => {
             *client = Wire::Tgi;
             call::answer(&asked, Operation::Tgi(None), body).await
         }
         Operation::OllamaShow if asked.method == Method::POST => {
-            Box::pin(ollama::show(&asked, body)).await
+            Box::pin(admission::judged(&asked, ollama::show(&asked, body))).await
         }
         Operation::OllamaManages => Box::pin(ollama::manage(&asked, body)).await,
         _ => Box::pin(relay::answer(&asked, body)).await,
     }
+}
+
+/// Takes what authenticated the caller off its headers, since that goes no further; what backends' own policies may ask for is kept apart.
+fn set_aside(route: &Route, headers: &mut HeaderMap, consumed: &[HeaderName]) -> HeaderMap {
+    let mut credentials = HeaderMap::new();
+    if route.backends.iter().any(|entry| !entry.policies.are_none()) {
+        for name in &CREDENTIAL_HEADERS {
+            for value in headers.get_all(name) {
+                credentials.append(name.clone(), value.clone());
+            }
+        }
+    }
+    for name in consumed {
+        headers.remove(name);
+    }
+    credentials
 }
 
 fn is_read(method: &Method) -> bool {

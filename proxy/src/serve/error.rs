@@ -62,6 +62,8 @@ pub(crate) struct Refusal {
     pub(crate) retry_after: Option<u32>,
     /// Methods that are taken instead.
     pub(crate) allow: Option<&'static str>,
+    /// What is left of limits, for those that ask to be told.
+    pub(crate) limits: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl Refusal {
@@ -81,6 +83,7 @@ impl Refusal {
             retry: false,
             retry_after: None,
             allow: None,
+            limits: Vec::new(),
         }
     }
 
@@ -101,6 +104,7 @@ impl Refusal {
             retry: true,
             retry_after: Some(1),
             allow: None,
+            limits: Vec::new(),
         }
     }
 
@@ -204,6 +208,7 @@ impl Refusal {
             retry,
             retry_after: saturated.then_some(1),
             allow: None,
+            limits: Vec::new(),
         }
     }
 
@@ -211,14 +216,20 @@ impl Refusal {
     pub(crate) fn may_leave_the_body(&self) -> bool {
         matches!(
             self.code,
-            "ambiguous_content_type"
+            "access_policy_unusable"
+                | "address_banned"
+                | "address_not_allowed"
+                | "ambiguous_content_type"
                 | "ambiguous_path"
                 | "bad_host"
                 | "body_timeout"
                 | "body_too_large"
                 | "encoded_body"
+                | "identity_unavailable"
                 | "incomplete_body"
+                | "invalid_api_key"
                 | "method_not_allowed"
+                | "missing_api_key"
                 | "model_map_unusable"
                 | "no_backend"
                 | "path_not_relayed"
@@ -304,6 +315,12 @@ impl Refusal {
         if let Some(allow) = self.allow {
             headers.insert(header::ALLOW, HeaderValue::from_static(allow));
         }
+        if self.status == StatusCode::UNAUTHORIZED {
+            // RFC 9110 §11.6.1: a 401 names a way to authenticate.
+            let bearer = HeaderValue::from_static("Bearer");
+            headers.insert(header::WWW_AUTHENTICATE, bearer);
+        }
+        headers.extend(self.limits.iter().cloned());
         response
     }
 }

@@ -3,6 +3,7 @@
 //! - [`listen`], [`connection`], [`exchanges`], [`tls`], [`wire`], [`worker`]: a thread per core, each with its own listener and connections
 //! - [`https`]: the second listener, while there are certificates
 //! - [`dispatch`]: host and path → route → who answers
+//! - [`admission`]: what policies make of a request
 //! - [`path`], [`spelling`]: what a path asks for, in one spelling
 //! - [`call`], [`content`], [`sent`]: calls that name a model, bodies that do, and what is sent on of both
 //! - [`apis`]: which API a path is of, and whether the route speaks it
@@ -17,6 +18,7 @@
 //! - [`error`]: answers that are errors
 //! - [`request_id`], [`tracked`]: what is known of each request
 
+mod admission;
 mod apis;
 mod attempt;
 pub(crate) mod body;

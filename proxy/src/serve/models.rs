@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use dragoman_config::names::Entry;
 use futures::future::join_all;
+use serde_json::Value;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
@@ -15,7 +16,8 @@ use tokio::time::Instant;
 use super::dispatch::Asked;
 use super::error::{Blame, Refusal};
 use super::worker::Worker;
-use super::{attempt, call, candidates, headers, upstream_list};
+use super::{admission, attempt, call, candidates, headers, upstream_list};
+use crate::access::policy::{Policies, Policy};
 use crate::state::backend::{Backend, CREDENTIAL_HEADERS, Credential};
 use crate::state::dialect;
 use crate::state::key_verdict::{self, Purpose, Refused};
@@ -110,14 +112,27 @@ async fn entries(asked: &Asked) -> Result<(Vec<Entry>, Option<Missing>), Refusal
     for (entry, outcome) in route.backends.iter().zip(outcomes) {
         // What the catalog declares stands there without the upstream's word.
         let listed = outcome.as_ref().map_or(&[][..], |listing| &listing.entries);
-        parts.extend(entry.names.list(listed.iter().cloned()));
+        let mut listed = entry.names.list(listed.iter().cloned());
+        match &entry.policies {
+            Policies::Apply(policies) => listed.retain(|entry| admitted(policies, entry)),
+            Policies::Closed(_) => listed.clear(),
+        }
+        parts.extend(listed);
         if let Err(fault) = outcome {
             failure.get_or_insert(fault);
         }
     }
     let missing = failure.map(|first| Missing { first, of_all });
     let has = |backend: &str| route.backend(backend).is_some();
-    Ok((names.list(parts, has), missing))
+    let mut listed = names.list(parts, has);
+    listed.retain(|entry| admitted(asked.policies(), entry));
+    Ok((listed, missing))
+}
+
+/// Whether the policies let the model of an entry be called.
+fn admitted(policies: &[Arc<Policy>], entry: &Entry) -> bool {
+    let name = entry.get("id").and_then(Value::as_str);
+    policies.is_empty() || name.is_some_and(|name| admission::lists(policies, name))
 }
 
 /// Whose list a client sees of a backend.

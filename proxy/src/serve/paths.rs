@@ -12,7 +12,9 @@ use super::content::refuse_encoded;
 use super::dispatch::Asked;
 use super::error::{Blame, Refusal, bounded};
 use super::mapped::{self, Mapped};
-use super::{call, headers, intake, methods, mirror, path, relay, reply};
+use super::{admission, call, headers, intake, methods, mirror, path, relay, reply};
+use crate::state::paths::Path;
+use crate::state::route::RouteBackend;
 use crate::upstream::{Request, RequestBody};
 
 /// Answers a request of the path at `listed` of the route's path map. `below` stands after the base URL.
@@ -42,9 +44,24 @@ pub(crate) async fn answer(
         let message = format!("LLMRoute {} cannot serve this path: {why}.", route.key);
         return Err(Refusal::unavailable(Blame::Proxy, "path_unusable", message));
     }
+    let answered = send(asked, (listed, entry), below, body);
+    if asked.policies().is_empty() {
+        return answered.await;
+    }
+    Box::pin(admission::judged(asked, answered)).await
+}
+
+/// Sends it on.
+async fn send(
+    asked: &Asked,
+    (listed, entry): (&Path, &RouteBackend),
+    below: &str,
+    body: Incoming,
+) -> Result<Response<Body>, Refusal> {
     let Ok(backend) = &entry.backend else {
-        return Err(call::unusable(route, listed.backend));
+        return Err(call::unusable(asked.route(), listed.backend));
     };
+    let admitted = admission::of_backend(asked, entry, None, None).await?;
     let to = listed.leads_to(below);
     if !backend.relays(&asked.method, &to) {
         return Err(not_listed(asked, &entry.name, &to));
@@ -85,6 +102,9 @@ pub(crate) async fn answer(
             headers: headers::upstream(asked.headers().clone(), backend, mapped.is_some()),
             body: body.take().unwrap_or(RequestBody::Empty),
         };
+        if backend.passes_credentials() {
+            admitted.withhold(&mut request.headers);
+        }
         if let Some(mapped) = &mapped {
             let before = request.path.clone();
             mapped.request(&mut request, backend)?;
@@ -106,11 +126,12 @@ pub(crate) async fn answer(
     let masks = reply.status.as_u16() >= 400
         && asked.method != Method::HEAD
         && backend.has_own_credential();
-    Ok(if masks {
+    let answered = if masks {
         mirror::relayed(reply, backend).await
     } else {
         reply::relay(reply, asked, &entry.name)
-    })
+    };
+    Ok(admitted.holds(answered))
 }
 
 fn not_listed(asked: &Asked, backend: &str, to: &str) -> Refusal {

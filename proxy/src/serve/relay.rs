@@ -14,6 +14,7 @@ use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
 
+use super::admission::{self, Judged, Question};
 use super::attempt;
 use super::body::Body;
 use super::call;
@@ -58,7 +59,7 @@ const BY_MODEL_BELOW: [&str; 2] = ["audio", "images"];
 const RESPONSES: &str = "/responses";
 const KEPT: [&str; 2] = ["previous_response_id", "conversation"];
 /// Members of a JSON body that are looked at.
-const MEMBERS: [&str; 3] = ["model", KEPT[0], KEPT[1]];
+pub(crate) const MEMBERS: [&str; 3] = ["model", KEPT[0], KEPT[1]];
 
 /// Answers a request of such a path.
 pub(crate) async fn answer(asked: &Asked, body: Incoming) -> Result<Response<Body>, Refusal> {
@@ -238,17 +239,62 @@ pub(crate) fn not_relayed(asked: &Asked) -> Refusal {
 
 /// Relays a request that names no model to the first backend by priority, if that takes it.
 async fn pass(asked: &Asked, mut body: RequestBody) -> Result<Response<Body>, Refusal> {
+    if asked.policies().is_empty() {
+        return send(asked, body, None).await;
+    }
+    let question = Question {
+        body: object(&body),
+        model: None,
+        told: None,
+    };
+    let mut going = match Box::pin(admission::judge(asked, question)).await? {
+        Judged::Goes(going) => going,
+        Judged::Answered(answer) => return Ok(answer),
+    };
+    if let Some(changed) = going.body.take() {
+        body = RequestBody::Bytes(changed);
+    }
+    let answered = send(asked, body, going.backend.as_deref()).await?;
+    Ok(going.holds(answered))
+}
+
+/// A body that is a JSON object.
+fn object(body: &RequestBody) -> Option<&Bytes> {
+    body.whole().filter(|body| json::scan(body, &MEMBERS).is_ok())
+}
+
+/// Sends it to the first backend by priority, or to the one that the client chose.
+async fn send(
+    asked: &Asked,
+    mut body: RequestBody,
+    chosen: Option<&str>,
+) -> Result<Response<Body>, Refusal> {
     let route = asked.route();
-    let order = candidates::for_path(route, |backend| backend.relays(&asked.method, &asked.path));
+    let order = match chosen {
+        None => candidates::for_path(route, |backend| {
+            backend.relays(&asked.method, &asked.path)
+        }),
+        Some(name) => candidates::named(route, name, |backend| {
+            backend.relays(&asked.method, &asked.path)
+        }),
+    };
     let order = order.map_err(|nobody| match nobody {
         Nobody::Refuses => not_relayed(asked),
-        Nobody::NoModel | Nobody::Unusable(_) => call::unusable(route, 0),
+        Nobody::NoModel => call::unusable(route, 0),
+        Nobody::Unusable(at) => call::unusable(route, at),
     })?;
     let mut last = None;
     for at in order.iter() {
         let entry = &route.backends[at];
         let Ok(backend) = &entry.backend else {
             continue;
+        };
+        let admitted = match admission::of_backend(asked, entry, object(&body), None).await {
+            Ok(admitted) => admitted,
+            Err(refusal) => {
+                last.get_or_insert(Err(refusal));
+                continue;
+            }
         };
         let again = body.replay();
         let once = Cell::new(Some(body));
@@ -267,10 +313,14 @@ async fn pass(asked: &Asked, mut body: RequestBody) -> Result<Response<Body>, Re
                 .as_ref()
                 .and_then(RequestBody::replay)
                 .or_else(|| once.take());
+            let mut headers = headers::upstream(asked.headers().clone(), backend, false);
+            if backend.passes_credentials() {
+                admitted.withhold(&mut headers);
+            }
             Ok(Request {
                 method: asked.method.clone(),
                 path: path.map_err(|_| call::bad_path())?,
-                headers: headers::upstream(asked.headers().clone(), backend, false),
+                headers,
                 body: body.unwrap_or(RequestBody::Empty),
             })
         };
@@ -295,6 +345,7 @@ async fn pass(asked: &Asked, mut body: RequestBody) -> Result<Response<Body>, Re
             }
             Err(fault) => Err(Refusal::upstream(&entry.name, &fault)),
         };
+        let answer = answer.map(|answer| admitted.holds(answer));
         match again {
             Some(again) if kept => {
                 // A real answer, even a refusal, says more than that another could not be reached.

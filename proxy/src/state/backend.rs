@@ -142,6 +142,9 @@ pub enum Unrunnable {
     /// A template of prompts that this proxy does not have or cannot compile.
     #[error("promptTemplate: {0}")]
     Template(String),
+    /// An AccessPolicy that cannot be run.
+    #[error("{0}")]
+    Policy(String),
     /// A ModelMap or filter that does not compile.
     #[error("{0}")]
     Names(String),
@@ -315,6 +318,11 @@ impl Backend {
     pub fn has_own_credential(&self) -> bool {
         matches!(self.credential, Credential::Key(..) | Credential::Aws(_))
             || !self.secrets.is_empty()
+    }
+
+    /// Whether requests carry the client's own credential.
+    pub fn passes_credentials(&self) -> bool {
+        matches!(self.credential, Credential::Passthrough)
     }
 
     /// Whether requests carry such a credential, and none of the client's.

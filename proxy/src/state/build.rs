@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use dragoman_config::names::{BadMap, Names};
 use dragoman_config::{
-    BackendItem, Item, Key, Kind, MapItem, ObjectKey, ProxyItem, RouteItem, Target,
+    BackendItem, Item, Key, Kind, MapItem, ObjectKey, PolicyItem, PolicyTarget, ProxyItem,
+    RouteBackendItem, RouteItem, Target,
 };
 use rustls::ServerConfig;
 use tokio::sync::watch;
@@ -15,8 +16,12 @@ use super::backend::{Backend, BackendName, Lasting, Unrunnable};
 use super::certificates::{self, BadCertificate};
 use super::health::Health;
 use super::metrics::RouteMetrics;
-use super::route::{Closed, Map, Route};
+use super::route::{Access, Closed, Map, Route};
 use super::table::Table;
+use crate::access::Memory;
+use crate::access::metrics::PolicyMetrics;
+use crate::access::networks::Networks;
+use crate::access::policy::{Policies, Policy};
 
 /// A ModelMap as it is run, with what it was built from.
 #[derive(Debug)]
@@ -29,6 +34,7 @@ pub(super) struct RunMap {
 pub(super) struct Builder<'a> {
     previous: &'a State,
     changed: &'a watch::Sender<u64>,
+    memory: &'a Memory,
     threads: usize,
     proxy: Arc<ProxyItem>,
     https: Option<Arc<ServerConfig>>,
@@ -49,12 +55,14 @@ impl<'a> Builder<'a> {
     pub(super) fn new(
         previous: &'a State,
         changed: &'a watch::Sender<u64>,
+        memory: &'a Memory,
         threads: usize,
     ) -> Self {
         let proxy = Arc::clone(&previous.proxy);
         Self {
             previous,
             changed,
+            memory,
             threads,
             proxy,
             https: previous.https.clone(),
@@ -75,8 +83,14 @@ impl<'a> Builder<'a> {
         self.proxy = self.proxy_item(items);
         let mut backends = HashMap::new();
         let mut maps = HashMap::new();
+        let mut policies = HashMap::new();
         for (key, item) in items {
             match &**item {
+                Item::Policy(item) => {
+                    if let Some(policy) = self.policy(key, item) {
+                        policies.insert(key.object.clone(), policy);
+                    }
+                }
                 Item::Backend(item) => {
                     let name = BackendName {
                         item: key.clone(),
@@ -92,13 +106,21 @@ impl<'a> Builder<'a> {
                     }
                 }
                 // A Mapper comes within what uses it.
-                Item::Policy(_) | Item::Proxy(_) | Item::Mapper(_) | Item::Route(_) => {}
+                Item::Proxy(_) | Item::Mapper(_) | Item::Route(_) => {}
             }
         }
+        let shared = resolve(self.proxy.policies.as_deref(), &policies);
+        let known = Known {
+            items,
+            backends: &backends,
+            maps: &maps,
+            policies: &policies,
+            shared: &shared,
+        };
         let mut routes = Vec::new();
         for (key, item) in items {
             if let Item::Route(item) = &**item
-                && let Some(route) = self.route(key, item, &backends, &maps)
+                && let Some(route) = self.route(key, item, &known)
             {
                 routes.push(route);
             }
@@ -114,14 +136,18 @@ impl<'a> Builder<'a> {
         let proxy = Arc::clone(&self.proxy);
         let counts = count(items);
         let passthrough = Arc::clone(&self.previous.passthrough);
+        let trusted = proxy.trusted_proxies.as_deref().unwrap_or_default();
+        let trusted = Networks::new(trusted);
         let state = State {
             proxy,
             https: self.https,
+            trusted,
             routes,
             closed,
             table,
             backends,
             maps,
+            policies,
             passthrough,
             counts,
         };
@@ -209,6 +235,27 @@ impl<'a> Builder<'a> {
         }
     }
 
+    fn policy(&mut self, key: &Key, item: &PolicyItem) -> Option<Arc<Policy>> {
+        let previous = self.previous.policies.get(&key.object);
+        if let Some(previous) = previous
+            && previous.is(item)
+        {
+            return Some(Arc::clone(previous));
+        }
+        let metrics = previous.map_or_else(
+            || Arc::new(PolicyMetrics::default()),
+            |previous| Arc::clone(&previous.metrics),
+        );
+        match Policy::build(&key.object, item, self.memory, metrics) {
+            Ok(policy) => Some(Arc::new(policy)),
+            Err(fault) => {
+                let previous = previous.cloned();
+                self.refuse(key, &Unrunnable::Policy(fault));
+                previous
+            }
+        }
+    }
+
     fn map(&mut self, key: &Key, item: &MapItem) -> Option<Arc<RunMap>> {
         let previous = self.previous.maps.get(&key.object);
         if let Some(previous) = previous
@@ -234,9 +281,15 @@ impl<'a> Builder<'a> {
         &mut self,
         key: &Key,
         item: &RouteItem,
-        backends: &HashMap<ObjectKey, Arc<Backend>>,
-        maps: &HashMap<ObjectKey, Arc<RunMap>>,
+        known: &Known<'_>,
     ) -> Option<Arc<Route>> {
+        let Known {
+            items,
+            backends,
+            maps,
+            policies,
+            shared,
+        } = known;
         let map = match &item.model_map {
             None => Map::Names(Arc::clone(&self.previous.passthrough)),
             Some(Target::Item(key)) if key.kind == Kind::Map => match maps.get(&key.object) {
@@ -267,9 +320,21 @@ impl<'a> Builder<'a> {
                 Target::Unresolved(why) => Err(why.clone()),
             })
             .collect();
+        let own = |entry: &RouteBackendItem| match &entry.target {
+            Target::Item(key) => match items.get(key).map(|item| &**item) {
+                Some(Item::Backend(item)) => resolve(item.policies.as_deref(), policies),
+                _ => Policies::none(),
+            },
+            Target::Inline(inline) => resolve(inline.policies.as_deref(), policies),
+            Target::Unresolved(_) => Policies::none(),
+        };
+        let access = Access {
+            route: shared.and(&resolve(item.policies.as_deref(), policies)),
+            backends: item.backends.iter().map(own).collect(),
+        };
         let previous = self.previous.route(&key.object).cloned();
         if let Some(previous) = &previous
-            && previous.is(item, &map, &upstreams)
+            && previous.is(item, &map, &upstreams, &access)
         {
             return Some(Arc::clone(previous));
         }
@@ -277,13 +342,44 @@ impl<'a> Builder<'a> {
             || Arc::new(RouteMetrics::new(self.threads)),
             |previous| Arc::clone(&previous.metrics),
         );
-        match Route::build(key.object.clone(), item, map, upstreams, metrics) {
+        match Route::build(key.object.clone(), item, map, upstreams, access, metrics) {
             Ok(route) => Some(Arc::new(route)),
             Err(fault) => {
                 self.refuse(key, &fault);
                 previous
             }
         }
+    }
+}
+
+/// What routes are put together from.
+struct Known<'a> {
+    items: &'a BTreeMap<Key, Arc<Item>>,
+    backends: &'a HashMap<ObjectKey, Arc<Backend>>,
+    maps: &'a HashMap<ObjectKey, Arc<RunMap>>,
+    policies: &'a HashMap<ObjectKey, Arc<Policy>>,
+    /// The proxy's own policies.
+    shared: &'a Policies,
+}
+
+/// The policies that are named, all of them or none.
+fn resolve(
+    targets: Option<&[PolicyTarget]>,
+    policies: &HashMap<ObjectKey, Arc<Policy>>,
+) -> Policies {
+    let targets = targets.unwrap_or_default().iter();
+    let found: Result<_, String> = targets
+        .map(|target| match target {
+            PolicyTarget::Item(key) => policies
+                .get(&key.object)
+                .cloned()
+                .ok_or_else(|| format!("{key} does not exist or cannot be used")),
+            PolicyTarget::Unresolved(why) => Err(why.clone()),
+        })
+        .collect();
+    match found {
+        Ok(found) => Policies::Apply(found),
+        Err(why) => Policies::Closed(why),
     }
 }
 

@@ -35,6 +35,8 @@ use dragoman_config::{Kind, ObjectKey, ProxyItem};
 use backend::{Backend, BackendName};
 use build::RunMap;
 use route::{Closed, Route};
+use crate::access::networks::Networks;
+use crate::access::policy::Policy;
 pub use shared::Shared;
 use table::{Found, Table};
 
@@ -45,6 +47,8 @@ pub struct State {
     pub proxy: Arc<ProxyItem>,
     /// What HTTPS is served with; absent: it is not served.
     pub https: Option<Arc<rustls::ServerConfig>>,
+    /// Whose word on a client's address is believed.
+    pub trusted: Networks,
     /// Routes, by the numbers that the table gives.
     pub routes: Vec<Arc<Route>>,
     /// Routes that cannot be run; the table numbers them after `routes`.
@@ -52,6 +56,7 @@ pub struct State {
     table: Table,
     backends: HashMap<ObjectKey, Arc<Backend>>,
     maps: HashMap<ObjectKey, Arc<RunMap>>,
+    policies: HashMap<ObjectKey, Arc<Policy>>,
     passthrough: Arc<Names>,
     /// Items by kind: proxies, backends, maps, routes, policies.
     counts: [usize; 5],
@@ -80,6 +85,8 @@ impl State {
             closed: Vec::new(),
             backends: HashMap::new(),
             maps: HashMap::new(),
+            policies: HashMap::new(),
+            trusted: Networks::new(&[]),
             passthrough: Arc::new(Names::passthrough()),
             counts: [0; 5],
         }

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use dragoman_config::names::{BackendNames, BadFilter, Names};
-use dragoman_config::{ConversationItem, ObjectKey, RouteBackendItem, RouteItem, Target};
+use dragoman_config::{ConversationItem, ObjectKey, PriceItem, RouteBackendItem, RouteItem, Target};
 use dragoman_crds::{Api, ReasoningFields, Thinking, ThinkingText};
 
 use super::backend::{Backend, Unrunnable};
 use super::metrics::RouteMetrics;
 use super::paths::Paths;
+use crate::access::policy::Policies;
 use crate::think::{Rules, Tag, Text};
 
 /// What model names mean on a route.
@@ -33,6 +34,17 @@ pub struct RouteBackend {
     pub priority: u32,
     /// Share among equals.
     pub weight: u32,
+    /// The policies that apply to what reaches it, besides the route's.
+    pub policies: Policies,
+}
+
+/// The policies of a route.
+#[derive(Debug)]
+pub struct Access {
+    /// Those of all its requests.
+    pub route: Policies,
+    /// Those of each backend, in the order of the manifest.
+    pub backends: Vec<Policies>,
 }
 
 /// One route.
@@ -44,6 +56,8 @@ pub struct Route {
     pub hostnames: Vec<String>,
     /// What model names mean.
     pub map: Map,
+    /// The policies that apply to every request: the proxy's, then its own.
+    pub policies: Policies,
     /// Who answers, in the order of the manifest.
     pub backends: Vec<RouteBackend>,
     /// What becomes of thinking.
@@ -77,17 +91,19 @@ impl Route {
         item: &RouteItem,
         map: Map,
         upstreams: Vec<Result<Arc<Backend>, String>>,
+        access: Access,
         metrics: Arc<RouteMetrics>,
     ) -> Result<Self, Unrunnable> {
-        let backends = item.backends.iter().zip(upstreams);
+        let backends = item.backends.iter().zip(upstreams).zip(access.backends);
         let backends: Result<Vec<_>, _> = backends
             .enumerate()
-            .map(|(at, (entry, upstream))| backend(at, entry, upstream))
+            .map(|(at, ((entry, upstream), policies))| backend(at, entry, upstream, policies))
             .collect();
         Ok(Self {
             key,
             hostnames: item.hostnames.clone(),
             map,
+            policies: access.route,
             backends: backends?,
             thinking: item.thinking.clone(),
             rules: Arc::new(rules(&item.thinking)),
@@ -103,8 +119,16 @@ impl Route {
         item: &RouteItem,
         map: &Map,
         upstreams: &[Result<Arc<Backend>, String>],
+        access: &Access,
     ) -> bool {
         self.item == *item
+            && self.policies.are(&access.route)
+            && self.backends.len() == access.backends.len()
+            && self
+                .backends
+                .iter()
+                .zip(&access.backends)
+                .all(|(one, other)| one.policies.are(other))
             && match (&self.map, map) {
                 (Map::Names(one), Map::Names(other)) => Arc::ptr_eq(one, other),
                 (Map::Closed(one), Map::Closed(other)) => one == other,
@@ -138,6 +162,27 @@ impl Route {
     /// Its Conversation API.
     pub fn conversation(&self) -> Option<&ConversationItem> {
         self.item.conversation.as_ref()
+    }
+
+    /// Whether a limit of a backend's own counts tokens.
+    pub fn backends_count(&self) -> bool {
+        self.backends.iter().any(|entry| match &entry.policies {
+            Policies::Apply(policies) => policies.iter().any(|policy| policy.limits.counts_tokens()),
+            Policies::Closed(_) => false,
+        })
+    }
+
+    /// The highest price of a model of this name among its backends; absent: it costs nothing.
+    pub fn dearest(&self, model: &str) -> Option<PriceItem> {
+        let prices = self.backends.iter().filter_map(|entry| {
+            let bare = entry.names.bare(model)?;
+            entry.names.price(bare)
+        });
+        prices.reduce(|one, other| PriceItem {
+            input: one.input.max(other.input),
+            cached_input: one.cached_input.max(other.cached_input),
+            output: one.output.max(other.output),
+        })
     }
 
     /// A backend by its name within the route.
@@ -174,6 +219,7 @@ fn backend(
     at: usize,
     entry: &RouteBackendItem,
     upstream: Result<Arc<Backend>, String>,
+    policies: Policies,
 ) -> Result<RouteBackend, Unrunnable> {
     let catalog = upstream
         .as_ref()
@@ -190,5 +236,6 @@ fn backend(
         names,
         priority: entry.priority,
         weight: entry.weight,
+        policies,
     })
 }

@@ -14,6 +14,7 @@ use super::State;
 use super::build::Builder;
 use super::checks::Checks;
 use super::metrics::{self, InFlight};
+use crate::access::Memory;
 use crate::access::bans::Bans;
 use crate::access::identity::KeySets;
 use crate::access::limits::Counters;
@@ -30,10 +31,8 @@ pub struct Shared {
     ready: AtomicBool,
     draining: watch::Sender<bool>,
     https: watch::Sender<bool>,
+    memory: Memory,
     threads: Box<[Thread]>,
-    counters: Arc<Counters>,
-    bans: Arc<Bans>,
-    key_sets: Arc<KeySets>,
 }
 
 /// What one thread counts, far enough from the next one's that they share no cache line.
@@ -56,10 +55,8 @@ impl Shared {
             ready: AtomicBool::new(false),
             draining: watch::Sender::new(false),
             https: watch::Sender::new(false),
+            memory: Memory::default(),
             threads: (0..threads.max(1)).map(|_| Thread::default()).collect(),
-            counters: Counters::new(),
-            bans: Arc::default(),
-            key_sets: Arc::default(),
         })
     }
 
@@ -79,10 +76,10 @@ impl Shared {
         let mut checks = self.publishing.lock();
         let previous = self.state.load_full();
         let built =
-            Builder::new(&previous, &self.health, self.threads.len()).build(&items, invalid);
+            Builder::new(&previous, &self.health, &self.memory, self.threads.len()).build(&items, invalid);
         checks.follow(built.state.all_backends());
         let proxy = &built.state.proxy;
-        self.key_sets.deny(Denied {
+        self.memory.key_sets.deny(Denied {
             ranges: proxy.denied_cidrs.clone(),
             loopback: proxy.deny_loopback,
         });
@@ -101,6 +98,11 @@ impl Shared {
     /// The state in use.
     pub fn state(&self) -> Guard<Arc<State>> {
         self.state.load()
+    }
+
+    /// What is remembered of callers, and outlasts config.
+    pub fn memory(&self) -> &Memory {
+        &self.memory
     }
 
     /// How often something was published.
@@ -134,13 +136,19 @@ impl Shared {
     /// Which addresses are banned, whatever becomes of the config.
     #[must_use]
     pub fn bans(&self) -> &Arc<Bans> {
-        &self.bans
+        &self.memory.bans
+    }
+
+    /// What limits have counted.
+    #[must_use]
+    pub fn counters(&self) -> &Arc<Counters> {
+        &self.memory.counters
     }
 
     /// The keys of issuers of JSON Web Tokens that are fetched.
     #[must_use]
     pub fn key_sets(&self) -> &Arc<KeySets> {
-        &self.key_sets
+        &self.memory.key_sets
     }
 
     /// Sets whether config is complete and traffic welcome.
@@ -170,12 +178,6 @@ impl Shared {
     #[must_use]
     pub fn https(&self) -> watch::Receiver<bool> {
         self.https.subscribe()
-    }
-
-    /// What limits have counted.
-    #[must_use]
-    pub fn counters(&self) -> &Arc<Counters> {
-        &self.counters
     }
 
     /// How many request threads there are.

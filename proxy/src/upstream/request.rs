@@ -58,6 +58,14 @@ impl RequestBody {
         }
     }
 
+    /// The bytes, where they are there in one piece.
+    pub fn whole(&self) -> Option<&Bytes> {
+        match self {
+            RequestBody::Bytes(bytes) => Some(bytes),
+            _ => None,
+        }
+    }
+
     /// Whether [`RequestBody::replay`] gives one.
     pub fn replayable(&self) -> bool {
         !matches!(self, RequestBody::Stream(_))

@@ -1,6 +1,7 @@
 //! The limits of one policy, and whose counts a request falls under.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use dragoman_config::{CountedItem, LimitItem, NamePattern, ObjectKey};
 use dragoman_crds::{Matching, Per};
@@ -43,6 +44,7 @@ pub(super) enum Measure {
 /// One bound: a limit has one or two.
 #[derive(Debug)]
 pub(super) struct Bound {
+    pub(super) policy: Arc<ObjectKey>,
     /// What tells its counts from all others: the policy, and what is counted; not how much of it there may be.
     identity: [u8; 32],
     per: Per,
@@ -63,6 +65,7 @@ impl Limits {
     /// A pattern that does not compile, by its place.
     pub fn new(policy: &ObjectKey, items: &[LimitItem]) -> Result<Self, String> {
         let mut bounds: Vec<Bound> = Vec::new();
+        let owner = Arc::new(policy.clone());
         for (at, item) in items.iter().enumerate() {
             let models = item.models.as_ref().map(|models| {
                 // In any case: names that reach a model in capitals too shall not reach it uncounted.
@@ -88,6 +91,7 @@ impl Limits {
                 .map(|most| (Measure::Concurrency, u64::from(most)));
             for (measure, most) in amount.into_iter().chain(at_once) {
                 let bound = Bound {
+                    policy: Arc::clone(&owner),
                     identity: identity(policy, item, measure),
                     per: item.per,
                     measure,

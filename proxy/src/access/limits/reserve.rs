@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::sync::Arc;
 
+use dragoman_config::ObjectKey;
 use http::{HeaderName, HeaderValue};
 
 use super::bound::{Ask, Bound, CountKey, Limits, Measure};
@@ -27,6 +28,8 @@ pub struct Used {
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
 pub struct Exceeded {
+    /// The policy; absent where it is not known.
+    pub policy: Option<Arc<ObjectKey>>,
     /// Seconds until it may fit, at least one.
     pub retry_after: u32,
     /// Which limit of which policy, and what to do.
@@ -127,6 +130,7 @@ fn tell(told: &mut Told, bound: &Bound, level: &Level) {
 fn exceeded(full: Full, wanted: &[(Charge, &Bound)]) -> Exceeded {
     let Some((charge, bound)) = wanted.get(full.at) else {
         return Exceeded {
+            policy: None,
             retry_after: 1,
             message: "A limit of requests is reached.".into(),
             headers: Vec::new(),
@@ -142,6 +146,7 @@ fn exceeded(full: Full, wanted: &[(Charge, &Bound)]) -> Exceeded {
             bound.measure.words(charge.amount)
         );
         return Exceeded {
+            policy: Some(Arc::clone(&bound.policy)),
             retry_after: u32::try_from(LONGEST.min(bound.longest_wait())).unwrap_or(u32::MAX),
             message,
             headers,
@@ -149,6 +154,7 @@ fn exceeded(full: Full, wanted: &[(Charge, &Bound)]) -> Exceeded {
     };
     let seconds = wait.div_ceil(1000).clamp(1, LONGEST);
     Exceeded {
+        policy: Some(Arc::clone(&bound.policy)),
         retry_after: u32::try_from(seconds).unwrap_or(u32::MAX),
         message: format!("{}; try again in {seconds}s.", bound.words),
         headers,

@@ -1,0 +1,332 @@
+//! What a request says: rules, models and limits, asked once its model is known.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use dragoman_dialects::Wire;
+use http::{HeaderName, HeaderValue, Response, StatusCode};
+
+use crate::access::caller::Caller;
+use crate::access::limits::{self, Ask, Reservation};
+use crate::access::usage::{Estimate, Meter};
+use crate::access::metrics::Reason;
+use crate::access::policy::Policy;
+use crate::access::respond;
+use crate::access::rules::{self, Admitted, Decision, Facts};
+use crate::serve::body::Body;
+use crate::serve::dispatch::Asked;
+use crate::serve::error::{Blame, Refusal, bounded};
+use crate::serve::metered::Metered;
+use crate::serve::{reply, translated};
+
+/// The header by which a client chooses a backend, where a rule lets it.
+const BACKEND: &str = "x-dragoman-backend";
+
+/// What is judged.
+#[derive(Clone, Copy)]
+pub(crate) struct Question<'a> {
+    /// The body, where it is JSON that was read.
+    pub(crate) body: Option<&'a Bytes>,
+    /// The model that the client names.
+    pub(crate) model: Option<&'a str>,
+    /// How a model's answer is told, where one is asked for.
+    pub(crate) told: Option<Told<'a>>,
+}
+
+/// How a model's answer is told.
+#[derive(Clone, Copy)]
+pub(crate) struct Told<'a> {
+    /// The client's dialect.
+    pub(crate) client: Wire,
+    /// What the path says of the call.
+    pub(crate) said: dragoman_dialects::Path<'a>,
+}
+
+/// What becomes of it.
+pub(crate) enum Judged {
+    /// It goes on.
+    Goes(Going),
+    /// It is answered.
+    Answered(Response<Body>),
+}
+
+/// What goes on, with what rules changed.
+#[derive(Default)]
+pub(crate) struct Going {
+    /// Another body.
+    pub(crate) body: Option<Bytes>,
+    /// Another model.
+    pub(crate) model: Option<String>,
+    /// The model that the client asked for, where rules were asked.
+    pub(crate) requested: Option<String>,
+    /// The backend that the client chose.
+    pub(crate) backend: Option<String>,
+    /// What was reserved of limits.
+    pub(crate) reserved: Option<Reserved>,
+}
+
+/// Judges a request by the policies of its route.
+///
+/// # Errors
+/// What they refuse.
+pub(crate) async fn judge(asked: &Asked, question: Question<'_>) -> Result<Judged, Refusal> {
+    let policies = asked.policies();
+    if policies.is_empty() {
+        return Ok(Judged::Goes(Going::default()));
+    }
+    by(asked, policies, &asked.caller, question).await
+}
+
+/// Judges a request by these policies.
+///
+/// # Errors
+/// What they refuse.
+pub(super) async fn by(
+    asked: &Asked,
+    policies: &[Arc<Policy>],
+    caller: &Caller,
+    question: Question<'_>,
+) -> Result<Judged, Refusal> {
+    let admitted = match rule(asked, policies, caller, question).await? {
+        Ok(admitted) => admitted,
+        Err(answer) => return Ok(Judged::Answered(answer)),
+    };
+    let body = admitted.body.as_ref().or(question.body);
+    let model = admitted.model.as_deref().or(question.model);
+    if let Some(model) = model {
+        for policy in policies {
+            if !policy.models.admits(model) {
+                policy.metrics.refused(Reason::Model);
+                return Err(Refusal::no_model(model));
+            }
+        }
+    }
+    let reserved = reserve(asked, policies, caller, body, model).await?;
+    let backend = if admitted.backend_header {
+        chosen(asked)?
+    } else {
+        None
+    };
+    Ok(Judged::Goes(Going {
+        body: admitted.body,
+        model: admitted.model,
+        requested: None,
+        backend,
+        reserved,
+    }))
+}
+
+/// Judges a request that names no model and whose body is not read, and answers it by `answer`.
+///
+/// # Errors
+/// What the policies refuse, and what `answer` does.
+pub(crate) async fn judged(
+    asked: &Asked,
+    answer: impl Future<Output = Result<Response<Body>, Refusal>>,
+) -> Result<Response<Body>, Refusal> {
+    let question = Question {
+        body: None,
+        model: None,
+        told: None,
+    };
+    match judge(asked, question).await? {
+        Judged::Answered(answer) => Ok(answer),
+        Judged::Goes(going) => Ok(going.holds(answer.await?)),
+    }
+}
+
+impl Going {
+    /// A reply whose tokens nobody counts: until its end the request counts as one that is under way.
+    pub(crate) fn holds(self, response: Response<Body>) -> Response<Body> {
+        match meter(self.reserved, None) {
+            Some(meter) => {
+                let response = telling(response, left(&meter));
+                response.map(|body| body.metered(Some(Metered::counted(meter))))
+            }
+            None => response,
+        }
+    }
+}
+
+/// What was reserved of limits.
+pub(crate) struct Reserved {
+    reservation: Reservation,
+    /// The estimated tokens of the prompt.
+    prompt: u64,
+}
+
+impl Reserved {
+    /// Whether tokens or cost are among it.
+    pub(crate) fn counts(&self) -> bool {
+        self.reservation.counts_tokens()
+    }
+}
+
+/// What settles all that was reserved, by what the reply tells.
+pub(crate) fn meter(one: Option<Reserved>, other: Option<Reserved>) -> Option<Meter> {
+    let all: Vec<_> = one.into_iter().chain(other).collect();
+    let prompt = all.iter().map(|reserved| reserved.prompt).max()?;
+    let reservations = all.into_iter().map(|reserved| reserved.reservation);
+    Some(Meter::new(reservations.collect(), prompt))
+}
+
+/// What is left of limits, for those that ask to be told.
+pub(crate) fn left(meter: &Meter) -> Vec<(HeaderName, HeaderValue)> {
+    Reservation::headers_of(meter.reservations()).collect()
+}
+
+/// A reply that tells what is left of limits.
+pub(crate) fn telling(
+    mut response: Response<Body>,
+    left: Vec<(HeaderName, HeaderValue)>,
+) -> Response<Body> {
+    response.headers_mut().extend(left);
+    response
+}
+
+/// Whether every policy admits the model of this name.
+pub(crate) fn lists(policies: &[Arc<Policy>], model: &str) -> bool {
+    policies.iter().all(|policy| policy.models.admits(model))
+}
+
+/// What rules make of the request, or an answer in the model's place.
+async fn rule(
+    asked: &Asked,
+    policies: &[Arc<Policy>],
+    caller: &Caller,
+    question: Question<'_>,
+) -> Result<Result<Admitted, Response<Body>>, Refusal> {
+    let with_rules = policies.iter().filter(|policy| !policy.rules.is_empty());
+    let rules: Vec<_> = with_rules.map(|policy| (&policy.key, &policy.rules)).collect();
+    if rules.is_empty() {
+        return Ok(Ok(Admitted::default()));
+    }
+    // Nobody else looks at them meanwhile.
+    let headers = asked.headers.take();
+    let facts = Facts {
+        body: question.body,
+        headers: &headers,
+        caller,
+        route: &asked.route().key,
+        model: question.model,
+    };
+    let decided = rules::judge(&rules, facts, &asked.services()).await;
+    asked.headers.replace(headers);
+    let count = |key, reason| {
+        if let Some(policy) = policies.iter().find(|policy| policy.key == *key) {
+            policy.metrics.refused(reason);
+        }
+    };
+    match decided {
+        Ok(Decision::Admit(admitted)) => Ok(Ok(admitted)),
+        Ok(Decision::Deny(denied)) => {
+            count(&denied.policy, Reason::Rule);
+            let status = StatusCode::from_u16(denied.status).unwrap_or(StatusCode::FORBIDDEN);
+            Err(Refusal::client(status, "request_denied", denied.message))
+        }
+        Ok(Decision::Respond { policy, rule, text }) => {
+            count(&policy, Reason::Rule);
+            tracing::debug!(request_id = %asked.id, %policy, rule, "answered in the model's place");
+            let (Some(Told { client, said }), Some(body)) = (question.told, question.body) else {
+                // Where no model's words are asked for, there is nothing to say them in.
+                return Err(Refusal::client(StatusCode::FORBIDDEN, "request_denied", text));
+            };
+            let answered = respond::Answered {
+                client,
+                body,
+                said,
+                path: &asked.path,
+                model: question.model.unwrap_or_default(),
+                id: &asked.id.to_string(),
+            };
+            let told = respond::respond(answered, &text);
+            let (headers, body) = told.map_err(|fault| translated::malformed(&fault))?;
+            Ok(Err(reply::respond(StatusCode::OK, headers, body)))
+        }
+        Err(failed) => {
+            count(&failed.policy, Reason::RuleFailed);
+            tracing::warn!(request_id = %asked.id, policy = %failed.policy, rule = failed.rule, "a rule failed, so the request is refused: {}", failed.why);
+            let message = format!("The rule {:?} of AccessPolicy {} cannot judge this request: {}.", failed.rule, failed.policy, failed.why);
+            Err(if failed.status == 503 {
+                Refusal::unavailable(Blame::Proxy, "rule_unavailable", message)
+            } else {
+                let status = StatusCode::INTERNAL_SERVER_ERROR;
+                Refusal {
+                    blame: Blame::Proxy,
+                    ..Refusal::client(status, "rule_failed", message)
+                }
+            })
+        }
+    }
+}
+
+/// Counts the request under the limits of all policies at once.
+async fn reserve(
+    asked: &Asked,
+    policies: &[Arc<Policy>],
+    caller: &Caller,
+    body: Option<&Bytes>,
+    model: Option<&str>,
+) -> Result<Option<Reserved>, Refusal> {
+    let bounding = policies.iter().filter(|policy| !policy.limits.is_empty());
+    let limits: Vec<_> = bounding.map(|policy| &policy.limits).collect();
+    if limits.is_empty() {
+        return Ok(None);
+    }
+    let counts = limits.iter().any(|limits| limits.counts_tokens());
+    let estimate = match body {
+        Some(body) if counts => Estimate::of(body),
+        _ => Estimate::default(),
+    };
+    let price = match model {
+        Some(model) if counts => asked.route().dearest(model),
+        _ => None,
+    };
+    let ask = Ask {
+        caller,
+        route: &asked.route().key,
+        model,
+        tokens: estimate.tokens(),
+        cost: price.map_or(0, |price| estimate.cost(&price)),
+    };
+    let memory = asked.worker.shared.memory();
+    match limits::reserve(&limits, &ask, &memory.counters).await {
+        Ok(reservation) => Ok(Some(Reserved {
+            reservation,
+            prompt: estimate.prompt,
+        })),
+        Err(exceeded) => {
+            let over = exceeded.policy.as_deref();
+            if let Some(policy) = policies.iter().find(|policy| Some(&policy.key) == over) {
+                policy.metrics.refused(Reason::Limit);
+            }
+            let status = StatusCode::TOO_MANY_REQUESTS;
+            Err(Refusal {
+                retry: true,
+                retry_after: Some(exceeded.retry_after),
+                limits: exceeded.headers,
+                ..Refusal::client(status, "rate_limit_exceeded", exceeded.message)
+            })
+        }
+    }
+}
+
+/// The backend that the client chose by its name within the route.
+fn chosen(asked: &Asked) -> Result<Option<String>, Refusal> {
+    let headers = asked.headers();
+    let Some(value) = headers.get(BACKEND) else {
+        return Ok(None);
+    };
+    let name = value.to_str().unwrap_or_default();
+    if asked.route().backend(name).is_some() {
+        return Ok(Some(name.to_owned()));
+    }
+    let names: Vec<&str> = asked.route().backends.iter().map(|entry| entry.name.as_str()).collect();
+    let message = format!(
+        "{BACKEND} names {:?}, and LLMRoute {} has the backends {}.",
+        bounded(name, 64),
+        asked.route().key,
+        names.join(", ")
+    );
+    Err(Refusal::client(StatusCode::BAD_REQUEST, "unknown_backend", message))
+}
