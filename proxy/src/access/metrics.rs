@@ -1,6 +1,11 @@
 //! What is counted of a policy.
 
+use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use dragoman_config::ObjectKey;
+
+use super::limits::Shared;
 
 /// Why a policy refused a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +62,40 @@ impl PolicyMetrics {
     }
 }
 
+/// Writes what is counted of policies in [Prometheus' text format](https://prometheus.io/docs/instrumenting/exposition_formats/).
+pub fn text<'a>(
+    policies: impl Iterator<Item = (&'a ObjectKey, &'a PolicyMetrics)>,
+    banned: usize,
+    shared: &Shared,
+) -> String {
+    let mut text = String::from(
+        "# HELP dragoman_policy_refusals_total Requests and replies that an AccessPolicy refused, by reason.\n# TYPE dragoman_policy_refusals_total counter\n",
+    );
+    for (key, metrics) in policies {
+        for (reason, count) in metrics.counts().filter(|(_, count)| *count > 0) {
+            let ObjectKey { namespace, name } = key;
+            let _ = writeln!(
+                text,
+                "dragoman_policy_refusals_total{{namespace=\"{namespace}\",policy=\"{name}\",reason=\"{reason}\"}} {count}"
+            );
+        }
+    }
+    let _ = write!(
+        text,
+        "# HELP dragoman_banned_addresses Addresses that are banned.\n# TYPE dragoman_banned_addresses gauge\ndragoman_banned_addresses {banned}\n"
+    );
+    let up = match shared {
+        Shared::NotConfigured => return text,
+        Shared::Yes => 1,
+        Shared::Away(_) => 0,
+    };
+    let _ = write!(
+        text,
+        "# HELP dragoman_shared_state_up Whether the Redis that counts for all proxies answers.\n# TYPE dragoman_shared_state_up gauge\ndragoman_shared_state_up {up}\n"
+    );
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -67,6 +106,12 @@ mod tests {
             assert_eq!(reason as usize, at, "{name}");
             let metrics = PolicyMetrics::default();
             metrics.refused(reason);
+            let key = ObjectKey::new("a", "p");
+            let told = text(std::iter::once((&key, &metrics)), 2, &Shared::NotConfigured);
+            let line = format!(
+                "dragoman_policy_refusals_total{{namespace=\"a\",policy=\"p\",reason=\"{name}\"}} 1"
+            );
+            assert!(told.lines().any(|told| told == line), "{told}");
             let counted: Vec<_> = metrics.counts().filter(|(_, count)| *count > 0).collect();
             assert_eq!(counted, [(name, 1)]);
         }

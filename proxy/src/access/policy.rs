@@ -58,14 +58,17 @@ impl Policy {
             .map(|item| Authentication::new(key, item, &memory.key_sets))
             .transpose()?;
         let told = |what: &str, faults: Vec<(usize, String)>| {
-            let faults = faults.iter().map(|(at, fault)| format!("spec.{what}[{at}]: {fault}"));
+            let faults = faults
+                .iter()
+                .map(|(at, fault)| format!("spec.{what}[{at}]: {fault}"));
             faults.collect::<Vec<_>>().join("; ")
         };
         let rules = Rules::new(&item.rules).map_err(|faults| told("rules", faults))?;
         let response_rules = ResponseRules::new(&item.response_rules)
             .map_err(|faults| told("responseRules", faults))?;
         let models = Filter::new(&item.models, Matching::Exact).map_err(|faults| {
-            let told = |BadFilter { field, fault }: &BadFilter| format!("spec.models.{field}: {fault}");
+            let told =
+                |BadFilter { field, fault }: &BadFilter| format!("spec.models.{field}: {fault}");
             faults.iter().map(told).collect::<Vec<_>>().join("; ")
         })?;
         Ok(Self {
@@ -118,7 +121,9 @@ impl Policies {
             }
             (Self::Apply(first), Self::Apply(more)) => {
                 // One that is named twice is asked once.
-                let new = more.iter().filter(|policy| !first.iter().any(|one| one.key == policy.key));
+                let new = more
+                    .iter()
+                    .filter(|policy| !first.iter().any(|one| one.key == policy.key));
                 Self::Apply(first.iter().chain(new).cloned().collect())
             }
         }
@@ -128,7 +133,11 @@ impl Policies {
     pub fn are(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Apply(one), Self::Apply(other)) => {
-                one.len() == other.len() && one.iter().zip(&**other).all(|(one, other)| Arc::ptr_eq(one, other))
+                one.len() == other.len()
+                    && one
+                        .iter()
+                        .zip(&**other)
+                        .all(|(one, other)| Arc::ptr_eq(one, other))
             }
             (Self::Closed(one), Self::Closed(other)) => one == other,
             _ => false,

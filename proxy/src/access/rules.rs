@@ -53,6 +53,8 @@ pub enum Decision {
     Deny(Denied),
     /// It is answered in the model's place.
     Respond {
+        /// The policy.
+        policy: ObjectKey,
         /// The rule that answers.
         rule: String,
         /// What it says.

@@ -167,7 +167,8 @@ async fn go(
     let edited = operation.wire().is_some_and(think::edits);
     let known = operation != Operation::Other && client.is_none_or(think::edits);
     let said = said(asked, operation, model);
-    let counts = going.reserved.as_ref().is_some_and(Reserved::counts) || asked.route().backends_count();
+    let counts =
+        going.reserved.as_ref().is_some_and(Reserved::counts) || asked.route().backends_count();
     let translation = match (client, &content) {
         (Some(client), Content::Json { body, .. }) => {
             Some(Translation::new(client, body, said, asked.route()).metered(counts))
@@ -247,11 +248,17 @@ async fn go(
         let model = names.reply_requested.then(|| requested.to_owned());
         let who = (&*entry.name, &**backend);
         let answered = Box::pin(vectors.answer(reply, form, asked, who, model)).await?;
-        return Ok(admission::telling(metered(answered, meter, Wire::Chat, false), left));
+        return Ok(admission::telling(
+            metered(answered, meter, Wire::Chat, false),
+            left,
+        ));
     }
     let dialect = edits.dialect;
     let answered = reply::answer(reply, edits, asked, backend, &entry.name).await?;
-    Ok(admission::telling(metered(answered, meter, dialect, hides), left))
+    Ok(admission::telling(
+        metered(answered, meter, dialect, hides),
+        left,
+    ))
 }
 
 /// A reply that is looked into for tokens, where they count.
@@ -377,8 +384,8 @@ impl<'a> Call<'a> {
                     last.get_or_insert(Err(refusal));
                     continue;
                 }
-                let (body, model) = (self.content.json(), Some(self.model));
-                let admitted = match admission::of_backend(self.asked, entry, body, model).await {
+                let (own, model) = (self.content.json(), Some(self.model));
+                let admitted = match admission::of_backend(self.asked, entry, own, model).await {
                     Ok(admitted) => admitted,
                     Err(refusal) => {
                         last.get_or_insert(Err(refusal));

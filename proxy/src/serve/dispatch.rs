@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use dragoman_crds::Api;
 use dragoman_dialects::Wire;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header};
 use http_body::Body as _;
 use hyper::body::Incoming;
 
@@ -24,6 +24,7 @@ use super::worker::{Pinned, Worker};
 use super::{call, conversation, listings, methods, ollama, paths, relay};
 use crate::access::address;
 use crate::access::caller::Caller;
+use crate::access::identity::Consumed;
 use crate::access::policy::{Policies, Policy};
 use crate::state::backend::CREDENTIAL_HEADERS;
 use crate::state::route::Route;
@@ -166,7 +167,7 @@ async fn route(
     let address = address::client(peer, &head.headers, &state.trusted);
     let entered = admission::enter(worker.shared.memory(), policies, address, &head.headers);
     let entered = entered.await?;
-    let credentials = set_aside(route, &mut head.headers, &entered.consumed);
+    let credentials = set_aside(route, &mut head.headers, entered.consumed);
     let is_root = matches!(below, "" | "/");
     let below = path::after_base(below);
     let listed = state.routes[at].paths.find(below);
@@ -253,7 +254,11 @@ async fn route(
             Box::pin(admission::judged(&asked, listings::shown(&asked, what))).await
         }
         Operation::Other if is_root && is_read(&asked.method) => {
-            Box::pin(admission::judged(&asked, listings::shown(&asked, Shown::Root))).await
+            Box::pin(admission::judged(
+                &asked,
+                listings::shown(&asked, Shown::Root),
+            ))
+            .await
         }
         Operation::Other if is_root && asked.method == Method::POST => {
             *client = Wire::Tgi;
@@ -268,18 +273,20 @@ async fn route(
 }
 
 /// Takes what authenticated the caller off its headers, since that goes no further; what backends' own policies may ask for is kept apart.
-fn set_aside(route: &Route, headers: &mut HeaderMap, consumed: &[HeaderName]) -> HeaderMap {
+fn set_aside(route: &Route, headers: &mut HeaderMap, consumed: Consumed) -> HeaderMap {
     let mut credentials = HeaderMap::new();
-    if route.backends.iter().any(|entry| !entry.policies.are_none()) {
+    if route
+        .backends
+        .iter()
+        .any(|entry| !entry.policies.are_none())
+    {
         for name in &CREDENTIAL_HEADERS {
             for value in headers.get_all(name) {
                 credentials.append(name.clone(), value.clone());
             }
         }
     }
-    for name in consumed {
-        headers.remove(name);
-    }
+    consumed.take_out_of(headers);
     credentials
 }
 

@@ -8,8 +8,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use dragoman_config::names::Entry;
 use futures::future::join_all;
-use serde_json::Value;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 

@@ -260,7 +260,8 @@ async fn pass(asked: &Asked, mut body: RequestBody) -> Result<Response<Body>, Re
 
 /// A body that is a JSON object.
 fn object(body: &RequestBody) -> Option<&Bytes> {
-    body.whole().filter(|body| json::scan(body, &MEMBERS).is_ok())
+    body.whole()
+        .filter(|body| json::scan(body, &MEMBERS).is_ok())
 }
 
 /// Sends it to the first backend by priority, or to the one that the client chose.
@@ -271,9 +272,7 @@ async fn send(
 ) -> Result<Response<Body>, Refusal> {
     let route = asked.route();
     let order = match chosen {
-        None => candidates::for_path(route, |backend| {
-            backend.relays(&asked.method, &asked.path)
-        }),
+        None => candidates::for_path(route, |backend| backend.relays(&asked.method, &asked.path)),
         Some(name) => candidates::named(route, name, |backend| {
             backend.relays(&asked.method, &asked.path)
         }),

@@ -5,10 +5,13 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::{Arc, Weak};
 
+use dragoman_config::ProxyItem;
+
+use crate::access::service::Services;
 use crate::state::backend::Backend;
 use crate::state::metrics::InFlight;
 use crate::state::{Shared, State};
-use crate::upstream::{BadTls, Cluster};
+use crate::upstream::{BadTls, Cluster, Denied};
 
 /// One request thread.
 pub(crate) struct Worker {
@@ -17,6 +20,8 @@ pub(crate) struct Worker {
     pub(crate) thread: usize,
     current: RefCell<Current>,
     clusters: RefCell<HashMap<u64, (Weak<Backend>, Cluster)>>,
+    /// This thread's connections to services that rules ask.
+    pub(crate) services: Rc<Services>,
 }
 
 struct Current {
@@ -31,12 +36,14 @@ impl Worker {
     pub(crate) fn new(shared: Arc<Shared>, thread: usize) -> Rc<Self> {
         let version = shared.version();
         let state = Rc::new(Arc::clone(&shared.state()));
+        let services = Rc::new(Services::new(denied(&state.proxy)));
         let current = RefCell::new(Current { version, state });
         Rc::new(Self {
             shared,
             thread,
             current,
             clusters: RefCell::default(),
+            services,
         })
     }
 
@@ -59,6 +66,8 @@ impl Worker {
         self.clusters
             .borrow_mut()
             .retain(|_, (backend, _)| backend.strong_count() > 0);
+        let state = Rc::clone(&self.current.borrow().state);
+        self.services.update(&denied(&state.proxy));
     }
 
     /// This thread's connections to a backend.
@@ -77,5 +86,13 @@ impl Worker {
 
     pub(crate) fn in_flight(&self) -> &InFlight {
         self.shared.in_flight_of(self.thread)
+    }
+}
+
+/// What upstreams and services must not be reached at.
+fn denied(proxy: &ProxyItem) -> Denied {
+    Denied {
+        ranges: proxy.denied_cidrs.clone(),
+        loopback: proxy.deny_loopback,
     }
 }

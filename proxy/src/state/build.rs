@@ -277,12 +277,7 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn route(
-        &mut self,
-        key: &Key,
-        item: &RouteItem,
-        known: &Known<'_>,
-    ) -> Option<Arc<Route>> {
+    fn route(&mut self, key: &Key, item: &RouteItem, known: &Known<'_>) -> Option<Arc<Route>> {
         let Known {
             items,
             backends,

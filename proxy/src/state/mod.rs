@@ -32,11 +32,11 @@ use std::sync::Arc;
 use dragoman_config::names::Names;
 use dragoman_config::{Kind, ObjectKey, ProxyItem};
 
+use crate::access::networks::Networks;
+use crate::access::policy::Policy;
 use backend::{Backend, BackendName};
 use build::RunMap;
 use route::{Closed, Route};
-use crate::access::networks::Networks;
-use crate::access::policy::Policy;
 pub use shared::Shared;
 use table::{Found, Table};
 

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use dragoman_config::names::{BackendNames, BadFilter, Names};
-use dragoman_config::{ConversationItem, ObjectKey, PriceItem, RouteBackendItem, RouteItem, Target};
+use dragoman_config::{
+    ConversationItem, ObjectKey, PriceItem, RouteBackendItem, RouteItem, Target,
+};
 use dragoman_crds::{Api, ReasoningFields, Thinking, ThinkingText};
 
 use super::backend::{Backend, Unrunnable};
@@ -167,7 +169,9 @@ impl Route {
     /// Whether a limit of a backend's own counts tokens.
     pub fn backends_count(&self) -> bool {
         self.backends.iter().any(|entry| match &entry.policies {
-            Policies::Apply(policies) => policies.iter().any(|policy| policy.limits.counts_tokens()),
+            Policies::Apply(policies) => {
+                policies.iter().any(|policy| policy.limits.counts_tokens())
+            }
             Policies::Closed(_) => false,
         })
     }

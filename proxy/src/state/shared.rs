@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Instant;
 
 use arc_swap::{ArcSwap, Guard};
 use dragoman_config::wire::BackendReport;
@@ -14,10 +15,10 @@ use super::State;
 use super::build::Builder;
 use super::checks::Checks;
 use super::metrics::{self, InFlight};
-use crate::access::Memory;
 use crate::access::bans::Bans;
 use crate::access::identity::KeySets;
 use crate::access::limits::Counters;
+use crate::access::{self, Memory};
 use crate::upstream::Denied;
 
 /// One per process.
@@ -75,8 +76,8 @@ impl Shared {
     ) -> BTreeMap<Key, String> {
         let mut checks = self.publishing.lock();
         let previous = self.state.load_full();
-        let built =
-            Builder::new(&previous, &self.health, &self.memory, self.threads.len()).build(&items, invalid);
+        let built = Builder::new(&previous, &self.health, &self.memory, self.threads.len())
+            .build(&items, invalid);
         checks.follow(built.state.all_backends());
         let proxy = &built.state.proxy;
         self.memory.key_sets.deny(Denied {
@@ -230,6 +231,13 @@ impl Shared {
             .threads
             .iter()
             .map(|thread| thread.unrouted.load(Ordering::Relaxed));
-        metrics::text(routes, self.in_flight(), &items, unrouted.sum())
+        let mut text = metrics::text(routes, self.in_flight(), &items, unrouted.sum());
+        let policies = state.policies.values();
+        text.push_str(&access::metrics::text(
+            policies.map(|policy| (&policy.key, &*policy.metrics)),
+            self.memory.bans.count(Instant::now()),
+            &self.memory.counters.shared(),
+        ));
+        text
     }
 }

@@ -37,8 +37,11 @@ pub async fn judge(
                     return Ok(Decision::Deny(at.denied(*status, message.clone())));
                 }
                 Action::Respond(text) => {
-                    let (rule, text) = (rule.name.clone(), text.clone());
-                    return Ok(Decision::Respond { rule, text });
+                    return Ok(Decision::Respond {
+                        policy: (*policy).clone(),
+                        rule: rule.name.clone(),
+                        text: text.clone(),
+                    });
                 }
                 Action::SetModel(model) => known.model = Some(model.clone()),
                 Action::AllowBackendHeader => backend_header = true,

@@ -4,10 +4,11 @@
 //! compiled, since what goes to this backend is chosen by then.
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, Response, StatusCode};
+use http::{HeaderMap, Response, StatusCode};
 
 use super::enter::{applying, enter};
 use super::judge::{self, Going, Judged, Question, Reserved};
+use crate::access::identity::Consumed;
 use crate::serve::body::Body;
 use crate::serve::dispatch::Asked;
 use crate::serve::error::Refusal;
@@ -17,7 +18,7 @@ use crate::state::route::RouteBackend;
 #[derive(Default)]
 pub(crate) struct Admitted {
     /// The headers that authenticated the caller here, which go no further.
-    pub(crate) consumed: Vec<HeaderName>,
+    pub(crate) consumed: Consumed,
     /// What was reserved of its limits.
     pub(crate) reserved: Option<Reserved>,
 }
@@ -25,9 +26,7 @@ pub(crate) struct Admitted {
 impl Admitted {
     /// What authenticated the caller here goes no further, even where the client's own credentials do.
     pub(crate) fn withhold(&self, headers: &mut HeaderMap) {
-        for name in &self.consumed {
-            headers.remove(name);
-        }
+        self.consumed.take_out_of(headers);
     }
 
     /// Until a reply's end the request counts as one that is under way.

@@ -4,11 +4,11 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use http::{HeaderMap, HeaderName, StatusCode};
+use http::{HeaderMap, StatusCode};
 
 use crate::access::Memory;
 use crate::access::caller::{Caller, User};
-use crate::access::identity::Identity;
+use crate::access::identity::{Consumed, Identity};
 use crate::access::metrics::Reason;
 use crate::access::policy::{Policies, Policy};
 use crate::serve::error::{Blame, Refusal};
@@ -19,7 +19,7 @@ pub(crate) struct Entered {
     /// Who sends it.
     pub(crate) caller: Caller,
     /// The headers that authenticated the caller, which go no further.
-    pub(crate) consumed: Vec<HeaderName>,
+    pub(crate) consumed: Consumed,
 }
 
 impl Entered {
@@ -31,7 +31,7 @@ impl Entered {
         };
         Self {
             caller,
-            consumed: Vec::new(),
+            consumed: Consumed::default(),
         }
     }
 }
@@ -40,12 +40,19 @@ impl Entered {
 ///
 /// # Errors
 /// 503, where one of them cannot be had.
-pub(crate) fn applying<'p>(policies: &'p Policies, what: &dyn std::fmt::Display) -> Result<&'p [Arc<Policy>], Refusal> {
+pub(crate) fn applying<'p>(
+    policies: &'p Policies,
+    what: &dyn std::fmt::Display,
+) -> Result<&'p [Arc<Policy>], Refusal> {
     match policies {
         Policies::Apply(policies) => Ok(policies),
         Policies::Closed(why) => {
             let message = format!("{what} is closed: {why}.");
-            Err(Refusal::unavailable(Blame::Proxy, "access_policy_unusable", message))
+            Err(Refusal::unavailable(
+                Blame::Proxy,
+                "access_policy_unusable",
+                message,
+            ))
         }
     }
 }
@@ -72,30 +79,34 @@ pub(crate) async fn enter(
             continue;
         };
         match authentication.check(headers, jiff::Timestamp::now()).await {
-            Identity::Known { user, key, header } => {
+            Identity::Known {
+                user,
+                key,
+                consumed,
+            } => {
                 entered.know(user, key);
-                if !entered.consumed.contains(&header) {
-                    entered.consumed.push(header);
-                }
+                entered.consumed.add(consumed);
             }
             Identity::Anonymous => {}
             Identity::Missing => {
                 policy.metrics.refused(Reason::Unauthenticated);
                 return Err(unauthenticated("missing_api_key", MISSING));
             }
-            Identity::Wrong => {
+            Identity::Wrong { why } => {
                 policy.metrics.refused(Reason::Unauthenticated);
                 if let Some(ban) = &policy.ban
-                    && memory.bans.failed(&policy.key, ban, address, Instant::now())
+                    && memory
+                        .bans
+                        .failed(&policy.key, ban, address, Instant::now())
                 {
                     tracing::info!(policy = %policy.key, client = %address, "address banned");
                 }
-                return Err(unauthenticated("invalid_api_key", WRONG));
+                return Err(unauthenticated("invalid_api_key", why));
             }
             Identity::Unchecked { why, retry_after } => {
                 policy.metrics.refused(Reason::Unchecked);
                 tracing::warn!(policy = %policy.key, "a credential cannot be checked: {why}");
-                let message = format!("The credential cannot be checked at the moment: {why}.");
+                let message = "The credential that came cannot be checked at the moment.";
                 return Err(Refusal {
                     retry_after: Some(retry_after),
                     ..Refusal::unavailable(Blame::Proxy, "identity_unavailable", message)
@@ -123,16 +134,23 @@ fn locate(memory: &Memory, policy: &Policy, address: IpAddr) -> Result<(), Refus
         Err(Refusal::client(StatusCode::FORBIDDEN, code, message))
     };
     if policy.deny.contains(address)
-        || policy.allow.as_ref().is_some_and(|allow| !allow.contains(address))
+        || policy
+            .allow
+            .as_ref()
+            .is_some_and(|allow| !allow.contains(address))
     {
         let message = format!("Calls from {address} are not admitted here.");
         return forbidden(Reason::Network, "address_not_allowed", message);
     }
-    if policy.ban.is_some()
-        && let Some(left) = memory.bans.banned(&policy.key, address, Instant::now())
+    if let Some(ban) = &policy.ban
+        && let Some(left) = memory
+            .bans
+            .banned(&policy.key, ban, address, Instant::now())
     {
         let seconds = left.as_secs() + 1;
-        let message = format!("Too many wrong credentials came from {address}; it is banned for another {seconds} s.");
+        let message = format!(
+            "Too many wrong credentials came from {address}; it is banned for another {seconds} s."
+        );
         let refused = forbidden(Reason::Banned, "address_banned", message);
         return refused.map_err(|refusal| Refusal {
             retry_after: Some(u32::try_from(seconds).unwrap_or(u32::MAX)),
@@ -143,7 +161,6 @@ fn locate(memory: &Memory, policy: &Policy, address: IpAddr) -> Result<(), Refus
 }
 
 const MISSING: &str = "No credential came with the request. Send a key as Authorization: Bearer, x-api-key, api-key or x-goog-api-key.";
-const WRONG: &str = "Nobody here is known by this credential.";
 
 fn unauthenticated(code: &'static str, message: &'static str) -> Refusal {
     Refusal::client(StatusCode::UNAUTHORIZED, code, message)

@@ -3,16 +3,18 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use dragoman_config::ObjectKey;
 use dragoman_dialects::Wire;
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 
 use crate::access::caller::Caller;
+use crate::access::facts::Facts;
 use crate::access::limits::{self, Ask, Reservation};
-use crate::access::usage::{Estimate, Meter};
 use crate::access::metrics::Reason;
 use crate::access::policy::Policy;
 use crate::access::respond;
-use crate::access::rules::{self, Admitted, Decision, Facts};
+use crate::access::rules::{self, Admitted, Decision};
+use crate::access::usage::{Estimate, Meter};
 use crate::serve::body::Body;
 use crate::serve::dispatch::Asked;
 use crate::serve::error::{Blame, Refusal, bounded};
@@ -197,7 +199,9 @@ async fn rule(
     question: Question<'_>,
 ) -> Result<Result<Admitted, Response<Body>>, Refusal> {
     let with_rules = policies.iter().filter(|policy| !policy.rules.is_empty());
-    let rules: Vec<_> = with_rules.map(|policy| (&policy.key, &policy.rules)).collect();
+    let rules: Vec<_> = with_rules
+        .map(|policy| (&policy.key, &policy.rules))
+        .collect();
     if rules.is_empty() {
         return Ok(Ok(Admitted::default()));
     }
@@ -210,9 +214,9 @@ async fn rule(
         route: &asked.route().key,
         model: question.model,
     };
-    let decided = rules::judge(&rules, facts, &asked.services()).await;
+    let decided = rules::judge(&rules, facts, &asked.worker.services).await;
     asked.headers.replace(headers);
-    let count = |key, reason| {
+    let count = |key: &ObjectKey, reason| {
         if let Some(policy) = policies.iter().find(|policy| policy.key == *key) {
             policy.metrics.refused(reason);
         }
@@ -229,7 +233,11 @@ async fn rule(
             tracing::debug!(request_id = %asked.id, %policy, rule, "answered in the model's place");
             let (Some(Told { client, said }), Some(body)) = (question.told, question.body) else {
                 // Where no model's words are asked for, there is nothing to say them in.
-                return Err(Refusal::client(StatusCode::FORBIDDEN, "request_denied", text));
+                return Err(Refusal::client(
+                    StatusCode::FORBIDDEN,
+                    "request_denied",
+                    text,
+                ));
             };
             let answered = respond::Answered {
                 client,
@@ -246,7 +254,10 @@ async fn rule(
         Err(failed) => {
             count(&failed.policy, Reason::RuleFailed);
             tracing::warn!(request_id = %asked.id, policy = %failed.policy, rule = failed.rule, "a rule failed, so the request is refused: {}", failed.why);
-            let message = format!("The rule {:?} of AccessPolicy {} cannot judge this request: {}.", failed.rule, failed.policy, failed.why);
+            let message = format!(
+                "The rule {:?} of AccessPolicy {} cannot judge this request: {}.",
+                failed.rule, failed.policy, failed.why
+            );
             Err(if failed.status == 503 {
                 Refusal::unavailable(Blame::Proxy, "rule_unavailable", message)
             } else {
@@ -321,12 +332,21 @@ fn chosen(asked: &Asked) -> Result<Option<String>, Refusal> {
     if asked.route().backend(name).is_some() {
         return Ok(Some(name.to_owned()));
     }
-    let names: Vec<&str> = asked.route().backends.iter().map(|entry| entry.name.as_str()).collect();
+    let names: Vec<&str> = asked
+        .route()
+        .backends
+        .iter()
+        .map(|entry| entry.name.as_str())
+        .collect();
     let message = format!(
         "{BACKEND} names {:?}, and LLMRoute {} has the backends {}.",
         bounded(name, 64),
         asked.route().key,
         names.join(", ")
     );
-    Err(Refusal::client(StatusCode::BAD_REQUEST, "unknown_backend", message))
+    Err(Refusal::client(
+        StatusCode::BAD_REQUEST,
+        "unknown_backend",
+        message,
+    ))
 }

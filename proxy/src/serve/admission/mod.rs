@@ -10,4 +10,6 @@ mod judge;
 
 pub(crate) use backend::{Admitted, of_backend};
 pub(crate) use enter::{applying, enter};
-pub(crate) use judge::{Going, Judged, Question, Reserved, Told, judge, judged, left, lists, meter, telling};
+pub(crate) use judge::{
+    Going, Judged, Question, Reserved, Told, judge, judged, left, lists, meter, telling,
+};
