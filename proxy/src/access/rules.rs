@@ -1,5 +1,7 @@
 //! Rules on requests, in order, until one admits, refuses or answers.
 
+#[cfg(test)]
+mod asking;
 mod judge;
 mod set;
 #[cfg(test)]
