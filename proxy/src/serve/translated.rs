@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
+use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context as Task, Poll, ready};
 
@@ -21,7 +23,7 @@ use super::metered::Metered;
 use super::reply::respond;
 use super::request_id::RequestId;
 use super::{headers, judged, mirror};
-use crate::access::response::{Judging, Stopped};
+use crate::access::response::{ContentDenied, Judging, Stopped};
 use crate::access::usage::Meter;
 use crate::state::backend::Backend;
 use crate::state::dialect;
@@ -365,7 +367,11 @@ pub(crate) async fn answer(
             .metered(meter)
             .judged(judging.as_ref().map(Judging::stream));
         let stream = Stream::new(upstream.framing(), reader(stops), sink);
-        let pipe = Pipe::new(body, stream, asked.id, name);
+        let mut pipe = Pipe::new(body, stream, asked.id, name);
+        if judging.is_some() {
+            let began = pipe.begin().await;
+            began.map_err(|denied| judged::denied(&denied))?;
+        }
         return Ok(respond(status, headers, Body::translated(pipe)));
     }
     if streamed && !streams {
@@ -493,6 +499,8 @@ pub(crate) struct Pipe {
     /// None once it is over.
     body: Option<ReplyBody>,
     stream: Stream,
+    /// Pieces that are ready to go.
+    ready: VecDeque<Bytes>,
     id: RequestId,
     /// The backend's name within the route, for an error event.
     backend: Box<str>,
@@ -503,13 +511,36 @@ impl Pipe {
         Self {
             body: Some(body),
             stream,
+            ready: VecDeque::new(),
             id,
             backend: backend.into(),
         }
     }
 
+    /// Waits until rules let something pass: before that a refusal can still be an error of its own.
+    ///
+    /// # Errors
+    /// [`ContentDenied`], where they refuse the reply.
+    pub(crate) async fn begin(&mut self) -> Result<(), ContentDenied> {
+        let mut ready = VecDeque::new();
+        while let Some(piece) = poll_fn(|cx| self.poll_chunk(cx)).await {
+            ready.push_back(piece);
+            if self.stream.has_said() {
+                break;
+            }
+            if let Some(denied) = self.stream.denied() {
+                return Err(denied.clone());
+            }
+        }
+        self.ready = ready;
+        Ok(())
+    }
+
     /// The next piece; none at the end. What breaks becomes the dialect's error event, and nothing follows it.
     pub(crate) fn poll_chunk(&mut self, cx: &mut Task<'_>) -> Poll<Option<Bytes>> {
+        if let Some(piece) = self.ready.pop_front() {
+            return Poll::Ready(Some(piece));
+        }
         while let Some(body) = &mut self.body {
             let chunk = ready!(body.poll_chunk(cx));
             let mut out = Vec::new();

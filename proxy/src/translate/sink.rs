@@ -39,6 +39,8 @@ pub struct Sink {
     judge: Option<StreamJudge>,
     /// The rule that ended it.
     denied: Option<ContentDenied>,
+    /// Whether rules have let something pass that a model said.
+    said: bool,
     ended: bool,
 }
 
@@ -58,6 +60,7 @@ impl Sink {
             meter: None,
             judge: None,
             denied: None,
+            said: false,
             ended: false,
         }
     }
@@ -87,6 +90,12 @@ impl Sink {
     #[must_use]
     pub fn denied(&self) -> Option<&ContentDenied> {
         self.denied.as_ref()
+    }
+
+    /// Whether rules have let something pass that a model said.
+    #[must_use]
+    pub fn has_said(&self) -> bool {
+        self.said
     }
 
     /// Whether the stream has had its end, good or bad. Nothing is written after it.
@@ -249,9 +258,16 @@ impl Sink {
         let Some(judge) = &mut self.judge else {
             return writer.write(event, &Timestamp::now, out);
         };
-        let mut give = |event: Event<'_>| writer.write(event, &Timestamp::now, out);
-        if let Err(denied) = judge.take(event, &mut give) {
-            give(Event::Failed(denied.failure()));
+        let mut said = false;
+        let mut give = |event: Event<'_>| {
+            said |= !matches!(event, Event::Start { .. } | Event::Usage(_));
+            writer.write(event, &Timestamp::now, out);
+        };
+        let judged = judge.take(event, &mut give);
+        self.said |= said;
+        if let Err(denied) = judged {
+            let failed = Event::Failed(denied.failure());
+            writer.write(failed, &Timestamp::now, out);
             self.ended = true;
             self.denied = Some(denied);
         }

@@ -106,6 +106,12 @@ impl Stream {
         self.sink.denied()
     }
 
+    /// Whether rules have let something pass that a model said.
+    #[must_use]
+    pub fn has_said(&self) -> bool {
+        self.sink.has_said()
+    }
+
     /// Whether the stream has had its end, good or bad: whatever the upstream still sends is of no interest.
     #[must_use]
     pub fn has_ended(&self) -> bool {
