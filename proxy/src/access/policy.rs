@@ -86,6 +86,11 @@ impl Policy {
         })
     }
 
+    /// Whether it has rules on replies.
+    pub fn judges(&self) -> bool {
+        !self.response_rules.is_empty()
+    }
+
     /// Whether it is what `item` would become.
     pub fn is(&self, item: &PolicyItem) -> bool {
         self.item == *item
@@ -105,6 +110,14 @@ impl Policies {
     /// None at all.
     pub fn none() -> Self {
         Self::Apply(Arc::new([]))
+    }
+
+    /// Whether one has rules on replies.
+    pub fn judge(&self) -> bool {
+        match self {
+            Self::Apply(policies) => policies.iter().any(|policy| policy.judges()),
+            Self::Closed(_) => false,
+        }
     }
 
     /// Whether there are none.

@@ -204,6 +204,21 @@ impl Rule {
 }
 
 impl Judging {
+    /// These rules, then those of `more`.
+    #[must_use]
+    pub fn and(one: Option<Self>, more: Option<Self>) -> Option<Self> {
+        let (one, more) = match (one, more) {
+            (Some(one), Some(more)) => (one, more),
+            (one, more) => return one.or(more),
+        };
+        let rules: Vec<Due> = one.rules.iter().chain(more.rules.iter()).cloned().collect();
+        Some(Self {
+            told: one.told.and(&more.told).into(),
+            rules: rules.into(),
+            services: one.services,
+        })
+    }
+
     /// Whether the reply is held back until its end.
     #[must_use]
     pub fn holds_whole(&self) -> bool {

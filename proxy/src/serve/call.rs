@@ -25,7 +25,8 @@ use super::mapped::{self, Mapped};
 use super::path::Operation;
 use super::reply::{self, Edits};
 use super::translated::{self, Translation};
-use super::{intake, metered, mirror, models, path, relay, tags};
+use super::{intake, judged, metered, mirror, models, path, relay, tags};
+use crate::access::response::Judging;
 use crate::access::usage::Meter;
 use crate::json::{self, Malformed, ObjectEdit};
 use crate::state::backend::Backend;
@@ -199,7 +200,12 @@ async fn go(
         shown,
         model: (known && names.reply_requested).then(|| json::string::literal(requested).into()),
     };
-    let looks_into = known && !edits.are_none();
+    if let Some(denied) = going.judging.as_ref().and_then(Judging::refuses) {
+        judged::note(&denied, asked.id);
+        return Err(judged::denied(&denied));
+    }
+    let judges = going.judging.is_some() || asked.route().backends_judge();
+    let looks_into = (known && !edits.are_none()) || judges;
     // A model in the body opens no door to what a key owns.
     let other = operation == Operation::Other;
     let owned = other && !relay::is_by_model(&asked.path);
@@ -234,6 +240,13 @@ async fn go(
         meter.price(price);
     }
     let left = meter.as_ref().map(admission::left).unwrap_or_default();
+    if let Some(judging) = Judging::and(going.judging, admitted.judging) {
+        let model = names.reply_requested.then(|| requested.to_owned());
+        if let Some(way) = judged::way(&call, backend, &reply, judging, model)? {
+            let answered = translated::answer(reply, way, asked, &entry.name, backend, meter);
+            return Ok(admission::telling(Box::pin(answered).await?, left));
+        }
+    }
     if let Some(translation) = &call.translation
         && let Some(ends) = translation.ends(backend)
     {

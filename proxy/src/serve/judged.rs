@@ -5,7 +5,9 @@ use dragoman_dialects::{Codec, StreamReader};
 use http::StatusCode;
 
 use super::call::Call;
+use super::dispatch::Asked;
 use super::error::{Blame, Refusal};
+use super::path::Operation;
 use super::request_id::RequestId;
 use super::translated::{Way, garbage, is_stream, unreadable};
 use crate::access::response::{ContentDenied, Judging, LONGEST, Stopped};
@@ -27,7 +29,11 @@ pub(crate) fn way(
     judging: Judging,
     model: Option<String>,
 ) -> Result<Option<Way>, Refusal> {
-    if reply.status.as_u16() >= 400 || call.vectors.is_some() {
+    let counts = matches!(
+        call.operation,
+        Operation::CountTokens | Operation::GeminiCount(_)
+    );
+    if reply.status.as_u16() >= 400 || call.vectors.is_some() || counts {
         return Ok(None);
     }
     let Some(translation) = &call.translation else {
@@ -47,6 +53,24 @@ pub(crate) fn way(
             }
         }
     }))
+}
+
+/// Refuses a request whose reply would be relayed unread, where rules on replies may apply to it.
+///
+/// # Errors
+/// 403.
+pub(crate) fn refuse_unread(asked: &Asked) -> Result<(), Refusal> {
+    let judges = asked.policies().iter().any(|policy| policy.judges());
+    if !judges && !asked.route().backends_judge() {
+        return Ok(());
+    }
+    let message = format!(
+        "Rules apply to replies of LLMRoute {}, and nobody can judge what {} answers.",
+        asked.route().key,
+        asked.shown_path()
+    );
+    let status = StatusCode::FORBIDDEN;
+    Err(Refusal::client(status, "content_unjudged", message))
 }
 
 /// Collects a streamed reply that a rule holds back.

@@ -12,7 +12,7 @@ use super::content::refuse_encoded;
 use super::dispatch::Asked;
 use super::error::{Blame, Refusal, bounded};
 use super::mapped::{self, Mapped};
-use super::{admission, call, headers, intake, methods, mirror, path, relay, reply};
+use super::{admission, call, headers, intake, judged, methods, mirror, path, relay, reply};
 use crate::state::paths::Path;
 use crate::state::route::RouteBackend;
 use crate::upstream::{Request, RequestBody};
@@ -44,6 +44,7 @@ pub(crate) async fn answer(
         let message = format!("LLMRoute {} cannot serve this path: {why}.", route.key);
         return Err(Refusal::unavailable(Blame::Proxy, "path_unusable", message));
     }
+    judged::refuse_unread(asked)?;
     let answered = send(asked, (listed, entry), below, body);
     if asked.policies().is_empty() {
         return answered.await;

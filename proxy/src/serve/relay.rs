@@ -24,7 +24,7 @@ use super::dispatch::Asked;
 use super::error::{Blame, Refusal, bounded};
 use super::form::{self, Model};
 use super::path::{self, Operation};
-use super::{headers, intake, methods, mirror, reply};
+use super::{headers, intake, judged, methods, mirror, reply};
 use crate::json::{self, Members};
 use crate::upstream::{BoxError, Request, RequestBody};
 
@@ -239,6 +239,7 @@ pub(crate) fn not_relayed(asked: &Asked) -> Refusal {
 
 /// Relays a request that names no model to the first backend by priority, if that takes it.
 async fn pass(asked: &Asked, mut body: RequestBody) -> Result<Response<Body>, Refusal> {
+    judged::refuse_unread(asked)?;
     if asked.policies().is_empty() {
         return send(asked, body, None).await;
     }

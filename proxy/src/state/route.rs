@@ -166,6 +166,11 @@ impl Route {
         self.item.conversation.as_ref()
     }
 
+    /// Whether a backend's own policies judge replies.
+    pub fn backends_judge(&self) -> bool {
+        self.backends.iter().any(|entry| entry.policies.judge())
+    }
+
     /// Whether a limit of a backend's own counts tokens.
     pub fn backends_count(&self) -> bool {
         self.backends.iter().any(|entry| match &entry.policies {

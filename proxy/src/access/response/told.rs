@@ -10,7 +10,7 @@ use super::Due;
 use crate::access::facts::Known;
 
 /// The facts of a request, as far as a rule on its reply asks for them.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Told {
     pub(super) request: Value,
     headers: http::HeaderMap,
@@ -33,10 +33,11 @@ impl Told {
             true => value(),
             false => Value::Null,
         };
+        let headers = reads("headers");
         Self {
             request: some(reads("request"), &|| known.request().clone()),
             user: some(reads("user"), &|| known.user().clone()),
-            headers: match reads("headers") {
+            headers: match headers {
                 true => known.facts.headers.clone(),
                 false => http::HeaderMap::new(),
             },
@@ -44,6 +45,26 @@ impl Told {
             route: known.facts.route.clone(),
             model: known.model().map(str::to_owned),
             now: known.now(),
+        }
+    }
+}
+
+impl Told {
+    /// The same request, as far as either knows it.
+    pub(super) fn and(&self, more: &Self) -> Self {
+        let either = |one: &Value, more: &Value| match one {
+            Value::Null => more.clone(),
+            one => one.clone(),
+        };
+        let told = self.clone();
+        Self {
+            request: either(&self.request, &more.request),
+            user: either(&self.user, &more.user),
+            headers: match self.headers.is_empty() {
+                true => more.headers.clone(),
+                false => self.headers.clone(),
+            },
+            ..told
         }
     }
 }

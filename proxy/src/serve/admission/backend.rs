@@ -9,6 +9,7 @@ use http::{HeaderMap, Response, StatusCode};
 use super::enter::{applying, enter};
 use super::judge::{self, Going, Judged, Question, Reserved};
 use crate::access::identity::Consumed;
+use crate::access::response::Judging;
 use crate::serve::body::Body;
 use crate::serve::dispatch::Asked;
 use crate::serve::error::Refusal;
@@ -21,6 +22,8 @@ pub(crate) struct Admitted {
     pub(crate) consumed: Consumed,
     /// What was reserved of its limits.
     pub(crate) reserved: Option<Reserved>,
+    /// The rules on its reply.
+    pub(crate) judging: Option<Judging>,
 }
 
 impl Admitted {
@@ -78,6 +81,7 @@ async fn admits(
         Judged::Goes(going) => Ok(Admitted {
             consumed: entered.consumed,
             reserved: going.reserved,
+            judging: going.judging,
         }),
         Judged::Answered(_) => {
             let message = "A rule of the backend's AccessPolicy refuses this request.";

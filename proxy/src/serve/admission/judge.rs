@@ -13,7 +13,8 @@ use crate::access::limits::{self, Ask, Reservation};
 use crate::access::metrics::Reason;
 use crate::access::policy::Policy;
 use crate::access::respond;
-use crate::access::rules::{self, Admitted, Decision};
+use crate::access::response::{Judging, ResponseRules};
+use crate::access::rules::{self, Admitted, Decision, Failed};
 use crate::access::usage::{Estimate, Meter};
 use crate::serve::body::Body;
 use crate::serve::dispatch::Asked;
@@ -65,6 +66,8 @@ pub(crate) struct Going {
     pub(crate) backend: Option<String>,
     /// What was reserved of limits.
     pub(crate) reserved: Option<Reserved>,
+    /// The rules on the reply.
+    pub(crate) judging: Option<Judging>,
 }
 
 /// Judges a request by the policies of its route.
@@ -103,6 +106,7 @@ pub(super) async fn by(
             }
         }
     }
+    let judging = on_reply(asked, policies, caller, body, model)?;
     let reserved = reserve(asked, policies, caller, body, model).await?;
     let backend = if admitted.backend_header {
         chosen(asked)?
@@ -115,7 +119,37 @@ pub(super) async fn by(
         requested: None,
         backend,
         reserved,
+        judging,
     }))
+}
+
+/// The rules that the reply will be judged by.
+fn on_reply(
+    asked: &Asked,
+    policies: &[Arc<Policy>],
+    caller: &Caller,
+    body: Option<&Bytes>,
+    model: Option<&str>,
+) -> Result<Option<Judging>, Refusal> {
+    let with_rules = policies
+        .iter()
+        .filter(|policy| !policy.response_rules.is_empty());
+    let rules: Vec<_> = with_rules
+        .map(|policy| (&policy.key, &*policy.response_rules))
+        .collect();
+    if rules.is_empty() {
+        return Ok(None);
+    }
+    let headers = asked.headers();
+    let facts = Facts {
+        body,
+        headers: &headers,
+        caller,
+        route: &asked.route().key,
+        model,
+    };
+    let begun = ResponseRules::begin(&rules, facts, &asked.worker.services);
+    begun.map_err(|fault| failed(asked, policies, &fault))
 }
 
 /// Judges a request that names no model and whose body is not read, and answers it by `answer`.
@@ -251,22 +285,27 @@ async fn rule(
             let (headers, body) = told.map_err(|fault| translated::malformed(&fault))?;
             Ok(Err(reply::respond(StatusCode::OK, headers, body)))
         }
-        Err(failed) => {
-            count(&failed.policy, Reason::RuleFailed);
-            tracing::warn!(request_id = %asked.id, policy = %failed.policy, rule = failed.rule, "a rule failed, so the request is refused: {}", failed.why);
-            let message = format!(
-                "The rule {:?} of AccessPolicy {} cannot judge this request: {}.",
-                failed.rule, failed.policy, failed.why
-            );
-            Err(if failed.status == 503 {
-                Refusal::unavailable(Blame::Proxy, "rule_unavailable", message)
-            } else {
-                let status = StatusCode::INTERNAL_SERVER_ERROR;
-                Refusal {
-                    blame: Blame::Proxy,
-                    ..Refusal::client(status, "rule_failed", message)
-                }
-            })
+        Err(fault) => Err(failed(asked, policies, &fault)),
+    }
+}
+
+/// The refusal of a request that a rule could not judge.
+fn failed(asked: &Asked, policies: &[Arc<Policy>], failed: &Failed) -> Refusal {
+    if let Some(policy) = policies.iter().find(|policy| policy.key == failed.policy) {
+        policy.metrics.refused(Reason::RuleFailed);
+    }
+    tracing::warn!(request_id = %asked.id, policy = %failed.policy, rule = failed.rule, "a rule failed, so the request is refused: {}", failed.why);
+    let message = format!(
+        "The rule {:?} of AccessPolicy {} cannot judge this request: {}.",
+        failed.rule, failed.policy, failed.why
+    );
+    if failed.status == 503 {
+        Refusal::unavailable(Blame::Proxy, "rule_unavailable", message)
+    } else {
+        let status = StatusCode::INTERNAL_SERVER_ERROR;
+        Refusal {
+            blame: Blame::Proxy,
+            ..Refusal::client(status, "rule_failed", message)
         }
     }
 }
