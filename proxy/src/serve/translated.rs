@@ -7,11 +7,11 @@ use std::task::{Context as Task, Poll, ready};
 
 use bytes::Bytes;
 use dragoman_crds::Dialect;
-use dragoman_dialects::conversation;
 use dragoman_dialects::form::{Garbage, Malformed, Reasoning, Refused, Request as Form};
 use dragoman_dialects::ollama::load;
 use dragoman_dialects::template::Stops;
-use dragoman_dialects::{Context, Framing, Target, Wire};
+use dragoman_dialects::{Context, Framing, StreamWriter, Target, Wire};
+use dragoman_dialects::{conversation, gemini};
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 
 use super::body::Body;
@@ -19,7 +19,7 @@ use super::dispatch::Asked;
 use super::error::{Blame, Refusal};
 use super::reply::respond;
 use super::request_id::RequestId;
-use super::{headers, mirror};
+use super::{headers, mirror, query};
 use crate::state::backend::Backend;
 use crate::state::dialect;
 use crate::state::route::Route;
@@ -191,6 +191,7 @@ impl<'a> Translation<'a> {
             thinking,
             context,
             streams: form.is_some_and(|form| form.stream),
+            array: ends.client == Wire::Gemini && !query::asks_for_events(asked.uri.query()),
             stops: form
                 .filter(|_| ends.upstream == Wire::Tgi)
                 .map(|form| backend.template.stops_of(form)),
@@ -246,6 +247,8 @@ pub(crate) struct Way {
     pub(crate) context: Context,
     /// Whether the client asked for a stream.
     pub(crate) streams: bool,
+    /// Whether its stream is to be one JSON array, as Gemini's is where no events are asked for.
+    pub(crate) array: bool,
     /// What is to be trimmed from the reply's end, where the upstream leaves it there.
     pub(crate) stops: Option<Stops>,
     /// The model that the reply shall name, instead of the upstream's.
@@ -268,6 +271,7 @@ pub(crate) async fn answer(
         thinking,
         context,
         streams,
+        array,
         stops,
         model,
     } = way;
@@ -291,7 +295,7 @@ pub(crate) async fn answer(
     ] {
         headers.remove(name);
     }
-    let kind = if streams {
+    let kind = if streams && !array {
         client.framing().media_type()
     } else {
         "application/json"
@@ -299,12 +303,13 @@ pub(crate) async fn answer(
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     let sink = || {
         let keeper = Arc::clone(backend);
-        Sink::new(
-            client.stream_writer(&context),
-            thinking.clone(),
-            model.clone(),
-        )
-        .masking(move |said| masked(said, &keeper))
+        let writer: Box<dyn StreamWriter> = if array {
+            Box::new(gemini::stream::Writer::array(&context))
+        } else {
+            client.stream_writer(&context)
+        };
+        Sink::new(writer, thinking.clone(), model.clone())
+            .masking(move |said| masked(said, &keeper))
     };
     if streamed && streams {
         let reader = upstream.stream_reader();
