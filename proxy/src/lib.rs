@@ -1,6 +1,8 @@
 //! The data plane.
 
+pub mod array;
 pub mod aws;
+pub mod chunk;
 pub mod control;
 pub mod json;
 pub mod messages;

@@ -138,6 +138,13 @@ impl<'a> Translation<'a> {
         self.form().as_ref().is_ok_and(|form| form.stream)
     }
 
+    /// Whether the client asked for reasoning, and did not ask to have it hidden.
+    pub(crate) fn wants_reasoning(&self) -> bool {
+        let form = self.form().as_ref().ok();
+        let wanted = form.and_then(|form| form.reasoning.as_ref());
+        wanted.is_some_and(|reasoning| reasoning.is_on() && !reasoning.hidden)
+    }
+
     /// Whether requests of the client's dialect may only load a model.
     pub(crate) fn may_load(&self) -> bool {
         matches!(self.client, Wire::OllamaChat | Wire::OllamaGenerate)
@@ -170,8 +177,7 @@ impl<'a> Translation<'a> {
     ) -> Way {
         let form = self.form().as_ref().ok();
         let codec = ends.client.codec();
-        let wanted = form.and_then(|form| form.reasoning.as_ref());
-        let wanted = wanted.is_some_and(|reasoning| reasoning.is_on() && !reasoning.hidden);
+        let wanted = self.wants_reasoning();
         let mut context = Context {
             request_id: asked.id.to_string(),
             model: form.map(|form| form.model.clone()).unwrap_or_default(),

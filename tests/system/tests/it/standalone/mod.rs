@@ -31,3 +31,4 @@ mod translation;
 mod upstreams;
 mod vectors_and_counts;
 mod vendors;
+mod vendors_in_place;
