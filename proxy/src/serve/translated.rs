@@ -7,12 +7,12 @@ use std::task::{Context as Task, Poll, ready};
 
 use bytes::Bytes;
 use dragoman_crds::Dialect;
-use dragoman_dialects::form::{Garbage, Malformed, Reasoning, Refused, Request as Form};
+use dragoman_dialects::form::{Estimate, Garbage, Malformed, Reasoning, Refused, Request as Form};
 use dragoman_dialects::ollama::load;
 use dragoman_dialects::template::Stops;
 use dragoman_dialects::{Context, Framing, StreamWriter, Target, Wire};
 use dragoman_dialects::{conversation, gemini};
-use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 
 use super::body::Body;
 use super::dispatch::Asked;
@@ -24,7 +24,9 @@ use crate::state::backend::Backend;
 use crate::state::dialect;
 use crate::state::route::Route;
 use crate::think::disable;
-use crate::translate::{Broken, Sink, Stream, Thinking, reply as whole, shows_reasoning, stream};
+use crate::translate::{
+    Broken, Sink, Stream, Thinking, reply as whole, shows_reasoning, stream, wants_usage,
+};
 use crate::upstream::{Reply, ReplyBody};
 
 /// How much of a translated chunk is made room for at once.
@@ -202,6 +204,7 @@ impl<'a> Translation<'a> {
                 .filter(|_| ends.upstream == Wire::Tgi)
                 .map(|form| backend.template.stops_of(form)),
             model,
+            estimate: form.filter(|_| wants_usage(ends.client)).map(Estimate::of),
         }
     }
 }
@@ -259,7 +262,13 @@ pub(crate) struct Way {
     pub(crate) stops: Option<Stops>,
     /// The model that the reply shall name, instead of the upstream's.
     pub(crate) model: Option<String>,
+    /// What is known of its usage, for an upstream that says none.
+    pub(crate) estimate: Option<Estimate>,
 }
+
+/// Says how usage was found where it is not the upstream's: `estimated`.
+pub(crate) static USAGE: HeaderName = HeaderName::from_static("x-dragoman-usage");
+pub(crate) const ESTIMATED: HeaderValue = HeaderValue::from_static("estimated");
 
 /// Passes on what a backend answered to a translated call.
 ///
@@ -280,6 +289,7 @@ pub(crate) async fn answer(
         array,
         stops,
         model,
+        estimate,
     } = way;
     if reply.status.as_u16() >= 400 {
         return Ok(mirror::in_dialect(reply, backend, ends, &context.request_id).await);
@@ -315,6 +325,7 @@ pub(crate) async fn answer(
             client.stream_writer(&context)
         };
         Sink::new(writer, thinking.clone(), model.clone())
+            .estimating(estimate)
             .masking(move |said| masked(said, &keeper))
     };
     if streamed && streams {
@@ -339,18 +350,20 @@ pub(crate) async fn answer(
         .map_err(|fault| Refusal::upstream(name, &fault))?;
     let said = said.ok_or_else(|| unreadable(name, "sent a reply that is too long"))?;
     let written = if streams {
-        whole::streamed(upstream, &said, stops.as_ref(), sink())
+        whole::streamed(upstream, &said, stops.as_ref(), sink()).map(|written| (written, false))
     } else {
-        whole::whole(
-            (upstream, client),
-            &said,
-            stops.as_ref(),
-            &thinking,
-            model.as_deref(),
-            &context,
-        )
+        let way = whole::Way {
+            stops: stops.as_ref(),
+            thinking: &thinking,
+            model: model.as_deref(),
+            estimate,
+        };
+        whole::whole((upstream, client), &said, way, &context)
     };
-    let mut written = written.map_err(|garbage| self::garbage(name, &garbage))?;
+    let (mut written, estimated) = written.map_err(|garbage| self::garbage(name, &garbage))?;
+    if estimated {
+        headers.insert(USAGE.clone(), ESTIMATED);
+    }
     // TGI's root answers with a list, as what it stands in for does.
     if !streams && ends.client == Wire::Tgi && asked.path == "/" {
         written = dragoman_dialects::tgi::listed(written);

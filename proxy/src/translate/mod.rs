@@ -12,5 +12,5 @@ pub mod reply;
 pub mod sink;
 pub mod stream;
 
-pub use sink::{Sink, Thinking, shows_reasoning};
+pub use sink::{Sink, Thinking, shows_reasoning, wants_usage};
 pub use stream::{Broken, Stream};

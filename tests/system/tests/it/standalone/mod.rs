@@ -29,6 +29,7 @@ mod templates;
 mod thinking;
 mod translation;
 mod upstreams;
+mod usage;
 mod vectors_and_counts;
 mod vendors;
 mod vendors_in_place;
