@@ -13,6 +13,7 @@ mod credentials;
 mod errors;
 mod failover;
 mod faults;
+mod identity;
 mod lifecycle;
 mod listing;
 mod listings_of_dialects;
