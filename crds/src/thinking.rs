@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Thinking {
     /// `<think>…</think>` in the reply's text. `Strip` removes it, `Extract` moves it to the field of the client's dialect
-    /// (OpenAI's `reasoning_content`, Ollama's `thinking`; an Anthropic thinking block without a signature, if the client asked for thinking),
+    /// (OpenAI's `reasoning_content`, Ollama's `thinking`; an Anthropic thinking block without a signature, a part of Gemini's that is a thought, or a reasoning block of Bedrock's, if the client asked for thinking),
     /// `Keep` leaves it. Blocks inside fenced code are text and stay.
     #[serde(default)]
     pub text: ThinkingText,
@@ -19,7 +19,7 @@ pub struct Thinking {
     /// The reply begins inside a thinking block, because the model's chat template already opened it. Default false.
     #[serde(default)]
     pub starts_open: bool,
-    /// `reasoning_content` and kindred fields that the upstream sends, or Anthropic's thinking blocks. `Keep` passes them on, `Drop` removes them.
+    /// `reasoning_content` and kindred fields that the upstream sends, or the blocks and parts of Anthropic, Bedrock and Gemini. `Keep` passes them on, `Drop` removes them.
     #[serde(default)]
     pub fields: ReasoningFields,
     /// Asks the model not to think: with `/no_think` and `chat_template_kwargs.enable_thinking: false` an OpenAI server, with `think: false` Ollama, with `thinking: {type: disabled}` Anthropic. Default false.

@@ -1,7 +1,9 @@
 //! The data plane.
 
 pub mod access;
+pub mod array;
 pub mod aws;
+pub mod chunk;
 pub mod control;
 pub mod json;
 pub mod messages;

@@ -22,6 +22,8 @@ static REQUESTS: LazyLock<Vec<Vec<Value>>> = LazyLock::new(|| {
         include_str!("../../dialects/tests/matrix/requests/messages.json"),
         include_str!("../../dialects/tests/matrix/requests/converse.json"),
         include_str!("../../dialects/tests/matrix/requests/bedrock-text.json"),
+        include_str!("../../dialects/tests/matrix/requests/conversation.json"),
+        include_str!("../../dialects/tests/matrix/requests/conversation-chat.json"),
     ];
     let read = |file| match serde_json::from_str(file) {
         Ok(Value::Object(map)) => map.into_iter().map(|(_, request)| request).collect(),

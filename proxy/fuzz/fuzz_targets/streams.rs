@@ -3,17 +3,14 @@
 //! The input's first six bytes: the upstream's format, the client's, how the rest is read, and three sizes of chunks.
 #![no_main]
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use dragoman_dialects::form::Event;
-use dragoman_dialects::framing::event_stream::write;
-use dragoman_dialects::{Frame, Framing, Wire};
+use dragoman_dialects::{Frame, Framing};
 use dragoman_fuzz::order::Order;
 use dragoman_fuzz::splits::{choices, chunks};
+use dragoman_fuzz::transcript::messages;
 use dragoman_fuzz::translate::frames::{Frames, Uncut};
 use dragoman_fuzz::wires::{Side, context, json as read_json, now};
-use serde_json::json;
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     let Some(([upstream, client, raw, sizes @ ..], rest)) = choices::<6>(data) else {
@@ -33,34 +30,6 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     assert_eq!(whole, split, "splits show");
     relay(upstream, client, &whole.0);
 });
-
-/// Messages of a transcript: a line with the event's name, one with its payload, and a blank one. What `invoke` streams are events that are
-/// wrapped once more, of which only the lines with data count.
-fn messages(wire: Wire, transcript: &str) -> Vec<u8> {
-    let mut out = Vec::new();
-    if wire != Wire::BedrockConverse {
-        let data = |line: &str| line.strip_prefix("data: ").unwrap_or(line).to_owned();
-        for line in transcript.lines().map(data) {
-            if line.starts_with('{') {
-                let wrapped = json!({"bytes": STANDARD.encode(line)}).to_string();
-                write::event("chunk", &mut out, |out| {
-                    out.extend_from_slice(wrapped.as_bytes())
-                });
-            }
-        }
-        return out;
-    }
-    for event in transcript.split("\n\n") {
-        let (name, payload) = event.split_once('\n').unwrap_or((event, "{}"));
-        let fill = |out: &mut Vec<u8>| out.extend_from_slice(payload.as_bytes());
-        if name.ends_with("Exception") {
-            write::exception(name, &mut out, fill);
-        } else {
-            write::event(name, &mut out, fill);
-        }
-    }
-    out
-}
 
 /// A frame that owns what it holds.
 #[derive(Debug, PartialEq)]

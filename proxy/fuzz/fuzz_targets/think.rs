@@ -6,37 +6,52 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use dragoman_dialects::Wire;
+use dragoman_dialects::{Framing, Wire};
 use dragoman_fuzz::splits::{choices, chunks};
 use dragoman_fuzz::think::{Pieces, ReplyStream, Rules, Stripper, Tag, Text, Unreadable, whole};
+use dragoman_fuzz::transcript::messages;
 use serde_json::value::RawValue;
 
-const WIRES: [Wire; 5] = [
-    Wire::Chat,
-    Wire::Completions,
-    Wire::Messages,
-    Wire::OllamaChat,
-    Wire::OllamaGenerate,
+/// The formats, and whether the stream is one array.
+const WIRES: [(Wire, bool); 10] = [
+    (Wire::Chat, false),
+    (Wire::Completions, false),
+    (Wire::Messages, false),
+    (Wire::OllamaChat, false),
+    (Wire::OllamaGenerate, false),
+    (Wire::Gemini, false),
+    (Wire::Gemini, true),
+    (Wire::BedrockConverse, false),
+    (Wire::BedrockInvoke, false),
+    (Wire::BedrockText, false),
 ];
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     let Some(([wire, bits, sizes @ ..], body)) = choices::<6>(data) else {
         return;
     };
-    let wire = WIRES[usize::from(wire) % WIRES.len()];
+    let (wire, array) = WIRES[usize::from(wire) % WIRES.len()];
     let rules = rules(bits);
     let shown = bits & 0x40 != 0;
     let broken = bits & 0x80 != 0;
     let relay = |chunks: &mut dyn Iterator<Item = &[u8]>| {
-        stream(
-            ReplyStream::new(wire, Arc::clone(&rules), shown),
-            chunks,
-            broken,
-        )
+        let rules = Arc::clone(&rules);
+        let start = if array {
+            ReplyStream::array(rules, shown)
+        } else {
+            ReplyStream::new(wire, rules, shown)
+        };
+        stream(start, chunks, broken)
+    };
+    let sent = match std::str::from_utf8(body) {
+        Ok(transcript) if wire.codec().framing() == Framing::EventStream => {
+            messages(wire, transcript)
+        }
+        _ => body.to_vec(),
     };
     assert_eq!(
-        relay(&mut [body].into_iter()),
-        relay(&mut chunks(body, &sizes)),
+        relay(&mut [&sent[..]].into_iter()),
+        relay(&mut chunks(&sent, &sizes)),
         "splits show"
     );
     let reply = whole(wire, &rules, shown, Bytes::copy_from_slice(body)).concat();

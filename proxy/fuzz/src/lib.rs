@@ -5,11 +5,16 @@
 //! - [`requests`]: what holds for every request.
 //! - [`splits`]: an input's first bytes as choices, and the rest cut into chunks.
 //! - [`mutation`]: a request with some of its values replaced by any other.
+//! - [`transcript`]: messages of AWS's, made of what stands for them in the golden files.
 
 //!
 //! The proxy's own parsers are compiled here once more, by their files: they need nothing else of the proxy, whose build with
 //! everything that coverage takes would be many minutes.
 
+#[path = "../../src/array.rs"]
+pub mod array;
+#[path = "../../src/chunk.rs"]
+pub mod chunk;
 #[path = "../../src/json/mod.rs"]
 pub mod json;
 #[path = "../../src/messages.rs"]
@@ -26,6 +31,7 @@ pub mod splits;
 pub mod sse;
 #[path = "../../src/think/mod.rs"]
 pub mod think;
+pub mod transcript;
 #[path = "../../src/translate/mod.rs"]
 pub mod translate;
 pub mod wires;

@@ -27,7 +27,7 @@ const fn side(wire: Wire, model: &'static str, in_path: bool) -> Side {
 const CLAUDE: &str = "anthropic.claude-sonnet-4-5-20250929-v1:0";
 
 /// All of them. Seeds name them by their place, so that a new one goes to the end.
-pub const SIDES: [Side; 11] = [
+pub const SIDES: [Side; 13] = [
     side(Wire::Chat, "gpt-4o", false),
     side(Wire::Completions, "gpt-3.5-turbo-instruct", false),
     side(Wire::Responses, "gpt-4o", false),
@@ -39,6 +39,8 @@ pub const SIDES: [Side; 11] = [
     side(Wire::BedrockInvoke, CLAUDE, true),
     side(Wire::BedrockConverse, CLAUDE, true),
     side(Wire::BedrockText, "anthropic.claude-v2:1", true),
+    side(Wire::Conversation, "chat", false),
+    side(Wire::ConversationChat, "chat", false),
 ];
 
 impl Side {

@@ -3,18 +3,24 @@
 //!
 //! Source: [the order of AWS's SDKs](https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html). What starts programs or needs
 //! a person (`credential_process`, SSO) is left out.
+//!
+//! The first of them that is there gives keys, or there are none: to go on after a fault would be to sign as somebody else, such as the machine.
 
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
 use bytes::Bytes;
-use reqsign_aws_v4::{Credential, DefaultCredentialProvider};
+use reqsign_aws_v4::{
+    AssumeRoleWithWebIdentityCredentialProvider, Credential, ECSCredentialProvider,
+    EnvCredentialProvider, IMDSv2CredentialProvider, ProfileCredentialProvider,
+};
 use reqsign_core::time::Timestamp;
 use reqsign_core::{
-    Context, Env, Error, FileRead, HttpSend, OsEnv, ProvideCredential as _, SigningCredential as _,
+    Context, Env, Error, FileRead, HttpSend, OsEnv, ProvideCredentialDyn, SigningCredential as _,
 };
 
+use crate::serve::error::bounded;
 use crate::state::backend::SECURITY_TOKEN;
 use crate::state::secrets::Secrets;
 
@@ -24,6 +30,8 @@ const EARLY: Duration = Duration::from_mins(5);
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The longest reply that is read.
 const LONGEST: usize = 1 << 20;
+/// The most that is told of a fault, in bytes.
+const TOLD: usize = 512;
 /// How long after a fetch in vain the next one is tried.
 const PAUSE: Duration = Duration::from_secs(5);
 
@@ -40,7 +48,8 @@ pub struct Unavailable(Arc<str>);
 #[derive(Debug)]
 pub struct Identity {
     context: Context,
-    provider: DefaultCredentialProvider,
+    /// Who may have keys, in the order in which they are asked.
+    providers: [Box<dyn ProvideCredentialDyn<Credential = Credential>>; 5],
     current: ArcSwapOption<Credential>,
     /// Why there are none, and since when. Who holds the lock fetches.
     failed: tokio::sync::Mutex<Option<(Instant, Unavailable)>>,
@@ -58,13 +67,15 @@ impl Identity {
             .with_env(env)
             .with_file_read(Files)
             .with_http_send(Http);
-        let provider = DefaultCredentialProvider::builder()
-            .no_sso()
-            .no_process()
-            .build();
         Self {
             context,
-            provider,
+            providers: [
+                Box::new(EnvCredentialProvider::new()),
+                Box::new(ProfileCredentialProvider::new()),
+                Box::new(AssumeRoleWithWebIdentityCredentialProvider::new()),
+                Box::new(ECSCredentialProvider::new()),
+                Box::new(IMDSv2CredentialProvider::new()),
+            ],
             current: ArcSwapOption::empty(),
             failed: tokio::sync::Mutex::default(),
         }
@@ -120,17 +131,37 @@ impl Identity {
         Secrets::of(secrets.map(|secret| (&SECURITY_TOKEN, secret.as_bytes()))).mask(said)
     }
 
+    async fn find(&self) -> reqsign_core::Result<Option<Credential>> {
+        for provider in &self.providers {
+            let found = provider.provide_credential_dyn(&self.context).await?;
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
+    }
+
     async fn fetch(&self) -> Result<Credential, Unavailable> {
-        let fetched = self.provider.provide_credential(&self.context);
-        let why = match tokio::time::timeout(PATIENCE, fetched).await {
+        let why = match tokio::time::timeout(PATIENCE, self.find()).await {
             Ok(Ok(Some(keys))) if lives(&keys, Duration::ZERO) => return Ok(keys),
             Ok(Ok(Some(_))) => "the keys that were found have expired".into(),
             Ok(Ok(None)) => "none was found".into(),
-            Ok(Err(fault)) => fault.to_string(),
+            Ok(Err(fault)) => told(&fault),
             Err(_) => format!("it was not found within {PATIENCE:?}"),
         };
         Err(Unavailable(why.into()))
     }
+}
+
+/// A fault with what it came of. What agents say may be of any length.
+fn told(fault: &Error) -> String {
+    let mut told = fault.to_string();
+    let mut source = std::error::Error::source(fault);
+    while let Some(cause) = source {
+        told = format!("{told}: {cause}");
+        source = cause.source();
+    }
+    bounded(&told, TOLD).into()
 }
 
 fn lives(keys: &Credential, longer_than: Duration) -> bool {

@@ -188,17 +188,26 @@ async fn go(
     let rules = edited
         .then_some(&asked.route().rules)
         .filter(|rules| !rules.is_inert());
-    let shown = match (operation, rules, &content) {
-        (Operation::Messages, Some(rules), Content::Json { body, .. }) => {
-            rules.extracts() && think::wants_thinking(body)
+    let extracts = rules.is_some_and(|rules| rules.extracts());
+    let shown = match (client, &content) {
+        _ if !extracts => false,
+        (Some(Wire::Messages | Wire::BedrockInvoke), Content::Json { body, .. }) => {
+            think::wants_thinking(body)
+        }
+        (Some(Wire::Gemini | Wire::BedrockConverse), _) => {
+            let translation = translation.as_ref();
+            translation.is_some_and(Translation::wants_reasoning)
         }
         _ => false,
     };
+    // Converse names no model in its replies.
+    let named = known && client != Some(Wire::BedrockConverse);
     let edits = Edits {
         dialect: client.unwrap_or_else(|| path::speaks(&asked.path, &asked.headers())),
+        array: matches!(operation, Operation::Gemini(named) if named.stream),
         think: rules,
         shown,
-        model: (known && names.reply_requested).then(|| json::string::literal(requested).into()),
+        model: (named && names.reply_requested).then(|| json::string::literal(requested).into()),
     };
     if let Some(denied) = going.judging.as_ref().and_then(Judging::refuses) {
         judged::note(&denied, asked.id);

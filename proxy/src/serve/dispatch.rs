@@ -21,7 +21,7 @@ use super::path::{self, Operation, Shown};
 use super::request_id::{self, RequestId};
 use super::tracked::Tracked;
 use super::worker::{Pinned, Worker};
-use super::{call, conversation, listings, methods, ollama, paths, relay};
+use super::{call, conversation, listings, methods, ollama, paths, query, relay};
 use crate::access::address;
 use crate::access::caller::Caller;
 use crate::access::identity::Consumed;
@@ -85,7 +85,7 @@ impl Asked {
     pub(crate) fn path_and_query(&self) -> std::borrow::Cow<'_, str> {
         let query = match self.deployment {
             None => self.uri.query().map(Into::into),
-            Some(_) => path::without(self.uri.query(), &["api-version"]),
+            Some(_) => query::without(self.uri.query(), &["api-version"]),
         };
         match query {
             Some(query) => format!("{}?{query}", self.path).into(),

@@ -5,7 +5,7 @@ use std::cell::OnceCell;
 
 use bytes::Bytes;
 use dragoman_crds::Dialect;
-use dragoman_dialects::form::{EmbeddingRequest, Garbage, Malformed};
+use dragoman_dialects::form::{EmbeddingRequest, Estimate, Garbage, Malformed};
 use dragoman_dialects::ollama::{self, measure};
 use dragoman_dialects::{Context, EmbeddingCodec, Path, Target, Wire, gemini, openai};
 use http::{HeaderValue, Response, StatusCode, header};
@@ -211,17 +211,22 @@ impl<'a> Vectors<'a> {
         let said =
             said.ok_or_else(|| translated::unreadable(name, "sent a reply that is too long"))?;
         let written = self.rewritten(upstream, &said, id, model);
-        let written = written.map_err(|garbage| translated::garbage(name, &garbage))?;
+        let (written, estimated) =
+            written.map_err(|garbage| translated::garbage(name, &garbage))?;
+        if estimated {
+            headers.insert(translated::USAGE.clone(), translated::ESTIMATED);
+        }
         Ok(respond(status, headers, Body::whole(written.into())))
     }
 
+    /// The reply for the client, and whether its usage is estimated.
     fn rewritten(
         &self,
         upstream: Form,
         said: &[u8],
         request_id: String,
         model: Option<String>,
-    ) -> Result<Vec<u8>, Garbage> {
+    ) -> Result<(Vec<u8>, bool), Garbage> {
         let mut reply = upstream.codec().read_reply(said)?;
         let form = self.form().as_ref().ok();
         let (asked_for, wanted) = match form {
@@ -233,6 +238,11 @@ impl<'a> Vectors<'a> {
             let message = format!("{wanted} vectors were asked for, and {got} came.");
             return Err(Garbage::new(message, said));
         }
+        // Where the others leave it out, OpenAI's clients require it.
+        if let (None, Some(form), Wire::Chat) = (reply.usage, form, self.client.wire()) {
+            reply.usage = Some(Estimate::of_vectors(form).usage());
+        }
+        let estimated = reply.usage.is_some_and(|usage| usage.estimated);
         // Only Ollama's replies tell times, and its own server measures them itself.
         measure::fill(&mut reply.usage, self.started, Timestamp::now());
         let context = Context {
@@ -244,7 +254,8 @@ impl<'a> Vectors<'a> {
             echo: serde_json::Map::new(),
         };
         let base64 = form.is_some_and(|form| form.base64);
-        Ok(self.client.codec().write_reply(&reply, base64, &context))
+        let written = self.client.codec().write_reply(&reply, base64, &context);
+        Ok((written, estimated))
     }
 }
 
@@ -258,7 +269,7 @@ mod tests {
         let sent = vectors.write(upstream, "up").unwrap();
         let got = vectors.rewritten(upstream, said.as_bytes(), "id".into(), None);
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-        (text(&sent), text(&got.unwrap()))
+        (text(&sent), text(&got.unwrap().0))
     }
 
     #[test]

@@ -286,7 +286,7 @@ impl Refusal {
     }
 
     /// The status and the body in the words of the client's dialect.
-    fn said(&self, client: Wire, id: RequestId) -> (StatusCode, Vec<u8>) {
+    pub(crate) fn said(&self, client: Wire, id: RequestId) -> (StatusCode, Vec<u8>) {
         match client {
             Wire::Chat | Wire::Completions | Wire::Responses => (self.status, self.object()),
             other => {

@@ -4,7 +4,7 @@
 //! - [`https`]: the second listener, while there are certificates
 //! - [`dispatch`]: host and path → route → who answers
 //! - [`admission`]: what policies make of a request
-//! - [`path`], [`spelling`]: what a path asks for, in one spelling
+//! - [`path`], [`spelling`], [`query`]: what a path asks for, in one spelling
 //! - [`call`], [`content`], [`sent`]: calls that name a model, bodies that do, and what is sent on of both
 //! - [`apis`]: which API a path is of, and whether the route speaks it
 //! - [`conversation`]: the Conversation API's paths and prompts
@@ -49,6 +49,7 @@ mod ollama;
 mod page;
 pub mod path;
 mod paths;
+pub mod query;
 mod relay;
 mod reply;
 mod reply_model;

@@ -307,20 +307,6 @@ pub fn azure(after_base: &str) -> Option<(Option<&str>, &str)> {
     }
 }
 
-/// A query without these of its parameters, however their names are spelled.
-pub fn without<'q>(query: Option<&'q str>, names: &[&str]) -> Option<Cow<'q, str>> {
-    let query = query?;
-    let is = |pair: &&str| {
-        let name = pair.split('=').next().unwrap_or_default();
-        names.contains(&&*percent_decode(name))
-    };
-    if !query.split('&').any(|pair| is(&pair)) {
-        return Some(query.into());
-    }
-    let rest: Vec<&str> = query.split('&').filter(|pair| !is(pair)).collect();
-    (!rest.is_empty()).then(|| rest.join("&").into())
-}
-
 fn below_api(path: &str) -> Operation<'_> {
     match path {
         "chat" => Operation::OllamaChat,
@@ -467,21 +453,5 @@ mod tests {
         }
         assert_eq!(azure("chat/completions"), None);
         assert_eq!(azure("openai/deployments/a"), None);
-    }
-
-    #[test]
-    fn a_parameter_is_taken_out_of_a_query_and_others_stay() {
-        for (query, left) in [
-            ("key=a", None),
-            ("alt=sse&key=a", Some("alt=sse")),
-            ("a=1&key=a&b=2&key=b", Some("a=1&b=2")),
-            ("keys=a", Some("keys=a")),
-            ("key", None),
-            ("k%65y=a&b=1", Some("b=1")),
-        ] {
-            let names = &["key", "token"];
-            assert_eq!(without(Some(query), names).as_deref(), left, "{query}");
-        }
-        assert_eq!(without(None, &["key"]), None);
     }
 }

@@ -26,6 +26,8 @@ const LONGEST: usize = 64 << 20;
 pub(crate) struct Edits<'a> {
     /// What client and backend speak, both.
     pub(crate) dialect: Wire,
+    /// Whether JSON is a stream: Gemini's, where no events are asked for.
+    pub(crate) array: bool,
     /// What counts as thinking; none where replies have no text, or nothing happens to it.
     pub(crate) think: Option<&'a Arc<Rules>>,
     /// Whether the client asked to be shown thinking, where that stands in its way otherwise.
@@ -64,7 +66,8 @@ pub(crate) async fn answer(
             }
         });
     }
-    let streamed = is_stream(edits.dialect, &reply.headers);
+    let array = edits.array && is_json(&reply.headers);
+    let streamed = array || is_stream(edits.dialect, &reply.headers);
     if edits.are_none() || (!streamed && !is_json(&reply.headers)) {
         return Ok(pass(reply, edits.dialect, asked, name));
     }
@@ -83,11 +86,25 @@ pub(crate) async fn answer(
     headers::downstream(&mut headers);
     headers.remove(header::CONTENT_LENGTH);
     if streamed {
-        let think = edits
-            .think
-            .map(|rules| ReplyStream::new(edits.dialect, Arc::clone(rules), edits.shown))
-            .or_else(|| whole_lines(edits.dialect, asked));
-        let renamer = edits.model.map(|model| Renamer::new(edits.dialect, model));
+        let think = match edits.think {
+            None if !array => whole_lines(edits.dialect, asked),
+            // Only whole elements pass, so that an error can follow them.
+            rules => {
+                let rules = Arc::clone(rules.unwrap_or_else(|| &asked.route().rules));
+                Some(if array {
+                    ReplyStream::array(rules, edits.shown)
+                } else {
+                    ReplyStream::new(edits.dialect, rules, edits.shown)
+                })
+            }
+        };
+        let renamer = edits.model.map(|model| {
+            if array {
+                Renamer::array(model)
+            } else {
+                Renamer::new(edits.dialect, model)
+            }
+        });
         let stream = Stream::new(body, edits.dialect, asked.id, name)
             .masked(Masked::of(asked, name))
             .edited(think, renamer);
@@ -113,7 +130,7 @@ pub(crate) async fn answer(
                 .concat()
                 .into(),
         };
-        segments = reply_model::whole(&joined, model);
+        segments = reply_model::whole(edits.dialect, &joined, model);
     }
     Ok(respond(status, headers, Body::segments(segments)))
 }

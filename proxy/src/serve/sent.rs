@@ -13,7 +13,7 @@ use super::call::{Call, bad_path};
 use super::content::Content;
 use super::error::Refusal;
 use super::path::Operation;
-use super::{form, headers, kept, metered, path, relay, untranslated};
+use super::{form, headers, kept, metered, query, relay, untranslated};
 use crate::json::{self, Malformed, Members, Merge, ObjectEdit};
 use crate::state::backend::Backend;
 use crate::state::dialect;
@@ -81,7 +81,7 @@ impl Call<'_> {
             Operation::GeminiCount(_) => gemini("countTokens"),
             _ => match backend.deployed(name, &asked.path) {
                 Some(path) => {
-                    let query = path::without(asked.uri.query(), &["api-version"]);
+                    let query = query::without(asked.uri.query(), &["api-version"]);
                     with_query(path.into(), query.as_deref())
                 }
                 None => backend.passed(asked.path_and_query()),

@@ -98,7 +98,11 @@ impl Stream {
             };
             if let Some(fault) = fault {
                 self.body = None;
-                self.ready.push_back(fault.event(self.client, self.id));
+                let error = self.think.as_ref();
+                let error =
+                    error.and_then(|think| think.error(&fault.said(self.client, self.id).1));
+                let error = error.unwrap_or_else(|| fault.event(self.client, self.id));
+                self.ready.push_back(error);
             }
         }
     }

@@ -9,12 +9,12 @@ use std::task::{Context as Task, Poll, ready};
 
 use bytes::Bytes;
 use dragoman_crds::Dialect;
-use dragoman_dialects::conversation;
-use dragoman_dialects::form::{Garbage, Malformed, Reasoning, Refused, Request as Form};
+use dragoman_dialects::form::{Estimate, Garbage, Malformed, Reasoning, Refused, Request as Form};
 use dragoman_dialects::ollama::load;
 use dragoman_dialects::template::Stops;
-use dragoman_dialects::{Context, Framing, Target, Wire};
-use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use dragoman_dialects::{Context, Framing, StreamWriter, Target, Wire};
+use dragoman_dialects::{conversation, gemini};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 
 use super::body::Body;
 use super::dispatch::Asked;
@@ -22,7 +22,7 @@ use super::error::{Blame, Refusal};
 use super::metered::Metered;
 use super::reply::respond;
 use super::request_id::RequestId;
-use super::{headers, judged, mirror};
+use super::{headers, judged, mirror, query};
 use crate::access::response::{ContentDenied, Judging, Stopped};
 use crate::access::usage::Meter;
 use crate::state::backend::Backend;
@@ -30,7 +30,7 @@ use crate::state::dialect;
 use crate::state::route::Route;
 use crate::think::disable;
 use crate::translate::{
-    Broken, Sink, Stream, Thinking, reply as whole, shows_reasoning, stream, untouched,
+    Broken, Sink, Stream, Thinking, reply as whole, shows_reasoning, stream, untouched, wants_usage,
 };
 use crate::upstream::{Reply, ReplyBody};
 
@@ -159,6 +159,13 @@ impl<'a> Translation<'a> {
         self.form().as_ref().is_ok_and(|form| form.stream)
     }
 
+    /// Whether the client asked for reasoning, and did not ask to have it hidden.
+    pub(crate) fn wants_reasoning(&self) -> bool {
+        let form = self.form().as_ref().ok();
+        let wanted = form.and_then(|form| form.reasoning.as_ref());
+        wanted.is_some_and(|reasoning| reasoning.is_on() && !reasoning.hidden)
+    }
+
     /// Whether requests of the client's dialect may only load a model.
     pub(crate) fn may_load(&self) -> bool {
         matches!(self.client, Wire::OllamaChat | Wire::OllamaGenerate)
@@ -191,8 +198,7 @@ impl<'a> Translation<'a> {
     ) -> Way {
         let form = self.form().as_ref().ok();
         let codec = ends.client.codec();
-        let wanted = form.and_then(|form| form.reasoning.as_ref());
-        let wanted = wanted.is_some_and(|reasoning| reasoning.is_on() && !reasoning.hidden);
+        let wanted = self.wants_reasoning();
         let mut context = Context {
             request_id: asked.id.to_string(),
             model: form.map(|form| form.model.clone()).unwrap_or_default(),
@@ -212,11 +218,13 @@ impl<'a> Translation<'a> {
             thinking,
             context,
             streams: form.is_some_and(|form| form.stream),
+            array: ends.client == Wire::Gemini && !query::asks_for_events(asked.uri.query()),
             stops: form
                 .filter(|_| ends.upstream == Wire::Tgi)
                 .map(|form| backend.template.stops_of(form)),
             model,
             judging: None,
+            estimate: form.filter(|_| wants_usage(ends.client)).map(Estimate::of),
         }
     }
 
@@ -286,13 +294,21 @@ pub(crate) struct Way {
     pub(crate) context: Context,
     /// Whether the client asked for a stream.
     pub(crate) streams: bool,
+    /// Whether its stream is to be one JSON array, as Gemini's is where no events are asked for.
+    pub(crate) array: bool,
     /// What is to be trimmed from the reply's end, where the upstream leaves it there.
     pub(crate) stops: Option<Stops>,
     /// The model that the reply shall name, instead of the upstream's.
     pub(crate) model: Option<String>,
     /// The rules on the reply.
     pub(crate) judging: Option<Judging>,
+    /// What is known of its usage, for an upstream that says none.
+    pub(crate) estimate: Option<Estimate>,
 }
+
+/// Says how usage was found where it is not the upstream's: `estimated`.
+pub(crate) static USAGE: HeaderName = HeaderName::from_static("x-dragoman-usage");
+pub(crate) const ESTIMATED: HeaderValue = HeaderValue::from_static("estimated");
 
 /// Passes on what a backend answered to a translated call.
 ///
@@ -311,9 +327,11 @@ pub(crate) async fn answer(
         thinking,
         context,
         streams,
+        array,
         stops,
         model,
         judging,
+        estimate,
     } = way;
     if reply.status.as_u16() >= 400 {
         if let Some(meter) = &mut meter {
@@ -342,20 +360,24 @@ pub(crate) async fn answer(
     ] {
         headers.remove(name);
     }
-    let kind = if streams {
+    let kind = if streams && !array {
         client.framing().media_type()
     } else {
         "application/json"
     };
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    let writer = || -> Box<dyn StreamWriter> {
+        if array {
+            Box::new(gemini::stream::Writer::array(&context))
+        } else {
+            client.stream_writer(&context)
+        }
+    };
     let sink = || {
         let keeper = Arc::clone(backend);
-        Sink::new(
-            client.stream_writer(&context),
-            thinking.clone(),
-            model.clone(),
-        )
-        .masking(move |said| masked(said, &keeper))
+        Sink::new(writer(), thinking.clone(), model.clone())
+            .estimating(estimate)
+            .masking(move |said| masked(said, &keeper))
     };
     let reader = |stops: Option<Stops>| match stops {
         Some(stops) if !stops.is_empty() => stops.reader(upstream.stream_reader()),
@@ -385,7 +407,13 @@ pub(crate) async fn answer(
         let said = said.map_err(|fault| Refusal::upstream(name, &fault))?;
         said.ok_or_else(|| unreadable(name, "sent a reply that is too long"))
     };
-    let mut written = if let Some(judging) = judging {
+    let way = whole::Way {
+        stops: stops.as_ref(),
+        thinking: &thinking,
+        model: model.as_deref(),
+        estimate,
+    };
+    let (mut written, estimated) = if let Some(judging) = judging {
         let mut form = if streamed {
             let reader = reader(stops);
             let collected = judged::collected(body, upstream, reader, name, meter.as_mut());
@@ -396,7 +424,7 @@ pub(crate) async fn answer(
             form
         } else {
             let said = whole_body(body).await?;
-            let form = whole::read(upstream, &said, stops.as_ref(), &thinking, model.as_deref());
+            let form = whole::read(upstream, &said, way);
             let form = form.map_err(|garbage| self::garbage(name, &garbage))?;
             if let Some(meter) = &mut meter {
                 whole::count(&form, meter);
@@ -414,33 +442,30 @@ pub(crate) async fn answer(
                 rules: Arc::new(untouched()),
                 shown: thinking.shown,
             };
-            let writer = client.stream_writer(&context);
-            whole::told(form, Sink::new(writer, thinking, model))
+            (
+                whole::told(form, Sink::new(writer(), thinking, model)),
+                false,
+            )
         } else {
-            whole::written(form, client, &context)
+            let estimated = form.usage.is_some_and(|usage| usage.estimated);
+            (whole::written(form, client, &context), estimated)
         }
     } else if streams {
         let said = whole_body(body).await?;
-        whole::streamed(
-            upstream,
-            &said,
-            stops.as_ref(),
-            sink().metered(meter.take()),
+        let sink = sink().metered(meter.take());
+        let written = whole::streamed(upstream, &said, stops.as_ref(), sink);
+        (
+            written.map_err(|garbage| self::garbage(name, &garbage))?,
+            false,
         )
-        .map_err(|garbage| self::garbage(name, &garbage))?
     } else {
         let said = whole_body(body).await?;
-        whole::whole(
-            (upstream, client),
-            &said,
-            stops.as_ref(),
-            &thinking,
-            model.as_deref(),
-            &context,
-            meter.as_mut(),
-        )
-        .map_err(|garbage| self::garbage(name, &garbage))?
+        let written = whole::whole((upstream, client), &said, way, &context, meter.as_mut());
+        written.map_err(|garbage| self::garbage(name, &garbage))?
     };
+    if estimated {
+        headers.insert(USAGE.clone(), ESTIMATED);
+    }
     // TGI's root answers with a list, as what it stands in for does.
     if !streams && ends.client == Wire::Tgi && asked.path == "/" {
         written = dragoman_dialects::tgi::listed(written);

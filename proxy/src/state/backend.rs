@@ -21,7 +21,7 @@ use super::health::Health;
 use super::listing::Listings;
 use super::secrets::Secrets;
 use crate::aws::Signer;
-use crate::serve::path::without;
+use crate::serve::query::without;
 use crate::upstream::{
     BadTls, Cluster, Concurrency, Denied, Endpoint, Settings, Timeouts, TlsSettings,
 };

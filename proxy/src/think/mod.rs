@@ -10,11 +10,15 @@
 //! - [`reply`]: the same, not streamed.
 //! - [`messages`]: Anthropic's messages, streamed or not.
 //! - [`ollama`]: Ollama's chat and generate, streamed or not.
+//! - [`gemini`]: Gemini's replies, streamed or not.
+//! - [`bedrock`]: Bedrock's Converse and `invoke`, streamed or not.
 //! - [`wire`]: whichever of these a reply is.
 //! - [`disable`]: requests that ask the model not to think at all.
 
+mod bedrock;
 mod choices;
 pub mod disable;
+mod gemini;
 pub mod lines;
 mod messages;
 mod ollama;
@@ -35,6 +39,8 @@ mod streams;
 #[cfg(test)]
 mod texts;
 
+pub use bedrock::{ConverseStream, InvokeStream, TextStream};
+pub use gemini::GeminiStream;
 pub use messages::{MessagesStream, wants_thinking};
 pub use ollama::OllamaStream;
 pub use reply::reply;

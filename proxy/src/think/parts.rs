@@ -1,4 +1,4 @@
-//! The edits that a stripped text makes in the JSON of a choice, streamed or not.
+//! The edits that a stripped text makes in the JSON of a choice, streamed or not, and those that take elements out of a list.
 
 use std::ops::Range;
 
@@ -135,4 +135,24 @@ pub(super) fn object<const N: usize>(
     names: &'static [&'static str; N],
 ) -> Option<Object<'static>> {
     read(json, at, names).ok()
+}
+
+/// The edits that take elements out of a list: each with the comma before it, unless all before it go as well.
+pub(super) fn removals<'a>(
+    places: &'a [Range<usize>],
+    removed: &'a [usize],
+) -> impl Iterator<Item = Edit> + 'a {
+    removed.iter().enumerate().map(|(rank, number)| {
+        let at = &places[*number];
+        let leading = *number == rank;
+        let at = match places.get(number + 1) {
+            Some(next) if leading => at.start..next.start,
+            None if leading => at.clone(),
+            _ => places[number - 1].end..at.end,
+        };
+        Edit {
+            at,
+            with: Bytes::new(),
+        }
+    })
 }

@@ -20,7 +20,7 @@ pub(super) struct Start {
 }
 
 impl Start {
-    fn stream(&self) -> ReplyStream {
+    pub(super) fn stream(&self) -> ReplyStream {
         ReplyStream::new(self.wire, Arc::clone(&self.rules), self.shown)
     }
 

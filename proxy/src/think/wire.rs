@@ -5,11 +5,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 use dragoman_dialects::Wire;
 
+use super::bedrock::{self, ConverseStream, InvokeStream, TextStream};
+use super::gemini::{self, GeminiStream};
 use super::messages::{self, MessagesStream};
 use super::ollama::{self, OllamaStream};
 use super::rules::Rules;
 use super::stream::{OpenAiStream, Unreadable};
-use crate::messages::Messages;
 
 /// The thinking taken out of one streamed reply, in any dialect that is passed on as it is.
 #[derive(Debug)]
@@ -20,8 +21,14 @@ pub enum ReplyStream {
     Messages(Box<MessagesStream>),
     /// Ollama's chat and generate.
     Ollama(Box<OllamaStream>),
-    /// Bedrock's, whose messages pass whole, so that an exception can follow them.
-    Bedrock(Messages),
+    /// Gemini's.
+    Gemini(Box<GeminiStream>),
+    /// Bedrock's Converse.
+    Converse(Box<ConverseStream>),
+    /// Bedrock's `invoke` with Anthropic's bodies.
+    Invoke(Box<InvokeStream>),
+    /// Bedrock's `invoke` with the text of Claude 2.
+    Text(Box<TextStream>),
 }
 
 impl ReplyStream {
@@ -33,10 +40,26 @@ impl ReplyStream {
             Wire::OllamaChat | Wire::OllamaGenerate => {
                 Self::Ollama(Box::new(OllamaStream::new(rules)))
             }
-            Wire::BedrockConverse | Wire::BedrockInvoke | Wire::BedrockText => {
-                Self::Bedrock(Messages::default())
-            }
+            Wire::Gemini => Self::Gemini(Box::new(GeminiStream::events(rules, shown))),
+            Wire::BedrockConverse => Self::Converse(Box::new(ConverseStream::new(rules, shown))),
+            Wire::BedrockInvoke => Self::Invoke(Box::new(InvokeStream::new(rules, shown))),
+            Wire::BedrockText => Self::Text(Box::new(TextStream::new(rules))),
             _ => Self::OpenAi(Box::new(OpenAiStream::new(rules))),
+        }
+    }
+
+    /// The same of a reply of Gemini's that is one array.
+    #[must_use]
+    pub fn array(rules: Arc<Rules>, shown: bool) -> Self {
+        Self::Gemini(Box::new(GeminiStream::array(rules, shown)))
+    }
+
+    /// What ends the stream with this error, a JSON object, after all that was passed on; none where an error is what the dialect's always are.
+    #[must_use]
+    pub fn error(&self, error: &[u8]) -> Option<Bytes> {
+        match self {
+            Self::Gemini(stream) => stream.error(error),
+            _ => None,
         }
     }
 
@@ -49,7 +72,10 @@ impl ReplyStream {
             Self::OpenAi(stream) => stream.push(chunk, out),
             Self::Messages(stream) => stream.push(chunk, out),
             Self::Ollama(stream) => Ok(stream.push(chunk, out)?),
-            Self::Bedrock(messages) => Ok(messages.push(&chunk, out)?),
+            Self::Gemini(stream) => stream.push(chunk, out),
+            Self::Converse(stream) => stream.push(&chunk, out),
+            Self::Invoke(stream) => stream.push(&chunk, out),
+            Self::Text(stream) => stream.push(&chunk, out),
         }
     }
 
@@ -65,8 +91,14 @@ impl ReplyStream {
                 stream.finish(out);
                 Ok(())
             }
-            Self::Bedrock(messages) => {
-                out.extend(Some(messages.rest()).filter(|rest| !rest.is_empty()));
+            Self::Gemini(stream) => stream.finish(out),
+            Self::Converse(stream) => {
+                stream.finish(out);
+                Ok(())
+            }
+            Self::Invoke(stream) => stream.finish(out),
+            Self::Text(stream) => {
+                stream.finish(out);
                 Ok(())
             }
         }
@@ -87,8 +119,19 @@ impl ReplyStream {
                 stream.cut(out);
                 Ok(())
             }
-            // Nothing can follow half a message, and nobody can read it.
-            Self::Bedrock(_) => Ok(()),
+            Self::Gemini(stream) => {
+                stream.cut(out);
+                Ok(())
+            }
+            Self::Converse(stream) => {
+                stream.cut(out);
+                Ok(())
+            }
+            Self::Invoke(stream) => stream.cut(out),
+            Self::Text(stream) => {
+                stream.cut(out);
+                Ok(())
+            }
         }
     }
 }
@@ -101,15 +144,12 @@ pub fn edits(wire: Wire) -> bool {
         | Wire::Completions
         | Wire::Messages
         | Wire::OllamaChat
-        | Wire::OllamaGenerate => true,
-        Wire::Responses
-        | Wire::Conversation
-        | Wire::ConversationChat
-        | Wire::Tgi
+        | Wire::OllamaGenerate
         | Wire::BedrockConverse
         | Wire::BedrockInvoke
         | Wire::BedrockText
-        | Wire::Gemini => false,
+        | Wire::Gemini => true,
+        Wire::Responses | Wire::Conversation | Wire::ConversationChat | Wire::Tgi => false,
     }
 }
 
@@ -121,7 +161,10 @@ pub fn whole(wire: Wire, rules: &Arc<Rules>, shown: bool, body: Bytes) -> Vec<By
         return vec![body];
     }
     match wire {
-        Wire::Messages => messages::whole(rules, shown, &body),
+        Wire::Messages | Wire::BedrockInvoke => messages::whole(rules, shown, &body),
+        Wire::BedrockConverse => bedrock::whole_converse(rules, shown, &body),
+        Wire::BedrockText => bedrock::whole_text(rules, &body),
+        Wire::Gemini => gemini::whole(rules, shown, &body),
         Wire::OllamaChat | Wire::OllamaGenerate => ollama::whole(rules, &body),
         _ => super::reply::reply(rules, body),
     }

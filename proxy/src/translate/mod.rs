@@ -15,5 +15,5 @@ pub mod sink;
 pub mod stream;
 
 pub use collect::{Collected, untouched};
-pub use sink::{Sink, Thinking, shows_reasoning};
+pub use sink::{Sink, Thinking, shows_reasoning, wants_usage};
 pub use stream::{Broken, Stream};

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use dragoman_dialects::form::{Choice, Event, Garbage, Part, Reply};
+use dragoman_dialects::form::{Choice, Estimate, Event, Garbage, Part, Reply};
 use dragoman_dialects::ollama::measure;
 use dragoman_dialects::template::Stops;
 use dragoman_dialects::{Codec, Context};
@@ -13,18 +13,35 @@ use super::sink::{Sink, Thinking};
 use crate::access::usage::Meter;
 use crate::think::Stripper;
 
-/// Reads a whole reply, trims `stops` from its end and treats its thinking as the route says. `model` replaces the name that the upstream gives.
+/// What is done to a whole reply on its way.
+#[derive(Clone, Copy, Debug)]
+pub struct Way<'a> {
+    /// What is trimmed from its end.
+    pub stops: Option<&'a Stops>,
+    /// How its thinking is treated.
+    pub thinking: &'a Thinking,
+    /// The name that replaces the upstream's of the model.
+    pub model: Option<&'a str>,
+    /// What its usage is, with what it says, if the upstream says none.
+    pub estimate: Option<Estimate>,
+}
+
+/// Reads a whole reply, and treats it as is said.
 ///
 /// # Errors
 /// [`Garbage`] if it is not what the upstream's dialect says.
-pub fn read(
-    upstream: &dyn Codec,
-    body: &[u8],
-    stops: Option<&Stops>,
-    thinking: &Thinking,
-    model: Option<&str>,
-) -> Result<Reply, Garbage> {
+pub fn read(upstream: &dyn Codec, body: &[u8], way: Way<'_>) -> Result<Reply, Garbage> {
+    let Way {
+        stops,
+        thinking,
+        model,
+        estimate,
+    } = way;
     let mut reply = upstream.read_reply(body)?;
+    if let (None, Some(mut estimate)) = (reply.usage, estimate) {
+        estimate.reply(&reply);
+        reply.usage = Some(estimate.usage());
+    }
     if let Some(stops) = stops {
         stops.trim(&mut reply);
     }
@@ -37,24 +54,23 @@ pub fn read(
     Ok(reply)
 }
 
-/// The same, written for the client.
+/// The same, written for the client; and whether its usage is estimated.
 ///
 /// # Errors
 /// As [`read`].
 pub fn whole(
     (upstream, client): (&dyn Codec, &dyn Codec),
     body: &[u8],
-    stops: Option<&Stops>,
-    thinking: &Thinking,
-    model: Option<&str>,
+    way: Way<'_>,
     context: &Context,
     meter: Option<&mut Meter>,
-) -> Result<Vec<u8>, Garbage> {
-    let reply = read(upstream, body, stops, thinking, model)?;
+) -> Result<(Vec<u8>, bool), Garbage> {
+    let reply = read(upstream, body, way)?;
     if let Some(meter) = meter {
         count(&reply, meter);
     }
-    Ok(written(reply, client, context))
+    let estimated = reply.usage.is_some_and(|usage| usage.estimated);
+    Ok((written(reply, client, context), estimated))
 }
 
 /// A reply that was read, written for the client.

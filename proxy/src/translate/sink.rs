@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use dragoman_dialects::form::{Event, Failure};
+use dragoman_dialects::form::{Estimate, Event, Failure};
 use dragoman_dialects::{Context, StreamWriter};
 use jiff::Timestamp;
 
@@ -41,6 +41,8 @@ pub struct Sink {
     denied: Option<ContentDenied>,
     /// Whether rules have let something pass that a model said.
     said: bool,
+    /// What is counted for an upstream that does not; none once it has.
+    estimate: Option<Estimate>,
     ended: bool,
 }
 
@@ -61,6 +63,7 @@ impl Sink {
             judge: None,
             denied: None,
             said: false,
+            estimate: None,
             ended: false,
         }
     }
@@ -98,6 +101,13 @@ impl Sink {
         self.said
     }
 
+    /// With an estimate of usage, of the request so far, for an upstream that says none.
+    #[must_use]
+    pub fn estimating(mut self, estimate: Option<Estimate>) -> Self {
+        self.estimate = estimate;
+        self
+    }
+
     /// Whether the stream has had its end, good or bad. Nothing is written after it.
     #[must_use]
     pub fn has_ended(&self) -> bool {
@@ -117,6 +127,9 @@ impl Sink {
         }
         if let Some(meter) = &mut self.meter {
             meter.event(&event);
+        }
+        if let Some(estimate) = &mut self.estimate {
+            estimate.event(&event);
         }
         match event {
             Event::Text {
@@ -154,9 +167,16 @@ impl Sink {
                 for choice in 0..self.strippers.len() {
                     self.flush(u32::try_from(choice).unwrap_or(u32::MAX), out);
                 }
+                if let (Event::Done, Some(estimate)) = (&event, &self.estimate) {
+                    self.write(Event::Usage(estimate.usage()), out);
+                }
                 let event = self.masked(event);
                 self.write(event, out);
                 self.ended = true;
+            }
+            Event::Usage(_) => {
+                self.estimate = None;
+                self.write(event, out);
             }
             other => self.write(other, out),
         }
@@ -293,4 +313,23 @@ pub fn shows_reasoning(wire: dragoman_dialects::Wire, context: &Context) -> bool
         Wire::Chat | Wire::ConversationChat | Wire::OllamaChat | Wire::OllamaGenerate
     );
     context.reasoning || beside
+}
+
+/// Whether usage that an upstream does not say is estimated for clients of this dialect: where it always has a place, and one to say that it was
+/// estimated. Elsewhere it is left out.
+#[must_use]
+pub fn wants_usage(wire: dragoman_dialects::Wire) -> bool {
+    use dragoman_dialects::Wire;
+    match wire {
+        Wire::Chat
+        | Wire::Completions
+        | Wire::ConversationChat
+        | Wire::Responses
+        | Wire::Messages
+        | Wire::BedrockInvoke
+        | Wire::BedrockConverse
+        | Wire::OllamaChat
+        | Wire::OllamaGenerate => true,
+        Wire::BedrockText | Wire::Conversation | Wire::Gemini | Wire::Tgi => false,
+    }
 }

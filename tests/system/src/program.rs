@@ -41,9 +41,19 @@ impl Program {
     /// When it does not start.
     #[must_use]
     pub fn start(name: &str, arguments: &[&str]) -> Self {
+        Self::start_in(name, arguments, &[])
+    }
+
+    /// The same with variables in its environment.
+    ///
+    /// # Panics
+    /// When it does not start.
+    #[must_use]
+    pub fn start_in(name: &str, arguments: &[&str], environment: &[(&str, String)]) -> Self {
         let path = programs().join(name);
         let mut child = Command::new(&path)
             .args(arguments)
+            .envs(environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -1,4 +1,5 @@
 //! Tokens, in Anthropic's words: `input_tokens` counts neither what was read from a cache nor what was written to one.
+//! Figures of [ours](crate::form::estimate) are marked by `"estimated": true`, which Anthropic's SDKs pass on as they pass on all that they do not know.
 //!
 //! Source: [prompt caching](https://platform.claude.com/docs/en/build-with-claude/prompt-caching#tracking-cache-performance).
 
@@ -24,6 +25,9 @@ pub struct Tokens {
     /// Of the reply, by kind.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output_tokens_details: Option<Details>,
+    /// Whether the figures are estimated, by who says them; absent: they are not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub estimated: Option<bool>,
 }
 
 /// The reply's tokens by kind.
@@ -51,6 +55,7 @@ impl Tokens {
             reasoning: self
                 .output_tokens_details
                 .and_then(|details| details.thinking_tokens),
+            estimated: self.estimated == Some(true),
             ..Usage::default()
         }
     }
@@ -74,6 +79,7 @@ impl Tokens {
             ),
             output_tokens: later(self.output_tokens, now.output_tokens),
             output_tokens_details: now.output_tokens_details.or(self.output_tokens_details),
+            estimated: now.estimated.or(self.estimated),
         }
     }
 
@@ -91,6 +97,7 @@ impl Tokens {
             output_tokens_details: usage.reasoning.map(|tokens| Details {
                 thinking_tokens: Some(tokens),
             }),
+            estimated: usage.estimated.then_some(true),
         }
     }
 }

@@ -8,13 +8,14 @@
 //! - [`tool`]: tools, and which of them the model may or must call.
 //! - [`reply`]: a whole answer: choices, finish reasons, usage.
 //! - [`event`]: a streamed answer, event by event.
-//! - [`usage`]: the tokens that a request took.
+//! - [`usage`]: the tokens that a request took; [`estimate`]: their number where no server says it.
 //! - [`error`]: what went wrong upstream, and what a dialect cannot express.
 //! - [`embedding`]: vectors: request and reply.
 //! - [`field`]: names of what a request holds, for a refusal to name it in the client's own words.
 
 pub mod embedding;
 pub mod error;
+pub mod estimate;
 pub mod event;
 pub mod field;
 pub mod message;
@@ -25,6 +26,7 @@ pub mod usage;
 
 pub use embedding::{EmbeddingInput, EmbeddingReply, EmbeddingRequest, Vector};
 pub use error::{ErrorKind, Failure, Garbage, Malformed, Refused};
+pub use estimate::Estimate;
 pub use event::Event;
 pub use field::Field;
 pub use message::{Base64, Message, Part, Role, Source, ToolResult};

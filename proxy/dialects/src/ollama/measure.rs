@@ -41,6 +41,9 @@ fn between(from: Timestamp, to: Timestamp) -> u64 {
     u64::try_from(to.duration_since(from).as_nanos()).unwrap_or(0)
 }
 
+/// Marks counts of [ours](crate::form::estimate); Ollama's SDKs pass over what they do not know.
+const ESTIMATED: &str = "usage_estimated";
+
 /// Writes the figures as fields. What is not known is left out, as Ollama leaves out what is nothing.
 pub(super) fn fields(usage: Option<&Usage>, measured: Option<Durations>) -> Map<String, Value> {
     let durations = usage.and_then(|usage| usage.durations).or(measured);
@@ -55,7 +58,9 @@ pub(super) fn fields(usage: Option<&Usage>, measured: Option<Durations>) -> Map<
     let known = figures
         .into_iter()
         .filter_map(|(name, value)| Some((name.to_owned(), json!(value?))));
-    known.collect()
+    let estimated = usage.is_some_and(|usage| usage.estimated);
+    let mark = estimated.then(|| (ESTIMATED.to_owned(), Value::Bool(true)));
+    known.chain(mark).collect()
 }
 
 /// A time as Ollama writes it.

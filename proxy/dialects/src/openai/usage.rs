@@ -1,7 +1,7 @@
 //! The `usage` of chat and text completions.
 //!
 //! Source: [the completion object](https://platform.openai.com/docs/api-reference/chat/object). DeepSeek says what its cache held in
-//! `prompt_cache_hit_tokens`.
+//! `prompt_cache_hit_tokens`. Figures of [ours](crate::form::estimate) are marked by `"estimated": true`, which OpenAI's SDKs pass on as they pass on all that they do not know.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -21,6 +21,8 @@ pub struct Figures {
     prompt_tokens_details: Option<PromptDetails>,
     #[serde(default)]
     completion_tokens_details: Option<CompletionDetails>,
+    #[serde(default)]
+    estimated: Option<bool>,
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
@@ -52,6 +54,7 @@ impl Figures {
             cached_input: whole(prompt.cached_tokens.or(self.prompt_cache_hit_tokens)),
             cache_write: whole(prompt.cache_write_tokens),
             reasoning: whole(completion.reasoning_tokens),
+            estimated: self.estimated == Some(true),
             ..Usage::default()
         })
     }
@@ -82,6 +85,9 @@ pub fn object(usage: &Usage) -> Value {
     }
     if let Some(reasoning) = usage.reasoning {
         object["completion_tokens_details"] = json!({"reasoning_tokens": reasoning});
+    }
+    if usage.estimated {
+        object["estimated"] = true.into();
     }
     object
 }

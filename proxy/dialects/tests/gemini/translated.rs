@@ -1,10 +1,11 @@
 //! OpenAI's and Anthropic's clients with Gemini's models behind them, and the other way round.
 
 use dragoman_dialects::anthropic::Messages;
-use dragoman_dialects::form::{Field, Refused, Request};
+use dragoman_dialects::form::{Event, Failure, Field, Refused, Request};
 use dragoman_dialects::gemini::Gemini;
+use dragoman_dialects::gemini::stream::Writer;
 use dragoman_dialects::openai::{Chat, Completions};
-use dragoman_dialects::{Codec, Context, Path, Target, Wire};
+use dragoman_dialects::{Codec, Context, Path, StreamWriter, Target, Wire};
 use serde_json::{Value, json};
 
 use super::generate::PATH;
@@ -68,7 +69,15 @@ fn what_googles_sdk_sends_after_a_stream_reaches_anthropic_with_its_signature() 
 }
 
 fn streamed(from: &dyn Codec, stream: &str, to: &dyn Codec, context: &Context) -> String {
-    let mut writer = to.stream_writer(context);
+    written_by(to.stream_writer(context), from, stream, context)
+}
+
+fn written_by(
+    mut writer: Box<dyn StreamWriter>,
+    from: &dyn Codec,
+    stream: &str,
+    context: &Context,
+) -> String {
     let mut out = Vec::new();
     read_stream(from, stream, &mut |event| {
         writer.write(event, &|| context.started, &mut out);
@@ -93,6 +102,42 @@ fn streams_of_other_vendors_reach_geminis_client() {
         let stream = Case::new(wire, "stream").read("stream.txt");
         let written = streamed(codec, &stream, &Gemini, &context());
         Case::new("gemini", case).assert("written.txt", &written);
+    }
+}
+
+#[test]
+fn an_array_has_the_events_data_for_its_elements() {
+    for (wire, codec) in [("chat", &Chat as &dyn Codec), ("messages", &Messages)] {
+        let stream = Case::new(wire, "stream").read("stream.txt");
+        let events = streamed(codec, &stream, &Gemini, &context());
+        let events = events
+            .split("\n\n")
+            .filter_map(|it| it.strip_prefix("data: "));
+        let array = Box::new(Writer::array(&context()));
+        let array = written_by(array, codec, &stream, &context());
+        let elements: Vec<&str> = events.collect();
+        assert_eq!(array, format!("[{}\n]\n", elements.join("\n,\r\n")));
+    }
+}
+
+#[test]
+fn an_array_that_breaks_off_is_closed_after_its_error() {
+    for before in [0, 1] {
+        let mut writer = Writer::array(&context());
+        let (mut out, now) = (Vec::new(), || context().started);
+        let text = |text: &'static str| Event::Text {
+            choice: 0,
+            text: text.into(),
+            logprobs: None,
+        };
+        for _ in 0..before {
+            writer.write(text("a"), &now, &mut out);
+        }
+        let failure = Failure::new(503, "busy");
+        writer.write(Event::Failed(failure), &now, &mut out);
+        let array: Vec<Value> = serde_json::from_slice(&out).unwrap();
+        assert_eq!(array.len(), before + 1);
+        assert_eq!(array[before]["error"]["code"], 503);
     }
 }
 

@@ -11,7 +11,7 @@ use crate::answers::answers;
 use crate::facts::{FACTS, Facts};
 use crate::requests::{Outcome, Refusal, outcome};
 use crate::rules::rules;
-use crate::wires::{FEATURES, SIDES, Side};
+use crate::wires::{FEATURES, SIDES, Side, clients};
 use crate::{replies, streams, vectors};
 
 #[test]
@@ -36,7 +36,7 @@ fn document() -> String {
     }
     out.push_str("\n## Requests\n\n`✓` is translated, `r3` by rule 3, `✗ 7` is refused with [refusal](#refusals) 7. What the first row says goes for those below it.\n");
     let mut refusals = Refusals::default();
-    for client in &SIDES {
+    for client in clients() {
         requests(client, &mut refusals, &mut out);
     }
     vectors_asked_for(&mut refusals, &mut out);
@@ -194,19 +194,17 @@ fn vectors_asked_for(refusals: &mut Refusals, out: &mut String) {
 fn answers_given(out: &mut String) {
     out.push_str("\n## Replies and streams\n\n");
     out.push_str(include_str!("replies.md"));
-    let heads: Vec<_> = SIDES.iter().map(|side| side.column).collect();
+    let heads: Vec<_> = clients().map(|side| side.column).collect();
     writeln!(out, "\n| | {} |", heads.join(" | ")).unwrap();
     writeln!(out, "|---|{}", "---|".repeat(heads.len())).unwrap();
     let answers = answers();
-    let said = SIDES.map(|side| {
+    let said = clients().map(|side| {
         let each = |said: fn(&Side, &Reply) -> Facts| -> Vec<Facts> {
-            answers
-                .iter()
-                .map(|(_, reply)| said(&side, reply))
-                .collect()
+            answers.iter().map(|(_, reply)| said(side, reply)).collect()
         };
         (each(replies::said), each(streams::said))
     });
+    let said: Vec<_> = said.collect();
     for fact in FACTS {
         let cell = |(whole, streamed): &(Vec<Facts>, Vec<Facts>)| {
             let told = |said: &[Facts]| said.iter().any(|facts| facts.contains_key(fact));

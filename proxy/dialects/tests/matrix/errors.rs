@@ -2,7 +2,7 @@
 
 use dragoman_dialects::form::{ErrorKind, Failure};
 
-use crate::wires::SIDES;
+use crate::wires::{SIDES, clients};
 
 const KINDS: [ErrorKind; 9] = [
     ErrorKind::InvalidRequest,
@@ -26,7 +26,7 @@ fn an_error_keeps_its_kind_and_its_message_from_every_upstream_to_every_client()
         for upstream in &SIDES {
             let (status, body) = upstream.codec().write_error(&failure, "request-1");
             let read = upstream.codec().read_error(status, &body);
-            for client in &SIDES {
+            for client in clients() {
                 let (status, body) = client.codec().write_error(&read, "request-1");
                 let told = client.codec().read_error(status, &body);
                 let shown = String::from_utf8_lossy(&body);

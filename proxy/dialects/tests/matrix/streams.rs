@@ -10,7 +10,7 @@ use crate::events::{events, gathered, owned};
 use crate::facts::{Facts, facts};
 use crate::frames::{Cut, cut, read};
 use crate::replies::{common, kept, lost};
-use crate::wires::{SIDES, Side};
+use crate::wires::{SIDES, Side, clients};
 
 /// Events written in a dialect.
 pub(crate) fn written(side: &Side, events: &[Event<'_>]) -> Vec<u8> {
@@ -54,7 +54,7 @@ fn whatever_upstream_and_client_can_both_say_of_a_streamed_answer_arrives_with_o
         for upstream in &SIDES {
             let from = said(upstream, &reply);
             let frames = cut(upstream, &written(upstream, &events(&reply)));
-            for client in &SIDES {
+            for client in clients() {
                 let sent = relayed(upstream, &frames, client);
                 let pair = format!("{name}, {} to {}", upstream.file, client.file);
                 one_end(client.wire, &sent, &pair);
@@ -92,7 +92,7 @@ fn whatever_a_frame_says_leaves_before_the_next_is_read() {
     for (name, reply) in answers() {
         for upstream in &SIDES {
             let frames = cut(upstream, &written(upstream, &events(&reply)));
-            for client in &SIDES {
+            for client in clients() {
                 let mut reader = upstream.codec().stream_reader();
                 let mut writer = client.codec().stream_writer(&context());
                 for frame in &frames {
@@ -121,7 +121,11 @@ fn whatever_a_frame_says_leaves_before_the_next_is_read() {
 /// Whether clients take a call's arguments in pieces; others take a call whole, or none.
 fn takes_pieces(wire: Wire) -> bool {
     let bedrock = matches!(wire, Wire::BedrockInvoke | Wire::BedrockConverse);
-    bedrock || matches!(wire, Wire::Chat | Wire::Responses | Wire::Messages)
+    bedrock
+        || matches!(
+            wire,
+            Wire::Chat | Wire::ConversationChat | Wire::Responses | Wire::Messages
+        )
 }
 
 #[test]
@@ -135,7 +139,7 @@ fn an_error_within_a_stream_is_the_clients_error_event_and_no_end() {
         broken.truncate(2);
         broken.push(Event::Failed(failure.clone()));
         let frames = cut(upstream, &written(upstream, &broken));
-        for client in &SIDES {
+        for client in clients() {
             let sent = relayed(upstream, &frames, client);
             let pair = format!("{} to {}: {sent:?}", upstream.file, client.file);
             let count = |is: fn(&Cut, Wire) -> bool| {
@@ -171,7 +175,7 @@ fn an_error_within_a_stream_is_the_clients_error_event_and_no_end() {
 
 #[test]
 fn a_stream_that_breaks_off_is_not_taken_for_a_whole_one() {
-    for side in &SIDES {
+    for side in clients() {
         let mut broken = events(&answers()[0].1);
         broken.truncate(3);
         let frames = cut(side, &written(side, &broken));

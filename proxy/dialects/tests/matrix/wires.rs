@@ -27,6 +27,7 @@ pub(crate) struct Side {
 
 const CLAUDE: &str = "anthropic.claude-sonnet-4-5-20250929-v1:0";
 
+/// Dialects of clients and servers.
 pub(crate) const SIDES: [Side; 11] = [
     Side {
         wire: Wire::Chat,
@@ -129,6 +130,33 @@ pub(crate) const SIDES: [Side; 11] = [
     },
 ];
 
+/// Dialects that no server speaks.
+pub(crate) const CONVERSATIONS: [Side; 2] = [
+    Side {
+        wire: Wire::Conversation,
+        file: "conversation",
+        title: "the Conversation API's statements",
+        call: "POST /conversation_with_model",
+        column: "Convers.",
+        model: "m",
+        in_path: false,
+    },
+    Side {
+        wire: Wire::ConversationChat,
+        file: "conversation-chat",
+        title: "the Conversation API's chat",
+        call: "POST /chat",
+        column: "C. chat",
+        model: "m",
+        in_path: false,
+    },
+];
+
+/// Whoever asks.
+pub(crate) fn clients() -> impl Iterator<Item = &'static Side> {
+    SIDES.iter().chain(&CONVERSATIONS)
+}
+
 /// What clients ask, in the order of the tables.
 pub(crate) const FEATURES: [&str; 37] = [
     "text",
@@ -205,12 +233,15 @@ impl Side {
     fn patches(&self) -> Map<String, Value> {
         // Bedrock's bodies of Anthropic's differ in the version that they name and in the path that names the model.
         let bedrock = self.wire == Wire::BedrockInvoke;
-        let file = if bedrock { "messages" } else { self.file };
-        let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/matrix/requests");
-        let path = root.join(file).with_extension("json");
-        let text =
-            fs::read_to_string(&path).unwrap_or_else(|fault| panic!("{}: {fault}", path.display()));
-        let mut patches: Map<String, Value> = serde_json::from_str(&text).unwrap();
+        let mut patches = match self.wire {
+            Wire::BedrockInvoke => file("messages"),
+            // OpenAI's, but for what is its own.
+            Wire::ConversationChat => file("chat"),
+            _ => Map::new(),
+        };
+        if !bedrock {
+            patches.extend(file(self.file));
+        }
         if bedrock {
             patches.shift_remove("who asks");
             let plain = patches["text"].as_object_mut().unwrap();
@@ -236,6 +267,15 @@ impl Side {
     }
 }
 
+/// What a file of requests says.
+fn file(name: &str) -> Map<String, Value> {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/matrix/requests");
+    let path = root.join(name).with_extension("json");
+    let text =
+        fs::read_to_string(&path).unwrap_or_else(|fault| panic!("{}: {fault}", path.display()));
+    serde_json::from_str(&text).unwrap()
+}
+
 /// Adds what a patch says, as [RFC 7396](https://www.rfc-editor.org/rfc/rfc7396) has it: objects member by member, `null` takes away.
 pub(crate) fn merge(into: &mut Value, patch: Value) {
     match (into, patch) {
@@ -254,7 +294,7 @@ pub(crate) fn merge(into: &mut Value, patch: Value) {
 
 #[test]
 fn every_dialect_reads_its_requests() {
-    for side in SIDES {
+    for side in clients() {
         for (feature, request) in side.requests() {
             let read = side.read(request.to_string().as_bytes());
             assert!(

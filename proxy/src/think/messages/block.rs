@@ -35,7 +35,7 @@ pub(super) struct Text {
 
 /// What the client has been told of a text block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Shown {
+pub(in crate::think) enum Shown {
     Nothing,
     Thinking,
     Text,
@@ -43,19 +43,19 @@ pub(super) enum Shown {
 
 /// The client's numbers.
 #[derive(Debug)]
-pub(super) struct Numbers {
+pub(in crate::think) struct Numbers {
     next: u64,
     /// Whether they are the upstream's, because no block comes or goes.
     kept: bool,
 }
 
 impl Numbers {
-    pub(super) fn new(kept: bool) -> Self {
+    pub(in crate::think) fn new(kept: bool) -> Self {
         Self { next: 0, kept }
     }
 
     /// The number of a block that the upstream knows as `index`.
-    pub(super) fn take(&mut self, index: u64) -> u64 {
+    pub(in crate::think) fn take(&mut self, index: u64) -> u64 {
         if self.kept {
             return index;
         }

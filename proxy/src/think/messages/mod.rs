@@ -24,7 +24,9 @@ mod tests;
 mod whole;
 
 pub use asked::wants_thinking;
+pub(super) use block::{Numbers, Shown};
 pub use stream::MessagesStream;
+pub(super) use stream::OPEN;
 pub(super) use whole::whole;
 
 /// Blocks of the model's own thinking.

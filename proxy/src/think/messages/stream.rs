@@ -17,7 +17,7 @@ use crate::think::stream::Unreadable;
 use crate::think::stripper::{Pieces, Stripper};
 
 /// How many blocks may be open at once. The vendor opens one at a time.
-pub(super) const OPEN: usize = 128;
+pub(in crate::think) const OPEN: usize = 128;
 
 const EVENT: [&str; 4] = ["type", "index", "delta", "content_block"];
 const PART: [&str; 2] = ["type", "text"];

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::THOUGHT;
 use crate::json::{Edit, Malformed, ObjectEdit, elements, scan, splice, string};
-use crate::think::parts::object;
+use crate::think::parts::{object, removals};
 use crate::think::rules::Rules;
 use crate::think::stripper::Stripper;
 
@@ -68,24 +68,4 @@ fn edits(rules: &Arc<Rules>, shown: bool, body: &[u8]) -> Result<Vec<Edit>, Malf
     }
     edits.extend(removals(&places, &removed));
     Ok(edits)
-}
-
-/// The edits that take elements out of a list: each with the comma before it, unless all before it go as well.
-fn removals<'a>(
-    places: &'a [Range<usize>],
-    removed: &'a [usize],
-) -> impl Iterator<Item = Edit> + 'a {
-    removed.iter().enumerate().map(|(rank, number)| {
-        let at = &places[*number];
-        let leading = *number == rank;
-        let at = match places.get(number + 1) {
-            Some(next) if leading => at.start..next.start,
-            None if leading => at.clone(),
-            _ => places[number - 1].end..at.end,
-        };
-        Edit {
-            at,
-            with: Bytes::new(),
-        }
-    })
 }

@@ -20,6 +20,9 @@ pub struct Tokens {
     cache_read_input_tokens: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     cache_write_input_tokens: Option<u64>,
+    /// Marks figures of [ours](crate::form::estimate); AWS's SDKs pass over what they do not know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    estimated: Option<bool>,
 }
 
 impl Tokens {
@@ -33,6 +36,7 @@ impl Tokens {
             output: self.output_tokens,
             cached_input: read,
             cache_write: written,
+            estimated: self.estimated == Some(true),
             ..Usage::default()
         }
     }
@@ -49,6 +53,7 @@ impl Tokens {
             total_tokens: usage.input.saturating_add(usage.output),
             cache_read_input_tokens: usage.cached_input,
             cache_write_input_tokens: usage.cache_write,
+            estimated: usage.estimated.then_some(true),
         }
     }
 }

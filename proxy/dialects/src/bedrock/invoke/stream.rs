@@ -42,6 +42,16 @@ pub fn decode(frame: Frame<'_>, decoded: &mut Vec<u8>) -> Result<bool, Garbage> 
     Ok(true)
 }
 
+/// Appends what a chunk's `bytes` says: a JSON string, of base64.
+pub fn encode(event: &[u8], out: &mut Vec<u8>) {
+    out.push(b'"');
+    let start = out.len();
+    out.resize(start + event.len().div_ceil(3) * 4, 0);
+    // The length is the one that base64 has; it cannot fail.
+    let _ = STANDARD.encode_slice(event, &mut out[start..]);
+    out.push(b'"');
+}
+
 /// Reads chunks.
 #[derive(Debug, Default)]
 pub struct Reader {
@@ -99,12 +109,9 @@ impl Envelope for Chunks {
         self.json.clear();
         body(&mut self.json);
         write::event("chunk", out, |out| {
-            out.extend_from_slice(br#"{"bytes":""#);
-            let start = out.len();
-            out.resize(start + self.json.len().div_ceil(3) * 4, 0);
-            // The length is the one that base64 has; it cannot fail.
-            let _ = STANDARD.encode_slice(&self.json, &mut out[start..]);
-            out.extend_from_slice(br#""}"#);
+            out.extend_from_slice(br#"{"bytes":"#);
+            encode(&self.json, out);
+            out.push(b'}');
         });
     }
 

@@ -1,6 +1,6 @@
 //! Messages, written in place: lengths and checksums are filled in when the payload is there.
 
-use super::message::PRELUDE;
+use super::message::{CHECKSUM, PRELUDE, number};
 
 /// Appends an event whose payload, JSON, `payload` appends.
 pub fn event(name: &str, out: &mut Vec<u8>, payload: impl FnOnce(&mut Vec<u8>)) {
@@ -37,7 +37,24 @@ pub fn message(headers: &[(&str, &str)], out: &mut Vec<u8>, payload: impl FnOnce
     }
     let headers = out.len() - start - PRELUDE;
     payload(out);
-    let total = out.len() - start + 4;
+    seal(out, start, headers);
+}
+
+/// Appends a message with the headers of another, to the byte, and this payload. The other is one that was [read](super::Message::read).
+pub fn with_payload(other: &[u8], payload: &[u8], out: &mut Vec<u8>) {
+    let start = out.len();
+    let headers = number(other, 4).and_then(|length| usize::try_from(length).ok());
+    let headers = headers.unwrap_or_default();
+    let kept = other.get(..PRELUDE.saturating_add(headers));
+    out.extend_from_slice(kept.unwrap_or(&[0; PRELUDE]));
+    let headers = out.len() - start - PRELUDE;
+    out.extend_from_slice(payload);
+    seal(out, start, headers);
+}
+
+/// Fills in the lengths and checksums of the message that begins at `start` and has headers of this length.
+fn seal(out: &mut Vec<u8>, start: usize, headers: usize) {
+    let total = out.len() - start + CHECKSUM;
     fill(out, start, total);
     fill(out, start + 4, headers);
     let checksum = crc32fast::hash(&out[start..start + 8]);

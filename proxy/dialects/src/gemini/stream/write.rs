@@ -8,19 +8,21 @@ use serde_json::value::RawValue;
 use crate::anthropic::request::turns::object;
 use crate::codec::{Context, StreamWriter};
 use crate::form::{Event, Finish, Usage};
-use crate::framing::sse;
 use crate::gemini::usage::Tokens;
 use crate::gemini::{bytes, error, finish, logprobs};
 use crate::json::append;
 use crate::ollama::stream::calls::{Calls, Whole};
 
+use super::frames::Frames;
+
 /// Writes events as a stream.
 #[derive(Debug)]
 pub struct Writer {
+    frames: Frames,
     id: String,
     model: String,
     reasoning: bool,
-    /// An event from its candidates' end on, made when the answer begins.
+    /// A piece from its candidates' end on, made when the answer begins.
     tail: Vec<u8>,
     choices: Vec<State>,
     usage: Option<Usage>,
@@ -55,10 +57,21 @@ enum Args<'a> {
 }
 
 impl Writer {
-    /// A writer for one client.
+    /// A writer for one client, of server-sent events.
     #[must_use]
     pub fn new(context: &Context) -> Self {
+        Self::framed(Frames::Events, context)
+    }
+
+    /// A writer for a client that did not ask for events: of one JSON array.
+    #[must_use]
+    pub fn array(context: &Context) -> Self {
+        Self::framed(Frames::Array { begun: false }, context)
+    }
+
+    fn framed(frames: Frames, context: &Context) -> Self {
         Self {
+            frames,
             id: context.request_id.clone(),
             model: context.model.clone(),
             reasoning: context.reasoning,
@@ -81,14 +94,14 @@ impl Writer {
         &mut self.choices[place]
     }
 
-    /// An event up to the part that it holds.
+    /// A piece up to the part that it holds.
     fn begin(&mut self, choice: u32, out: &mut Vec<u8>) {
         self.state(choice);
-        sse::begin(None, out);
+        self.frames.begin(out);
         out.extend_from_slice(br#"{"candidates":[{"content":{"parts":["#);
     }
 
-    /// An event from the part's end on.
+    /// A piece from the part's end on.
     fn end(&mut self, choice: u32, logprobs: Option<&Value>, out: &mut Vec<u8>) {
         out.extend_from_slice(br#"],"role":"model"},"index":"#);
         append(&choice, out);
@@ -109,7 +122,7 @@ impl Writer {
         tail.extend_from_slice(br#","responseId":"#);
         append(&self.id, &mut tail);
         tail.push(b'}');
-        sse::end(&mut tail);
+        self.frames.end(&mut tail);
         tail
     }
 
@@ -148,7 +161,7 @@ impl Writer {
     }
 
     fn done(&mut self, out: &mut Vec<u8>) {
-        sse::begin(None, out);
+        self.frames.begin(out);
         out.extend_from_slice(br#"{"candidates":["#);
         self.state(0);
         for (number, state) in self.choices.iter().enumerate() {
@@ -227,11 +240,15 @@ impl StreamWriter for Writer {
             }
             Event::Usage(usage) => self.usage = Some(usage),
             Event::Failed(failure) => {
-                sse::begin(None, out);
+                self.frames.begin(out);
                 append(&error::object(&failure), out);
-                sse::end(out);
+                self.frames.end(out);
+                self.frames.close(out);
             }
-            Event::Done => self.done(out),
+            Event::Done => {
+                self.done(out);
+                self.frames.close(out);
+            }
             _ => {}
         }
     }

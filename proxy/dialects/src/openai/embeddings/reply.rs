@@ -88,10 +88,14 @@ pub fn write(reply: &EmbeddingReply, base64: bool, context: &Context) -> Vec<u8>
         },
     };
     let tokens = reply.usage.map_or(0, |Usage { input, .. }| input);
+    let mut usage = json!({"prompt_tokens": tokens, "total_tokens": tokens});
+    if reply.usage.is_some_and(|usage| usage.estimated) {
+        usage["estimated"] = true.into();
+    }
     to_vec(&BodyOut {
         object: "list",
         data: reply.vectors.iter().enumerate().map(each).collect(),
         model: &context.model,
-        usage: json!({"prompt_tokens": tokens, "total_tokens": tokens}),
+        usage,
     })
 }

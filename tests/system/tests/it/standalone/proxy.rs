@@ -39,6 +39,14 @@ impl Proxy {
         Self::run(folder, &config, options).await
     }
 
+    /// The same with variables in its environment.
+    pub(super) async fn start_in(manifest: &str, environment: &[(&str, String)]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("main.yaml"), manifest).unwrap();
+        let config = folder.path().to_path_buf();
+        Self::run_in("dragoman-proxy", folder, &config, &[], environment).await
+    }
+
     /// A proxy that serves `config`, which may lie within `folder` or be a link there.
     pub(super) async fn run(folder: TempDir, config: &Path, options: &[&str]) -> Self {
         Self::run_as("dragoman-proxy", folder, config, options).await
@@ -50,6 +58,16 @@ impl Proxy {
         folder: TempDir,
         config: &Path,
         options: &[&str],
+    ) -> Self {
+        Self::run_in(program, folder, config, options, &[]).await
+    }
+
+    async fn run_in(
+        program: &str,
+        folder: TempDir,
+        config: &Path,
+        options: &[&str],
+        environment: &[(&str, String)],
     ) -> Self {
         let config = config.to_str().unwrap();
         let mut arguments = vec!["run", "--config", config];
@@ -66,7 +84,7 @@ impl Proxy {
             .iter()
             .position(|option| *option == "--log-file")
             .map(|at| options[at + 1]);
-        let program = Program::start(program, &arguments);
+        let program = Program::start_in(program, &arguments, environment);
         let (address, admin) = eventually_within(PATIENCE, "the proxy listens", || {
             let mut lines = program.lines();
             lines.extend(log.and_then(|log| fs::read_to_string(log).ok()));

@@ -453,3 +453,40 @@ async fn responses_are_translated_for_a_server_that_has_none() {
     );
     assert_eq!(posts(&upstream).len(), 1);
 }
+
+#[tokio::test]
+async fn geminis_client_that_asks_for_no_events_gets_an_array_as_it_comes() {
+    let upstream = simulator().await;
+    let manifest = backend("main", &upstream.url(), "") + &route("");
+    let proxy = Proxy::start(&manifest).await;
+    let body = json!({"contents": [{"role": "user", "parts": [{"text": "hello there"}]}]});
+    let ask = async |model: &str, query: &str| {
+        let path = format!("/v1beta/models/{model}:streamGenerateContent{query}");
+        proxy.post(&path, &body).await
+    };
+    let reply = ask("echo", "").await;
+    assert_eq!(
+        reply.header("content-type"),
+        Some("application/json"),
+        "{}",
+        reply.text()
+    );
+    let elements: Vec<Value> = serde_json::from_slice(&reply.body).unwrap();
+    let said: String = elements
+        .iter()
+        .filter_map(|it| it["candidates"][0]["content"]["parts"][0]["text"].as_str())
+        .collect();
+    assert_eq!(said, "hello there");
+    assert!(elements.len() > 2, "{}", reply.text());
+    let reply = ask("echo", "?alt=sse").await;
+    assert_eq!(reply.header("content-type"), Some("text/event-stream"));
+    // What breaks off ends with its error, and is an array all the same.
+    let reply = ask("cut-1", "?alt=json").await;
+    let elements: Vec<Value> = serde_json::from_slice(&reply.body).unwrap();
+    assert_eq!(
+        elements.last().unwrap()["error"]["code"],
+        502,
+        "{}",
+        reply.text()
+    );
+}

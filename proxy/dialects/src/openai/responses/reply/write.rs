@@ -106,7 +106,7 @@ fn default(name: &str) -> Value {
 }
 
 fn figures(usage: &Usage) -> Value {
-    json!({
+    let mut figures = json!({
         "input_tokens": usage.input,
         "input_tokens_details": {
             "cached_tokens": usage.cached_input.unwrap_or_default(),
@@ -115,7 +115,11 @@ fn figures(usage: &Usage) -> Value {
         "output_tokens": usage.output,
         "output_tokens_details": {"reasoning_tokens": usage.reasoning.unwrap_or_default()},
         "total_tokens": usage.input.saturating_add(usage.output),
-    })
+    });
+    if usage.estimated {
+        figures["estimated"] = true.into();
+    }
+    figures
 }
 
 /// A message item.
