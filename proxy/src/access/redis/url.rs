@@ -21,11 +21,11 @@ pub(super) struct BadUrl(&'static str);
 /// How to reach Redis.
 pub(super) enum Target {
     /// One server.
-    One(redis::Client),
+    One(Box<redis::Client>),
     /// Whichever server Sentinels name.
     Sentinel(Box<SentinelClient>),
     /// Many servers.
-    Cluster(redis::cluster::ClusterClient),
+    Cluster(Box<redis::cluster::ClusterClient>),
 }
 
 /// A user and a password.
@@ -37,7 +37,9 @@ pub(super) fn read(url: &str) -> Result<Target, BadUrl> {
     let (scheme, rest) = url.split_once("://").ok_or(BadUrl("has no scheme"))?;
     let bad = |_| BadUrl("cannot be read");
     match scheme {
-        "redis" | "rediss" | "unix" => redis::Client::open(url).map(Target::One).map_err(bad),
+        "redis" | "rediss" | "unix" => redis::Client::open(url)
+            .map(|client| Target::One(Box::new(client)))
+            .map_err(bad),
         "redis+sentinel" | "rediss+sentinel" => sentinel(rest, scheme.starts_with("rediss")),
         "redis-cluster" | "rediss-cluster" => cluster(rest, scheme.starts_with("rediss")),
         _ => Err(BadUrl(
@@ -108,7 +110,8 @@ fn cluster(rest: &str, tls: bool) -> Result<Target, BadUrl> {
     if let Some(password) = login.1 {
         builder = builder.password(password);
     }
-    builder.build().map(Target::Cluster).map_err(bad)
+    let client = builder.build().map_err(bad)?;
+    Ok(Target::Cluster(Box::new(client)))
 }
 
 /// The login, the hosts and what follows the next slash.
