@@ -24,6 +24,7 @@ test: lint unit test-standalone test-cluster ## Everything that must pass: forma
 	@echo "make test: everything passed"
 
 check: ## The quick loop: format, lints and unit tests.
+	tests/redis
 	cargo fmt --check
 	cargo clippy --quiet --workspace --all-targets -- --deny warnings
 	$(CARGO_TEST) --workspace --exclude dragoman-system
@@ -39,6 +40,7 @@ lint: ## Format, lints, generated files, manifests.
 	tests/system/proxy-never-links-the-kube-client
 
 unit: ## Unit tests, and the tests of each crate.
+	tests/redis
 	$(CARGO_TEST) --workspace --exclude dragoman-system
 
 generate: ## Writes the CRDs and the reference from the types.
@@ -80,6 +82,7 @@ sdk: ## The official SDKs for the whole-system tests, in target/sdk.
 	tests/system/sdk/install target/sdk
 
 test-standalone: build sdk ## The whole system without a cluster.
+	tests/redis
 	DRAGOMAN_PROGRAMS=$(CURDIR)/$(PROGRAMS) $(CARGO_TEST) --package dragoman-system --test it -- standalone
 
 test-cluster: images sdk ## The whole system on a real cluster of its own.

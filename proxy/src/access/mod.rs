@@ -8,6 +8,7 @@
 //! - [`facts`]: what rules may ask of a request
 //! - [`limits`]: how much may be asked
 //! - [`metrics`]: how often what was refused
+//! - [`redis`]: the Redis that counts for all proxies
 //! - [`respond`]: a reply in the model's place
 //! - [`response`]: rules on replies
 //! - [`rules`]: rules on requests
@@ -24,6 +25,7 @@ pub mod limits;
 pub mod metrics;
 pub mod networks;
 pub mod policy;
+mod redis;
 pub mod respond;
 pub mod response;
 pub mod rules;

@@ -85,6 +85,8 @@ impl Shared {
             loopback: proxy.deny_loopback,
         });
         let https = built.state.https.is_some();
+        self.counters()
+            .share(built.state.proxy.redis.as_ref(), self.bans());
         self.state.store(Arc::new(built.state));
         self.version.fetch_add(1, Ordering::Release);
         self.https

@@ -14,9 +14,10 @@ use std::time::Instant;
 use jiff::Timestamp;
 use parking_lot::{Mutex, MutexGuard};
 
-use super::bound::CountKey;
+use super::bound::{CountKey, Measure};
 use super::count::Count;
 use super::span::{Now, Span};
+use super::tally::Tallying;
 
 /// Shards; a power of two.
 const SHARDS: usize = 64;
@@ -30,6 +31,7 @@ const ROOM: usize = LARGEST / 16;
 pub struct Counters {
     began: Instant,
     shards: Box<[Mutex<Shard>]>,
+    pub(super) redis: Tallying,
 }
 
 type Shard = HashMap<CountKey, Entry, BuildHasherDefault<Digested>>;
@@ -54,8 +56,7 @@ enum Kept {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Charge {
     pub(super) key: CountKey,
-    /// Absent: requests at once.
-    pub(super) span: Option<Span>,
+    pub(super) measure: Measure,
     pub(super) most: u64,
     pub(super) amount: u64,
     pub(super) by_address: bool,
@@ -87,6 +88,7 @@ impl Counters {
         Arc::new(Self {
             began: Instant::now(),
             shards: shards.collect(),
+            redis: Tallying::default(),
         })
     }
 
@@ -201,7 +203,7 @@ impl Held1<'_> {
         let full = |wait, level| Err(Full { at, wait, level });
         match (
             self.0.get_mut(&charge.key).map(|entry| &mut entry.kept),
-            charge.span,
+            charge.measure.span(),
         ) {
             (Some(Kept::Within(count)), Some(span)) => {
                 let used = count.total(span, now);
@@ -224,14 +226,14 @@ impl Held1<'_> {
             make_room(self.0, now);
         }
         let entry = self.0.entry(charge.key).or_insert_with(|| Entry {
-            kept: match charge.span {
+            kept: match charge.measure.span() {
                 Some(_) => Kept::Within(Count::default()),
                 None => Kept::AtOnce(0),
             },
             by_address: charge.by_address,
             forgotten: 0,
         });
-        let level = match (&mut entry.kept, charge.span) {
+        let level = match (&mut entry.kept, charge.measure.span()) {
             (Kept::Within(count), Some(span)) => {
                 count.add(charge.amount, span, now);
                 let used = count.total(span, now);

@@ -19,4 +19,9 @@ mod tally;
 pub use bound::{Ask, Limits};
 pub use counters::Counters;
 pub use reserve::{Exceeded, Reservation, Used, reserve};
+#[cfg(test)]
+pub(crate) use span::{Now, Span};
 pub use tally::Shared;
+
+#[cfg(test)]
+mod tests;

@@ -74,7 +74,7 @@ pub async fn reserve(
         let (key, by_address) = bound.key(ask);
         let charge = Charge {
             key,
-            span: bound.span(),
+            measure: bound.measure,
             most: bound.most,
             amount: bound.amount(ask),
             by_address,
@@ -108,7 +108,7 @@ pub async fn reserve(
         key: charge.key,
         measure: bound.measure,
         amount: charge.amount,
-        tick: charge.span.map_or(0, |span| span.tick(now)),
+        tick: charge.measure.span().map_or(0, |span| span.tick(now)),
     });
     Ok(Reservation::of(counters, places.collect(), told, ticket))
 }
@@ -184,6 +184,12 @@ impl Reservation {
         self.places.iter().any(spans)
     }
 
+    /// Whether all proxies know of it.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        self.ticket.is_some()
+    }
+
     /// Counts what was used in place of what was reserved. Only the first time counts.
     pub fn settle(&self, used: Used) {
         if self.settled.replace(true) || !self.counts_tokens() {
@@ -228,6 +234,18 @@ impl Drop for Reservation {
         }
         if let Some(ticket) = self.ticket.take() {
             ticket.leave(&self.places);
+        }
+    }
+}
+
+impl Place {
+    /// What is reserved of a count that is not kept here.
+    pub(super) fn of(charge: &Charge) -> Self {
+        Self {
+            key: charge.key,
+            measure: charge.measure,
+            amount: charge.amount,
+            tick: 0,
         }
     }
 }

@@ -1,7 +1,19 @@
 //! The same counts in Redis, for all proxies together.
+//!
+//! While Redis answers it decides; what it admits is counted here too, so that a proxy whose Redis goes away knows what it has let through itself.
 
+use std::sync::Arc;
+
+use arc_swap::ArcSwapOption;
+use dragoman_config::{ObjectKey, Secret};
+use parking_lot::Mutex;
+
+use super::bound::{CountKey, Measure};
 use super::counters::{Charge, Counters, Full, Level};
 use super::reserve::{Place, Used};
+use super::span::{Now, Span};
+use crate::access::bans::{Ban, Bans};
+use crate::access::redis::{Asking, Failure, LASTS, PREFIX, Redis, Script, number};
 
 /// Who counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,28 +26,234 @@ pub enum Shared {
     Away(String),
 }
 
+/// The Redis in use.
+#[derive(Debug, Default)]
+pub(super) struct Tallying {
+    redis: ArcSwapOption<Redis>,
+    /// What is configured, and why it cannot be used at all.
+    configured: Mutex<Option<(Secret, Option<String>)>>,
+}
+
 /// What Redis knows of a reservation.
 #[derive(Debug)]
-pub(super) struct Ticket;
-
-impl Ticket {
-    pub(super) fn settle(&self, _places: &[Place], _used: Used) {}
-
-    pub(super) fn leave(self, _places: &[Place]) {}
+pub(super) struct Ticket {
+    redis: Arc<Redis>,
+    /// When it was reserved, by Redis' clock.
+    reserved: Now,
+    lease: u64,
 }
 
 impl Counters {
-    /// Counts in Redis. None where it does not count.
-    pub(super) async fn tally(
-        &self,
-        _charges: &[Charge],
-    ) -> Option<Result<(Vec<Level>, Ticket), Full>> {
-        None
+    /// Counts in this Redis from now on; without one, here. Bans that other proxies found are noted in `bans`.
+    pub fn share(&self, redis: Option<&Secret>, bans: &Arc<Bans>) {
+        let mut configured = self.redis.configured.lock();
+        if configured.as_ref().map(|(secret, _)| secret) == redis {
+            return;
+        }
+        let started = redis.map(|secret| Redis::start(secret, Arc::clone(bans)));
+        let (started, fault) = match started.transpose() {
+            Ok(started) => (started, None),
+            Err(fault) => {
+                tracing::warn!(
+                    kind = "redis_away",
+                    "Redis cannot be used, this proxy counts for itself: {fault}"
+                );
+                (None, Some(fault))
+            }
+        };
+        self.redis.redis.store(started.map(Arc::new));
+        *configured = redis.map(|secret| (secret.clone(), fault));
     }
 
     /// Who counts.
     #[must_use]
     pub fn shared(&self) -> Shared {
-        Shared::NotConfigured
+        if let Some(redis) = &*self.redis.redis.load() {
+            return redis.away().map_or(Shared::Yes, Shared::Away);
+        }
+        match &*self.redis.configured.lock() {
+            Some((_, Some(fault))) => Shared::Away(fault.clone()),
+            _ => Shared::NotConfigured,
+        }
     }
+
+    /// Tells other proxies that authentication failed, for [`Bans::failed`] counts here alone.
+    pub fn failed(&self, policy: &ObjectKey, ban: &Ban, address: std::net::IpAddr) {
+        if let Some(redis) = &*self.redis.redis.load()
+            && !ban.exempts(address)
+        {
+            redis.failed(&Failure {
+                policy,
+                ban,
+                address,
+            });
+        }
+    }
+
+    /// Tells other proxies that bans were lifted here.
+    pub fn lifted(&self, policies: &[Arc<ObjectKey>], address: std::net::IpAddr) {
+        if let Some(redis) = &*self.redis.redis.load() {
+            redis.lifted(policies, address);
+        }
+    }
+
+    /// Counts in Redis. None where it does not count.
+    pub(super) async fn tally(
+        &self,
+        charges: &[Charge],
+    ) -> Option<Result<(Vec<Level>, Ticket), Full>> {
+        let redis = self.redis.redis.load_full()?;
+        if redis.away().is_some() {
+            return None;
+        }
+        let at_once = charges
+            .iter()
+            .filter(|charge| charge.measure == Measure::Concurrency);
+        let (lease, name) = redis.lease(at_once.map(|charge| key(charge.key)).collect());
+        let mut args = vec![name, number(LASTS)];
+        for charge in charges {
+            let (kind, window, tick) = kind(charge.measure);
+            args.push(kind.to_vec());
+            args.extend([charge.most, charge.amount, window, tick].map(number));
+        }
+        let asking = Asking {
+            script: Script::Reserve,
+            keys: charges.iter().map(|charge| key(charge.key)).collect(),
+            args,
+        };
+        let ticket = |now: i64| Ticket {
+            redis: Arc::clone(&redis),
+            reserved: at(now),
+            lease,
+        };
+        let undone = (Arc::clone(&redis), charges.to_vec());
+        let late = move |answer: Vec<i64>| {
+            // It was counted here meanwhile. That it came is true there too; what it takes is settled here.
+            let (redis, charges) = undone;
+            if let [1, now, ..] = answer.as_slice() {
+                let reserved = at(*now);
+                let ticket = Ticket {
+                    redis,
+                    reserved,
+                    lease,
+                };
+                let places: Vec<Place> = charges.iter().map(Place::of).collect();
+                ticket.settle(&places, Used::default());
+                ticket.leave(&places);
+            } else {
+                redis.release(lease);
+            }
+        };
+        let answered = redis.ask(asking, late).await;
+        let Ok(answer) = answered else {
+            // Not prolonged: should Redis have it all the same, it runs out.
+            redis.release(lease);
+            return None;
+        };
+        match answer.as_slice() {
+            [1, now, levels @ ..] => {
+                let levels = levels.chunks_exact(2).map(|level| Level {
+                    used: unsigned(level[0]),
+                    reset: unsigned(level[1]),
+                });
+                Some(Ok((levels.collect(), ticket(*now))))
+            }
+            [0, _, which, wait, used, reset] => {
+                redis.release(lease);
+                Some(Err(Full {
+                    at: usize::try_from(*which).unwrap_or(1).saturating_sub(1),
+                    wait: u64::try_from(*wait).ok(),
+                    level: Level {
+                        used: unsigned(*used),
+                        reset: unsigned(*reset),
+                    },
+                }))
+            }
+            _ => {
+                redis.release(lease);
+                None
+            }
+        }
+    }
+}
+
+impl Ticket {
+    /// Counts what was used in place of what was reserved.
+    pub(super) fn settle(&self, places: &[Place], used: Used) {
+        let mut asking = Asking {
+            script: Script::Settle,
+            keys: Vec::new(),
+            args: Vec::new(),
+        };
+        for place in places {
+            let (Some(used), Some(span)) = (place.measure.uses(&used), place.measure.span()) else {
+                continue;
+            };
+            let (more, sign) = if used >= place.amount {
+                (used - place.amount, "")
+            } else {
+                (place.amount - used, "-")
+            };
+            if more == 0 {
+                continue;
+            }
+            let (kind, window, tick) = kind(place.measure);
+            asking.keys.push(key(place.key));
+            asking.args.push(kind.to_vec());
+            asking.args.push(number(span.tick(self.reserved)));
+            asking.args.push([sign.as_bytes(), &number(more)].concat());
+            asking.args.push(format!("{window}:{tick}").into_bytes());
+        }
+        if !asking.keys.is_empty() {
+            self.redis.tell(asking);
+        }
+    }
+
+    /// The request is no longer under way.
+    pub(super) fn leave(self, places: &[Place]) {
+        let name = self.redis.release(self.lease);
+        let mut asking = Asking {
+            script: Script::Settle,
+            keys: Vec::new(),
+            args: Vec::new(),
+        };
+        for place in places {
+            if place.measure == Measure::Concurrency {
+                asking.keys.push(key(place.key));
+                let rest = [&b"0"[..], b"0:0"].map(<[u8]>::to_vec);
+                asking.args.push(b"c".to_vec());
+                asking.args.push(name.clone());
+                asking.args.extend(rest);
+            }
+        }
+        if !asking.keys.is_empty() {
+            self.redis.tell(asking);
+        }
+    }
+}
+
+/// What a script calls it, the window's milliseconds, and a tick's.
+fn kind(measure: Measure) -> (&'static [u8], u64, u64) {
+    match measure.span() {
+        None => (b"c", 0, 0),
+        Some(Span::Window { length, tick }) => (b"w", length, tick),
+        Some(Span::Day) => (b"d", 0, 0),
+        Some(Span::Month) => (b"m", 0, 0),
+    }
+}
+
+fn key(of: CountKey) -> Vec<u8> {
+    format!("{PREFIX}limit:{of:032x}").into_bytes()
+}
+
+/// Redis has one clock.
+fn at(now: i64) -> Now {
+    Now {
+        steady: unsigned(now),
+        utc: now,
+    }
+}
+
+fn unsigned(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or_default()
 }

@@ -1,0 +1,53 @@
+//! What Redis is asked: scripts, each of which does all of its work at once, by Redis' own clock.
+//!
+//! All keys begin with [`PREFIX`], whose braces put them into one slot: a cluster can run the scripts, and one of its servers does all the counting.
+
+use std::sync::LazyLock;
+
+/// What all keys begin with.
+pub(crate) const PREFIX: &str = "{dragoman}:";
+
+/// A script.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Script {
+    /// Counts a request under all its limits, or under none.
+    Reserve,
+    /// Counts what was used in place of what was reserved.
+    Settle,
+    /// Prolongs the leases of requests under way.
+    Renew,
+    /// Notes a failed authentication.
+    Fail,
+    /// Gives the bans that run.
+    Bans,
+}
+
+impl Script {
+    pub(super) const ALL: [Self; 5] = [
+        Self::Reserve,
+        Self::Settle,
+        Self::Renew,
+        Self::Fail,
+        Self::Bans,
+    ];
+
+    pub(super) fn compiled(self) -> &'static redis::Script {
+        static SCRIPTS: LazyLock<[redis::Script; 5]> = LazyLock::new(|| {
+            let time = include_str!("lua/time.lua");
+            let with = |source: &str| redis::Script::new(&format!("{time}{source}"));
+            [
+                with(include_str!("lua/reserve.lua")),
+                with(include_str!("lua/settle.lua")),
+                with(include_str!("lua/renew.lua")),
+                with(include_str!("lua/fail.lua")),
+                with(include_str!("lua/bans.lua")),
+            ]
+        });
+        &SCRIPTS[self as usize]
+    }
+}
+
+/// A number as scripts take it: none is longer than a float is exact.
+pub(crate) fn number(of: u64) -> Vec<u8> {
+    of.min(1 << 52).to_string().into_bytes()
+}
