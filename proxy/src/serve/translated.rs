@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::{Context as Task, Poll, ready};
 
@@ -10,7 +11,7 @@ use dragoman_crds::Dialect;
 use dragoman_dialects::form::{Estimate, Garbage, Malformed, Reasoning, Refused, Request as Form};
 use dragoman_dialects::ollama::load;
 use dragoman_dialects::template::Stops;
-use dragoman_dialects::{Context, Framing, StreamWriter, Target, Wire};
+use dragoman_dialects::{Context, Framing, Rope, StreamWriter, Target, Wire};
 use dragoman_dialects::{conversation, gemini};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 
@@ -421,6 +422,8 @@ pub(crate) struct Pipe {
     /// None once it is over.
     body: Option<ReplyBody>,
     stream: Stream,
+    /// What was written and has not been taken yet.
+    pieces: VecDeque<Bytes>,
     id: RequestId,
     /// The backend's name within the route, for an error event.
     backend: Box<str>,
@@ -431,6 +434,7 @@ impl Pipe {
         Self {
             body: Some(body),
             stream,
+            pieces: VecDeque::new(),
             id,
             backend: backend.into(),
         }
@@ -438,13 +442,19 @@ impl Pipe {
 
     /// The next piece; none at the end. What breaks becomes the dialect's error event, and nothing follows it.
     pub(crate) fn poll_chunk(&mut self, cx: &mut Task<'_>) -> Poll<Option<Bytes>> {
-        while let Some(body) = &mut self.body {
+        loop {
+            if let Some(piece) = self.pieces.pop_front() {
+                return Poll::Ready(Some(piece));
+            }
+            let Some(body) = &mut self.body else {
+                return Poll::Ready(None);
+            };
             let chunk = ready!(body.poll_chunk(cx));
-            let mut out = Vec::new();
+            let mut out = Rope::default();
             let ended = chunk.is_none();
             let outcome = match chunk {
                 Some(Ok(chunk)) => {
-                    out.reserve(chunk.len() + ROOM);
+                    out.tail().reserve(chunk.len() + ROOM);
                     let pushed = self.stream.push(chunk, &mut out);
                     pushed.map_err(|broken| broken_off(&self.backend, &broken))
                 }
@@ -464,11 +474,8 @@ impl Pipe {
             if ended || outcome.is_err() {
                 self.body = None;
             }
-            if !out.is_empty() {
-                return Poll::Ready(Some(out.into()));
-            }
+            self.pieces.extend(out.into_pieces());
         }
-        Poll::Ready(None)
     }
 }
 

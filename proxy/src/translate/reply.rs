@@ -6,7 +6,7 @@ use std::sync::Arc;
 use dragoman_dialects::form::{Choice, Estimate, Event, Garbage, Part, Reply};
 use dragoman_dialects::ollama::measure;
 use dragoman_dialects::template::Stops;
-use dragoman_dialects::{Codec, Context};
+use dragoman_dialects::{Codec, Context, Rope};
 use jiff::Timestamp;
 
 use super::sink::{Sink, Thinking};
@@ -84,7 +84,7 @@ pub fn streamed(
     if let Some(stops) = stops {
         stops.trim(&mut reply);
     }
-    let mut out = Vec::with_capacity(body.len());
+    let mut out = Rope::from(Vec::with_capacity(body.len()));
     let mut give = |event: Event<'_>| sink.take(event, &mut out);
     give(Event::Start {
         id: reply.id.map(Cow::Owned),
@@ -99,7 +99,7 @@ pub fn streamed(
         give(Event::Usage(usage));
     }
     give(Event::Done);
-    Ok(out)
+    Ok(out.into_vec())
 }
 
 fn events(of: Choice, give: &mut dyn FnMut(Event<'_>)) {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use dragoman_dialects::form::{Estimate, Event, Failure};
-use dragoman_dialects::{Context, StreamWriter};
+use dragoman_dialects::{Context, Rope, StreamWriter};
 use jiff::Timestamp;
 
 use crate::think::{Pieces, Rules, Stripper};
@@ -81,7 +81,7 @@ impl Sink {
     }
 
     /// Takes an event, and appends to `out` what the client is sent for it.
-    pub fn take(&mut self, event: Event<'_>, out: &mut Vec<u8>) {
+    pub fn take(&mut self, event: Event<'_>, out: &mut Rope) {
         if self.ended {
             return;
         }
@@ -140,7 +140,7 @@ impl Sink {
     }
 
     /// Ends the stream with an error.
-    pub fn fail(&mut self, failure: Failure, out: &mut Vec<u8>) {
+    pub fn fail(&mut self, failure: Failure, out: &mut Rope) {
         self.take(Event::Failed(failure), out);
     }
 
@@ -163,7 +163,7 @@ impl Sink {
         choice: u32,
         text: Cow<'_, str>,
         logprobs: Option<serde_json::Value>,
-        out: &mut Vec<u8>,
+        out: &mut Rope,
     ) {
         if self.thinking.rules.keeps_text() {
             let event = Event::Text {
@@ -191,7 +191,7 @@ impl Sink {
         }
     }
 
-    fn reasoning(&mut self, choice: u32, text: Cow<'_, str>, out: &mut Vec<u8>) {
+    fn reasoning(&mut self, choice: u32, text: Cow<'_, str>, out: &mut Rope) {
         if !text.is_empty() && self.thinking.shown {
             self.write(Event::Reasoning { choice, text }, out);
         }
@@ -208,7 +208,7 @@ impl Sink {
     }
 
     /// Passes on what is held back of a choice's text: nothing more comes that could make a tag of it.
-    fn flush(&mut self, choice: u32, out: &mut Vec<u8>) {
+    fn flush(&mut self, choice: u32, out: &mut Rope) {
         let at = usize::try_from(choice.min(CHOICES)).unwrap_or_default();
         let Some(Some(stripper)) = self.strippers.get_mut(at) else {
             return;
@@ -227,8 +227,8 @@ impl Sink {
         }
     }
 
-    fn write(&mut self, event: Event<'_>, out: &mut Vec<u8>) {
-        self.writer.write(event, &Timestamp::now, out);
+    fn write(&mut self, event: Event<'_>, out: &mut Rope) {
+        self.writer.share(event, &Timestamp::now, out);
     }
 }
 
