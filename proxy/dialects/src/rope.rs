@@ -80,7 +80,10 @@ impl Rope {
             return self.tail;
         }
         let mut all = Vec::with_capacity(self.len());
-        self.each(|piece| all.extend_from_slice(piece));
+        // Each is let go of as soon as it is copied.
+        for piece in self.into_pieces() {
+            all.extend_from_slice(&piece);
+        }
         all
     }
 
