@@ -11,7 +11,7 @@ mod harness;
 
 use dragoman_crds::Dialect;
 use dragoman_dialects::{Path, Target, Wire};
-use harness::{Items, Proxy, Put as _, backend_at, entry, items, route, simulator, soon};
+use harness::{Items, Proxy, Put as _, backend_at, entry, items, route, simulator};
 use peak_alloc::PeakAlloc;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -69,6 +69,7 @@ fn request(file: &str) -> String {
 #[tokio::test]
 async fn an_image_is_copied_once_when_it_is_read_and_once_when_it_is_written() {
     let _alone = ALONE.lock().await;
+    let mut written = Vec::new();
     for (client, file) in WIRES {
         let body = request(file);
         let path = Path {
@@ -80,7 +81,6 @@ async fn an_image_is_copied_once_when_it_is_read_and_once_when_it_is_written() {
         let (taken, again) = peak(|| form.clone());
         assert!(taken < LITTLE, "{client:?} is cloned: {taken}");
         drop(again);
-        let mut written = 0;
         for (upstream, _) in WIRES {
             let target = Target {
                 model: "a-model",
@@ -93,10 +93,10 @@ async fn an_image_is_copied_once_when_it_is_read_and_once_when_it_is_written() {
                 taken < SMALLER + LITTLE,
                 "{client:?} to {upstream:?}: {taken}"
             );
-            written += 1;
+            written.push((client, upstream));
         }
-        assert!(written > 4, "{client:?}: {written}");
     }
+    assert!(written.len() > 20, "{written:?}");
 }
 
 /// An upstream that holds nothing of what it is sent, and answers; its port.
@@ -151,6 +151,10 @@ async fn items_of(dialect: Dialect) -> Items {
     })
     .await;
     backend.dialect = dialect;
+    // A busy machine may take long over so many bytes.
+    backend.timeouts.first_byte_ms = 600_000;
+    backend.timeouts.idle_ms = 600_000;
+    backend.timeouts.request_ms = 600_000;
     if dialect == Dialect::Anthropic {
         backend.url.path = String::new();
     }
@@ -193,7 +197,7 @@ async fn a_body_with_an_image_is_copied_at_most_twice_on_its_way_through_the_pro
         let proxy = Proxy::start(items_of(dialect).await);
         COUNTED.reset_peak_usage();
         let before = COUNTED.current_usage();
-        let got = soon("the reply", send(&proxy)).await;
+        let got = send(&proxy).await;
         let taken = COUNTED.peak_usage().saturating_sub(before);
         assert!(
             got.starts_with("HTTP/1.1 200") && got.contains("A cat."),
