@@ -12,6 +12,7 @@ use crate::form::{
     EmbeddingReply, EmbeddingRequest, Event, Failure, Field, Garbage, Malformed, Refused, Reply,
     Request,
 };
+use crate::rope::Rope;
 
 /// What the path of a request says, in dialects that say there what others say in the body.
 #[derive(Clone, Copy, Debug, Default)]
@@ -178,6 +179,11 @@ pub trait StreamReader: Send {
 pub trait StreamWriter: Send {
     /// Appends what a client is sent for an event, which may be nothing. `now` is asked only by dialects that stamp events.
     fn write(&mut self, event: Event<'_>, now: &dyn Fn() -> Timestamp, out: &mut Vec<u8>);
+
+    /// The same, with what is kept of the answer shared rather than copied where the dialect says it again.
+    fn share(&mut self, event: Event<'_>, now: &dyn Fn() -> Timestamp, out: &mut Rope) {
+        self.write(event, now, out.tail());
+    }
 
     /// How many bytes of the answer are kept because the dialect wants them later: the whole text at the end (Responses, TGI), or a
     /// call's arguments in one piece (Ollama, Gemini). Whoever drives the writer ends a stream whose writer keeps too much.

@@ -7,6 +7,17 @@ use serde::de::{self, Deserialize, Deserializer, IgnoredAny};
 use serde::ser::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
+/// Reads a value. That it is text is seen at once, not string by string; where it is none, only the strings that are wanted must be.
+///
+/// # Errors
+/// As serde_json's.
+pub fn read<'a, T: Deserialize<'a>>(data: &'a [u8]) -> serde_json::Result<T> {
+    match str::from_utf8(data) {
+        Ok(text) => serde_json::from_str(text),
+        Err(_) => serde_json::from_slice(data),
+    }
+}
+
 /// A string that is borrowed from what it is read from, unless an escape in it forbids that. `Option<Cow<str>>` never borrows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Text<'a>(pub Cow<'a, str>);

@@ -10,6 +10,7 @@
 //! - [`framing`]: how streams are framed.
 //! - [`json`]: strings borrowed when read, values appended when written.
 //! - [`models`]: lists of models.
+//! - [`rope`]: bytes that are shared instead of copied.
 //! - [`template`]: conversations as prompts, for servers that take plain text.
 //! - [`wire`]: the table of dialects.
 //!
@@ -28,6 +29,7 @@ pub mod json;
 pub mod models;
 pub mod ollama;
 pub mod openai;
+pub mod rope;
 pub mod template;
 pub mod tgi;
 pub mod wire;
@@ -35,4 +37,5 @@ pub mod wire;
 pub use codec::{
     Codec, Context, EmbeddingCodec, Frame, Framing, Path, StreamReader, StreamWriter, Target,
 };
+pub use rope::Rope;
 pub use wire::Wire;

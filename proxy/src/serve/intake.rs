@@ -45,6 +45,11 @@ pub(crate) async fn whole(mut body: Incoming, limit: u64) -> Result<Bytes, Refus
         if all.len() as u64 + piece.len() as u64 > limit {
             return Err(too_large(limit));
         }
+        // Once so much has come, the rest is believed in, so that a large body is not moved while it grows.
+        if all.len() as u64 >= AHEAD && all.capacity() - all.len() < piece.len() {
+            let rest = body.size_hint().lower();
+            all.reserve(piece.len() + usize::try_from(rest).unwrap_or_default());
+        }
         all.extend_from_slice(&piece);
     }
     Ok(all.freeze())

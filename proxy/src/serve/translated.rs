@@ -12,7 +12,7 @@ use dragoman_crds::Dialect;
 use dragoman_dialects::form::{Estimate, Garbage, Malformed, Reasoning, Refused, Request as Form};
 use dragoman_dialects::ollama::load;
 use dragoman_dialects::template::Stops;
-use dragoman_dialects::{Context, Framing, StreamWriter, Target, Wire};
+use dragoman_dialects::{Context, Framing, Rope, StreamWriter, Target, Wire};
 use dragoman_dialects::{conversation, gemini};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 
@@ -524,8 +524,8 @@ pub(crate) struct Pipe {
     /// None once it is over.
     body: Option<ReplyBody>,
     stream: Stream,
-    /// Pieces that are ready to go.
-    ready: VecDeque<Bytes>,
+    /// What was written and has not been taken yet.
+    pieces: VecDeque<Bytes>,
     id: RequestId,
     /// The backend's name within the route, for an error event.
     backend: Box<str>,
@@ -536,7 +536,7 @@ impl Pipe {
         Self {
             body: Some(body),
             stream,
-            ready: VecDeque::new(),
+            pieces: VecDeque::new(),
             id,
             backend: backend.into(),
         }
@@ -557,22 +557,26 @@ impl Pipe {
                 return Err(denied.clone());
             }
         }
-        self.ready = ready;
+        ready.append(&mut self.pieces);
+        self.pieces = ready;
         Ok(())
     }
 
     /// The next piece; none at the end. What breaks becomes the dialect's error event, and nothing follows it.
     pub(crate) fn poll_chunk(&mut self, cx: &mut Task<'_>) -> Poll<Option<Bytes>> {
-        if let Some(piece) = self.ready.pop_front() {
-            return Poll::Ready(Some(piece));
-        }
-        while let Some(body) = &mut self.body {
+        loop {
+            if let Some(piece) = self.pieces.pop_front() {
+                return Poll::Ready(Some(piece));
+            }
+            let Some(body) = &mut self.body else {
+                return Poll::Ready(None);
+            };
             let chunk = ready!(body.poll_chunk(cx));
-            let mut out = Vec::new();
+            let mut out = Rope::default();
             let ended = chunk.is_none();
             let outcome = match chunk {
                 Some(Ok(chunk)) => {
-                    out.reserve(chunk.len() + ROOM);
+                    out.tail().reserve(chunk.len() + ROOM);
                     let pushed = self.stream.push(chunk, &mut out);
                     pushed.map_err(|broken| broken_off(&self.backend, &broken))
                 }
@@ -596,11 +600,8 @@ impl Pipe {
             if ended || outcome.is_err() {
                 self.body = None;
             }
-            if !out.is_empty() {
-                return Poll::Ready(Some(out.into()));
-            }
+            self.pieces.extend(out.into_pieces());
         }
-        Poll::Ready(None)
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use dragoman_dialects::form::{Choice, Estimate, Event, Garbage, Part, Reply};
 use dragoman_dialects::ollama::measure;
 use dragoman_dialects::template::Stops;
-use dragoman_dialects::{Codec, Context};
+use dragoman_dialects::{Codec, Context, Rope};
 use jiff::Timestamp;
 
 use super::sink::{Sink, Thinking};
@@ -117,7 +117,7 @@ pub fn streamed(
 /// Streams a reply that was read.
 #[must_use]
 pub fn told(reply: Reply, mut sink: Sink) -> Vec<u8> {
-    let mut out = Vec::new();
+    let mut out = Rope::default();
     let mut give = |event: Event<'_>| sink.take(event, &mut out);
     give(Event::Start {
         id: reply.id.map(Cow::Owned),
@@ -132,7 +132,7 @@ pub fn told(reply: Reply, mut sink: Sink) -> Vec<u8> {
         give(Event::Usage(usage));
     }
     give(Event::Done);
-    out
+    out.into_vec()
 }
 
 fn events(of: Choice, give: &mut dyn FnMut(Event<'_>)) {

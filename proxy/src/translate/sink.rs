@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use dragoman_dialects::form::{Estimate, Event, Failure};
-use dragoman_dialects::{Context, StreamWriter};
+use dragoman_dialects::{Context, Rope, StreamWriter};
 use jiff::Timestamp;
 
 use crate::access::response::{ContentDenied, StreamJudge};
@@ -121,7 +121,7 @@ impl Sink {
     }
 
     /// Takes an event, and appends to `out` what the client is sent for it.
-    pub fn take(&mut self, event: Event<'_>, out: &mut Vec<u8>) {
+    pub fn take(&mut self, event: Event<'_>, out: &mut Rope) {
         if self.ended {
             return;
         }
@@ -183,7 +183,7 @@ impl Sink {
     }
 
     /// Ends the stream with an error.
-    pub fn fail(&mut self, failure: Failure, out: &mut Vec<u8>) {
+    pub fn fail(&mut self, failure: Failure, out: &mut Rope) {
         self.take(Event::Failed(failure), out);
     }
 
@@ -206,7 +206,7 @@ impl Sink {
         choice: u32,
         text: Cow<'_, str>,
         logprobs: Option<serde_json::Value>,
-        out: &mut Vec<u8>,
+        out: &mut Rope,
     ) {
         if self.thinking.rules.keeps_text() {
             let event = Event::Text {
@@ -234,7 +234,7 @@ impl Sink {
         }
     }
 
-    fn reasoning(&mut self, choice: u32, text: Cow<'_, str>, out: &mut Vec<u8>) {
+    fn reasoning(&mut self, choice: u32, text: Cow<'_, str>, out: &mut Rope) {
         if !text.is_empty() && self.thinking.shown {
             self.write(Event::Reasoning { choice, text }, out);
         }
@@ -251,7 +251,7 @@ impl Sink {
     }
 
     /// Passes on what is held back of a choice's text: nothing more comes that could make a tag of it.
-    fn flush(&mut self, choice: u32, out: &mut Vec<u8>) {
+    fn flush(&mut self, choice: u32, out: &mut Rope) {
         let at = usize::try_from(choice.min(CHOICES)).unwrap_or_default();
         let Some(Some(stripper)) = self.strippers.get_mut(at) else {
             return;
@@ -270,24 +270,24 @@ impl Sink {
         }
     }
 
-    fn write(&mut self, event: Event<'_>, out: &mut Vec<u8>) {
+    fn write(&mut self, event: Event<'_>, out: &mut Rope) {
         if self.ended {
             return;
         }
         let writer = &mut self.writer;
         let Some(judge) = &mut self.judge else {
-            return writer.write(event, &Timestamp::now, out);
+            return writer.share(event, &Timestamp::now, out);
         };
         let mut said = false;
         let mut give = |event: Event<'_>| {
             said |= !matches!(event, Event::Start { .. } | Event::Usage(_));
-            writer.write(event, &Timestamp::now, out);
+            writer.share(event, &Timestamp::now, out);
         };
         let judged = judge.take(event, &mut give);
         self.said |= said;
         if let Err(denied) = judged {
             let failed = Event::Failed(denied.failure());
-            writer.write(failed, &Timestamp::now, out);
+            writer.share(failed, &Timestamp::now, out);
             self.ended = true;
             self.denied = Some(denied);
         }

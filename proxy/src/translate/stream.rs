@@ -1,11 +1,12 @@
 //! A streamed reply, read in the upstream's dialect and written in the client's, chunk by chunk.
 //!
 //! It holds one incomplete frame, and up to a tag's length of text for each choice. Some clients' dialects want more kept: Responses and TGI
-//! repeat the whole text at the end, Ollama and Gemini take a call's arguments in one piece. That is bounded by [`LONGEST`].
+//! repeat the whole text at the end, Ollama and Gemini take a call's arguments in one piece. That is kept once, however often it is said again, and
+//! bounded by [`LONGEST`].
 
 use bytes::Bytes;
 use dragoman_dialects::form::{Failure, Garbage};
-use dragoman_dialects::{Framing, StreamReader};
+use dragoman_dialects::{Framing, Rope, StreamReader};
 
 use super::frames::{Frames, Uncut};
 use super::sink::Sink;
@@ -59,7 +60,7 @@ impl Stream {
     ///
     /// # Errors
     /// [`Broken`]: the stream is to be ended with [`Stream::fail`].
-    pub fn push(&mut self, chunk: Bytes, out: &mut Vec<u8>) -> Result<(), Broken> {
+    pub fn push(&mut self, chunk: Bytes, out: &mut Rope) -> Result<(), Broken> {
         let Self {
             frames,
             reader,
@@ -79,7 +80,7 @@ impl Stream {
     ///
     /// # Errors
     /// [`Broken`], if it ended too early.
-    pub fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), Broken> {
+    pub fn finish(&mut self, out: &mut Rope) -> Result<(), Broken> {
         let Self {
             frames,
             reader,
@@ -96,7 +97,7 @@ impl Stream {
     }
 
     /// Ends the stream with an error event. Nothing is written where it has ended already.
-    pub fn fail(&mut self, failure: Failure, out: &mut Vec<u8>) {
+    pub fn fail(&mut self, failure: Failure, out: &mut Rope) {
         self.sink.fail(failure, out);
     }
 
@@ -169,13 +170,12 @@ mod tests {
             let choice = format!("{{\"index\":0,\"delta\":{delta},\"finish_reason\":null}}");
             Bytes::from(format!("data: {{\"choices\":[{choice}]}}\n\n"))
         };
-        let mut out = Vec::new();
+        let mut out = Rope::default();
         stream.push(event(before), &mut out).unwrap();
         let filler = "x".repeat(512);
         let piece = event(&piece.replace('$', &filler));
         for number in 0..=KEPT / filler.len() {
-            out.clear();
-            let pushed = stream.push(piece.clone(), &mut out);
+            let pushed = stream.push(piece.clone(), &mut Rope::default());
             if pushed.is_err() {
                 return (pushed, number, stream);
             }
@@ -199,9 +199,9 @@ mod tests {
             let (pushed, number, mut stream) = flood(client, before, piece);
             assert!(matches!(pushed, Err(Broken::TooLong)), "{client:?}");
             assert!(number > 120, "{client:?}: {number}");
-            let mut out = Vec::new();
+            let mut out = Rope::default();
             stream.fail(Failure::new(502, "It is too long."), &mut out);
-            let said = String::from_utf8(out).unwrap();
+            let said = String::from_utf8(out.into_vec()).unwrap();
             assert!(said.contains("It is too long."), "{client:?}");
         }
     }

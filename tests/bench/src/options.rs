@@ -52,8 +52,24 @@ pub(crate) enum Measure {
     Paced,
     /// CPU per event of streams at full speed.
     Full,
+    /// CPU per event of paced streams that are translated.
+    TranslatedPaced,
+    /// CPU per event of translated streams at full speed, beside that of streams within one API.
+    TranslatedFull,
+    /// Added time to the first token of a translated stream while many others run.
+    FirstToken,
     /// Memory at rest and per idle stream.
     Memory,
+}
+
+impl Measure {
+    /// Whether it is taken of each translated pair.
+    pub(crate) fn is_of_pairs(self) -> bool {
+        matches!(
+            self,
+            Self::TranslatedPaced | Self::TranslatedFull | Self::FirstToken
+        )
+    }
 }
 
 /// How the report is printed.
@@ -74,6 +90,12 @@ pub(crate) struct Effort {
     pub(crate) latencies: usize,
     /// How long paced streams are watched.
     pub(crate) paced: Duration,
+    /// How long translated streams are sent at full speed.
+    pub(crate) translated_loop: Duration,
+    /// How long translated paced streams are watched.
+    pub(crate) translated_paced: Duration,
+    /// Streams whose first token is timed.
+    pub(crate) first_tokens: usize,
     /// Idle streams that are held open.
     pub(crate) idle_streams: usize,
 }
@@ -91,13 +113,19 @@ impl Options {
                 closed_loop: Duration::from_millis(300),
                 latencies: 500,
                 paced: Duration::from_millis(500),
+                translated_loop: Duration::from_millis(200),
+                translated_paced: Duration::from_millis(300),
+                first_tokens: 50,
                 idle_streams: 100,
             }
         } else {
             Effort {
-                closed_loop: Duration::from_millis(1500),
+                closed_loop: Duration::from_millis(1200),
                 latencies: 4000,
-                paced: Duration::from_secs(3),
+                paced: Duration::from_secs(2),
+                translated_loop: Duration::from_millis(700),
+                translated_paced: Duration::from_millis(1500),
+                first_tokens: 500,
                 idle_streams: 400,
             }
         }

@@ -1,5 +1,7 @@
 //! Messages and their parts.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use super::tool::ToolCall;
@@ -197,10 +199,10 @@ pub enum Source {
     Text(String),
 }
 
-/// Base64 text that may be the tail of a longer string, so that a `data:` URL of many megabytes is not copied.
+/// Base64 text that may be the tail of a longer string, so that a `data:` URL of many megabytes is not copied. A clone shares it.
 #[derive(Clone, Debug)]
 pub struct Base64 {
-    text: String,
+    text: Arc<String>,
     start: usize,
 }
 
@@ -214,7 +216,10 @@ impl Base64 {
     /// All of `text`.
     #[must_use]
     pub fn new(text: String) -> Self {
-        Self { text, start: 0 }
+        Self {
+            text: Arc::new(text),
+            start: 0,
+        }
     }
 
     /// The base64 itself.
@@ -241,7 +246,7 @@ impl Base64 {
         let media_type = url[5..comma].split(';').next().unwrap_or_default();
         let media_type = (!media_type.is_empty()).then(|| media_type.to_ascii_lowercase());
         let data = Self {
-            text: url,
+            text: Arc::new(url),
             start: comma + 1,
         };
         Ok((media_type, data))

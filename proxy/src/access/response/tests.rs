@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use dragoman_config::{ObjectKey, ResponseActionItem, ResponseRuleItem};
 use dragoman_dialects::form::{Choice, Event, Finish, Part, Reply};
-use dragoman_dialects::{Context, Wire};
+use dragoman_dialects::{Context, Rope, Wire};
 use http::HeaderMap;
 use jiff::Timestamp;
 use serde_json::json;
@@ -127,10 +127,10 @@ fn judged(wire: Wire, judging: &Judging, stream: Vec<u8>) -> Vec<u8> {
     let sink = Sink::new(codec.stream_writer(&context()), thinking, None);
     let sink = sink.judged(Some(judging.stream()));
     let mut stages = Stream::new(codec.framing(), codec.stream_reader(), sink);
-    let mut out = Vec::new();
+    let mut out = Rope::default();
     stages.push(stream.into(), &mut out).unwrap();
     stages.finish(&mut out).unwrap();
-    out
+    out.into_vec()
 }
 
 fn collected(wire: Wire, stream: Vec<u8>) -> Collected {

@@ -7,13 +7,14 @@ use std::path::Path;
 use super::process::Process;
 use super::{Contender, free_address};
 use crate::fault::Fault;
-use crate::wire;
+use crate::wire::{self, Way};
 
-/// Starts the proxy in front of `upstream`, on one core.
+/// Starts the proxy in front of `upstream`, on one core; it must pass the `ways`.
 pub(crate) async fn start(
     program: &Path,
     core: usize,
     upstream: SocketAddr,
+    ways: &[Way],
 ) -> Result<Contender, Fault> {
     let address = free_address()?;
     let admin = free_address()?;
@@ -40,17 +41,25 @@ pub(crate) async fn start(
         "warn",
     ];
     let process = Process::start(core, program, &arguments, directory)?;
-    Contender::ready("dragoman-proxy", address, process).await
+    Contender::ready("dragoman-proxy", address, ways, process).await
 }
 
 fn manifests(upstream: SocketAddr) -> String {
     format!(
         "apiVersion: dragoman.dev/v1alpha1
 kind: LLMBackend
-metadata: {{name: upstream}}
+metadata: {{name: chat}}
 spec:
   url: http://{upstream}/v1
   dialect: OpenAI
+  credential: {{secretRef: {{name: upstream-key, key: token}}}}
+---
+apiVersion: dragoman.dev/v1alpha1
+kind: LLMBackend
+metadata: {{name: messages}}
+spec:
+  url: http://{upstream}
+  dialect: Anthropic
   credential: {{secretRef: {{name: upstream-key, key: token}}}}
 ---
 apiVersion: v1
@@ -66,17 +75,27 @@ spec:
   - match: {{exact: {requested}}}
     target: {{model: {sent}}}
 ---
-apiVersion: dragoman.dev/v1alpha1
+{chat}---
+{messages}",
+        key = wire::UPSTREAM_KEY,
+        requested = wire::REQUESTED_MODEL,
+        sent = wire::UPSTREAM_MODEL,
+        chat = route("chat"),
+        messages = route("messages"),
+    )
+}
+
+/// A route to the backend of the same name.
+fn route(name: &str) -> String {
+    format!(
+        "apiVersion: dragoman.dev/v1alpha1
 kind: LLMRoute
-metadata: {{name: chat}}
+metadata: {{name: {name}}}
 spec:
   modelMapRef: {{name: rename}}
   backends:
   - name: upstream
-    backendRef: {{name: upstream}}
-",
-        key = wire::UPSTREAM_KEY,
-        requested = wire::REQUESTED_MODEL,
-        sent = wire::UPSTREAM_MODEL,
+    backendRef: {{name: {name}}}
+"
     )
 }

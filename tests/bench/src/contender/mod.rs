@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use crate::fault::Fault;
 use crate::load;
 use crate::usage::{self, Memory};
+use crate::wire::Way;
 use process::Process;
 
 /// How long a contender may take to answer its first request.
@@ -31,10 +32,11 @@ impl Contender {
     async fn ready(
         name: &'static str,
         address: SocketAddr,
+        ways: &[Way],
         process: Process,
     ) -> Result<Self, Fault> {
         let began = Instant::now();
-        while let Err(fault) = load::probe(address).await {
+        while let Err(fault) = load::probe(address, ways).await {
             if began.elapsed() > START || process.has_ended() {
                 return Err(Fault::NotReady {
                     name,

@@ -7,12 +7,14 @@ use std::path::Path;
 use super::process::Process;
 use super::{Contender, free_address};
 use crate::fault::Fault;
+use crate::wire::Way;
 
-/// Starts nginx in front of `upstream`, on one core.
+/// Starts nginx in front of `upstream`, on one core; it must pass the `ways`.
 pub(crate) async fn start(
     program: &Path,
     core: usize,
     upstream: SocketAddr,
+    ways: &[Way],
 ) -> Result<Contender, Fault> {
     let address = free_address()?;
     let directory = tempfile::tempdir().map_err(|e| Fault::machine("make a directory", e))?;
@@ -25,7 +27,7 @@ pub(crate) async fn start(
     );
     let arguments = ["-p", &prefix.to_string_lossy(), "-e", "stderr", "-c", &file];
     let process = Process::start(core, program, &arguments, directory)?;
-    Contender::ready("nginx", address, process).await
+    Contender::ready("nginx", address, ways, process).await
 }
 
 /// Pass-through as cheap as nginx knows: keep-alive on both sides, no buffering of replies, no log.

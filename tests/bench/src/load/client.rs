@@ -94,9 +94,9 @@ impl Client {
         Ok(memmem::find_iter(&self.buffer, b"data: ").count() as u64)
     }
 
-    /// Waits until the first event has come.
-    pub(super) async fn first_event(&mut self) -> Result<(), Fault> {
-        while memmem::find(&self.buffer, b"data: ").is_none() {
+    /// Waits until `mark` has come.
+    pub(super) async fn until(&mut self, mark: &str) -> Result<(), Fault> {
+        while memmem::find(&self.buffer, mark.as_bytes()).is_none() {
             self.read().await?;
         }
         Ok(())

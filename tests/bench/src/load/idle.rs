@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use super::client::Client;
 use crate::fault::Fault;
-use crate::wire::{self, Kind};
+use crate::wire::{self, Kind, Way};
 
 /// Open streams; the clients leave when dropped.
 pub(crate) struct IdleStreams {
@@ -14,12 +14,12 @@ pub(crate) struct IdleStreams {
 impl IdleStreams {
     /// Opens so many, each past its first event.
     pub(crate) async fn open(address: SocketAddr, streams: usize) -> Result<Self, Fault> {
-        let request = wire::request(address, Kind::Idle);
+        let request = wire::request(address, Way::OPENAI, Kind::Idle);
         let mut clients = Vec::with_capacity(streams);
         for _ in 0..streams {
             let mut client = Client::connect(address).await?;
             client.open(&request).await?;
-            client.first_event().await?;
+            client.until(wire::TOKEN).await?;
             clients.push(client);
         }
         Ok(Self { _clients: clients })

@@ -1,6 +1,7 @@
 //! The load: HTTP/1.1 over kept connections, in as little CPU as it takes.
 
 mod client;
+mod first;
 mod full;
 mod idle;
 mod latency;
@@ -8,6 +9,7 @@ mod paced;
 mod plain;
 mod probe;
 
+pub(crate) use first::run as median_first_token;
 pub(crate) use full::run as full_speed;
 pub(crate) use idle::IdleStreams;
 pub(crate) use latency::run as median_latency;

@@ -9,10 +9,8 @@ use tokio::task::JoinSet;
 
 use super::client::Client;
 use crate::fault::Fault;
-use crate::wire::{self, Kind};
+use crate::wire::{self, Kind, Way};
 
-/// Streams that run at the same time.
-const STREAMS: u32 = 32;
 /// Between two streams' beginnings. With the runtime's timers, exact to a millisecond, their events then spread evenly over the 20 ms.
 const STAGGER: Duration = Duration::from_millis(3);
 
@@ -23,18 +21,18 @@ pub(crate) struct PacedStreams {
 }
 
 impl PacedStreams {
-    /// Opens them, each past its first event.
-    pub(crate) async fn open(address: SocketAddr) -> Result<Self, Fault> {
-        let request = wire::request(address, Kind::Paced);
+    /// Opens so many, each past its first event.
+    pub(crate) async fn open(address: SocketAddr, way: Way, streams: u32) -> Result<Self, Fault> {
+        let request = wire::request(address, way, Kind::Paced);
         let events = Arc::new(AtomicU64::new(0));
         let mut tasks = JoinSet::new();
         let mut starts = tokio::time::interval(STAGGER);
         starts.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
-        for _ in 0..STREAMS {
+        for _ in 0..streams {
             starts.tick().await;
             let mut client = Client::connect(address).await?;
             client.open(&request).await?;
-            client.first_event().await?;
+            client.until(wire::TOKEN).await?;
             let events = Arc::clone(&events);
             tasks.spawn(async move {
                 loop {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::client::Client;
 use super::sum;
 use crate::fault::Fault;
-use crate::wire::{self, Kind};
+use crate::wire::{self, Kind, Way};
 
 /// Connections that are busy at the same time.
 const CONNECTIONS: usize = 16;
@@ -21,7 +21,7 @@ pub(crate) async fn run(address: SocketAddr, time: Duration) -> Result<u64, Faul
 }
 
 async fn one(address: SocketAddr, until: Instant) -> Result<u64, Fault> {
-    let request = wire::request(address, Kind::Plain);
+    let request = wire::request(address, Way::OPENAI, Kind::Plain);
     let mut client = Client::connect(address).await?;
     let mut answered = 0;
     while Instant::now() < until {

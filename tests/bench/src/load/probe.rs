@@ -1,4 +1,4 @@
-//! Whether a contender does what is to be measured: its replies are the upstream's, byte by byte.
+//! Whether a contender does what is to be measured: its replies are the upstream's, byte by byte or translated.
 
 use std::net::SocketAddr;
 
@@ -6,26 +6,45 @@ use memchr::memmem;
 
 use super::client::Client;
 use crate::fault::Fault;
-use crate::wire::{self, Kind};
+use crate::wire::{self, Kind, Way};
 
-/// Sends one plain request and one stream, and compares.
-pub(crate) async fn run(address: SocketAddr) -> Result<(), Fault> {
+/// Sends one plain request, and a stream of each of the `ways`, and compares.
+pub(crate) async fn run(address: SocketAddr, ways: &[Way]) -> Result<(), Fault> {
     let mut client = Client::connect(address).await?;
-    let body = client
-        .exchange(&wire::request(address, Kind::Plain))
-        .await?;
+    let request = wire::request(address, Way::OPENAI, Kind::Plain);
+    let body = client.exchange(&request).await?;
     if client.buffer()[body..] != *wire::reply_body().as_bytes() {
         return Err(Fault::WrongReply("the body is not the upstream's".into()));
     }
-    let head = client.open(&wire::request(address, Kind::Full)).await?;
-    client.collect().await?;
-    let stream = decoded(&client.buffer()[head.end..])
-        .ok_or_else(|| Fault::WrongReply("a stream without chunked coding".into()))?;
-    let expected = wire::event().repeat(wire::FULL_EVENTS) + "data: [DONE]\n\n";
-    if stream != expected.as_bytes() {
-        return Err(Fault::WrongReply("the stream is not the upstream's".into()));
+    for way in ways {
+        let head = client
+            .open(&wire::request(address, *way, Kind::Full))
+            .await?;
+        client.collect().await?;
+        let stream = decoded(&client.buffer()[head.end..])
+            .ok_or_else(|| Fault::WrongReply("a stream without chunked coding".into()))?;
+        if !is_right(*way, &stream) {
+            let start = String::from_utf8_lossy(&stream[..stream.len().min(2048)]);
+            let what = format!("the stream of {way:?} is not the upstream's: {start}");
+            return Err(Fault::WrongReply(what));
+        }
     }
     Ok(())
+}
+
+/// Whether a stream is the upstream's, byte by byte, or where it is translated has every event in the client's API and its end.
+fn is_right(way: Way, stream: &[u8]) -> bool {
+    let api = way.client;
+    if !way.translates() {
+        let expected = api.start() + &api.event().repeat(wire::FULL_EVENTS) + api.end();
+        return stream == expected.as_bytes();
+    }
+    let count = |mark: &str| memmem::find_iter(stream, mark).count();
+    let last = api.end().lines().rfind(|line| !line.is_empty());
+    let ended = stream
+        .trim_ascii_end()
+        .ends_with(last.unwrap_or_default().as_bytes());
+    count(api.event_mark()) == wire::FULL_EVENTS && count(wire::TOKEN) == wire::FULL_EVENTS && ended
 }
 
 /// A chunked body without its framing; `None` when the framing is broken.

@@ -1,5 +1,6 @@
 //! The report: medians, what they are compared with, and whether the bounds are met.
 
+mod definitions;
 mod rows;
 mod spread;
 mod table;

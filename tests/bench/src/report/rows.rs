@@ -1,17 +1,28 @@
-//! One row per measure: how it is compared, and its bound.
+//! One row per measure: its figures over all rounds, and the verdict.
 
 use serde::Serialize;
 
+use super::definitions::{Beside, DEFINITIONS, Definition};
 use super::spread::Spread;
-use crate::measure::{Round, Sample};
+use crate::measure::Round;
+
+/// What the proxy's figure stands beside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum Yardstick {
+    /// nginx, which passes the same upstream's bytes on.
+    Nginx,
+    /// The proxy itself, with a client of the upstream's own API.
+    Untranslated,
+}
 
 /// What is held against the bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum Comparison {
-    /// The proxy's figure divided by nginx's of the same round.
+    /// The proxy's figure divided by the yardstick's of the same round.
     Ratio,
-    /// The proxy's figure less nginx's of the same round.
+    /// The proxy's figure less the yardstick's of the same round.
     Difference,
     /// The proxy's figure itself.
     Absolute,
@@ -24,8 +35,10 @@ pub(crate) struct Row {
     pub(crate) measure: &'static str,
     /// Of the figures.
     pub(crate) unit: &'static str,
-    /// nginx's figure.
-    pub(crate) nginx: Spread,
+    /// What the proxy's figure stands beside.
+    pub(crate) beside: Yardstick,
+    /// The yardstick's figure.
+    pub(crate) yardstick: Spread,
     /// The proxy's figure.
     pub(crate) dragoman: Option<Spread>,
     /// How the two are compared.
@@ -38,67 +51,6 @@ pub(crate) struct Row {
     pub(crate) met: Option<bool>,
 }
 
-/// A measure, before any figure.
-struct Definition {
-    measure: &'static str,
-    unit: &'static str,
-    comparison: Comparison,
-    bound: Option<f64>,
-    figure: fn(&Round, &Sample) -> Option<f64>,
-}
-
-const DEFINITIONS: [Definition; 7] = [
-    Definition {
-        measure: "CPU per request, 16 connections",
-        unit: "µs",
-        comparison: Comparison::Ratio,
-        bound: Some(1.5),
-        figure: |_, sample| sample.cpu_per_request_us,
-    },
-    Definition {
-        measure: "added p50, 1 connection",
-        unit: "µs",
-        comparison: Comparison::Difference,
-        bound: Some(10.0),
-        figure: |round, sample| Some(sample.p50_us? - round.direct_p50_us?),
-    },
-    Definition {
-        measure: "CPU per event, 32 streams at 20 ms",
-        unit: "µs",
-        comparison: Comparison::Ratio,
-        bound: Some(1.3),
-        figure: |_, sample| sample.cpu_per_paced_event_us,
-    },
-    Definition {
-        measure: "CPU per event, 8 streams at full speed",
-        unit: "µs",
-        comparison: Comparison::Ratio,
-        bound: None,
-        figure: |_, sample| sample.cpu_per_full_event_us,
-    },
-    Definition {
-        measure: "RSS per idle stream",
-        unit: "KiB",
-        comparison: Comparison::Absolute,
-        bound: Some(30.0),
-        figure: |_, sample| sample.kib_per_idle_stream,
-    },
-    Definition {
-        measure: "RSS at rest",
-        unit: "MiB",
-        comparison: Comparison::Absolute,
-        bound: Some(10.0),
-        figure: |_, sample| sample.mib_at_rest,
-    },
-    Definition {
-        measure: "of it anonymous",
-        unit: "MiB",
-        comparison: Comparison::Absolute,
-        bound: None,
-        figure: |_, sample| sample.anonymous_mib_at_rest,
-    },
-];
-
 /// Every measure that was taken.
 pub(super) fn all(rounds: &[Round]) -> Vec<Row> {
     DEFINITIONS
@@ -109,13 +61,16 @@ pub(super) fn all(rounds: &[Round]) -> Vec<Row> {
 
 impl Definition {
     fn row(&self, rounds: &[Round]) -> Option<Row> {
-        let nginx = |round: &Round| (self.figure)(round, &round.nginx);
+        let yardstick = |round: &Round| match self.beside {
+            Beside::Nginx => (self.figure)(round, &round.nginx),
+            Beside::Untranslated(figure) => figure(round, round.dragoman.as_ref()?),
+        };
         let dragoman = |round: &Round| (self.figure)(round, round.dragoman.as_ref()?);
         let compare = |round: &Round| {
-            let (own, yardstick) = (dragoman(round)?, nginx(round)?);
+            let (own, beside) = (dragoman(round)?, yardstick(round)?);
             Some(match self.comparison {
-                Comparison::Ratio => own / yardstick,
-                Comparison::Difference => own - yardstick,
+                Comparison::Ratio => own / beside,
+                Comparison::Difference => own - beside,
                 Comparison::Absolute => own,
             })
         };
@@ -123,7 +78,11 @@ impl Definition {
         Some(Row {
             measure: self.measure,
             unit: self.unit,
-            nginx: Spread::of(rounds.iter().filter_map(nginx))?,
+            beside: match self.beside {
+                Beside::Nginx => Yardstick::Nginx,
+                Beside::Untranslated(_) => Yardstick::Untranslated,
+            },
+            yardstick: Spread::of(rounds.iter().filter_map(yardstick))?,
             dragoman: Spread::of(rounds.iter().filter_map(dragoman)),
             comparison: self.comparison,
             compared,
@@ -138,6 +97,7 @@ impl Definition {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::measure::{Sample, Translated};
 
     fn round(nginx: f64, dragoman: f64) -> Round {
         let sample = |figure| Sample {
@@ -173,5 +133,22 @@ mod tests {
             ..round(10.0, 0.0)
         };
         assert_eq!(all(&[alone])[0].met, None);
+    }
+
+    #[test]
+    fn translation_at_full_speed_is_held_against_the_proxy_itself() {
+        let mut round = Round::default();
+        let mut sample = Sample::default();
+        sample.translated[1] = Translated {
+            cpu_per_full_event_us: Some(1.5),
+            cpu_per_untranslated_event_us: Some(0.25),
+            ..Translated::default()
+        };
+        round.dragoman = Some(sample);
+        let rows = all(&[round]);
+        assert_eq!(rows.len(), 1);
+        assert_eq!(rows[0].beside, Yardstick::Untranslated);
+        assert_eq!(rows[0].compared.unwrap().median, 1.25);
+        assert_eq!(rows[0].met, Some(false));
     }
 }

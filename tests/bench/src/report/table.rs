@@ -2,21 +2,38 @@
 
 use std::fmt::Write as _;
 
-use super::rows::{Comparison, Row};
+use super::rows::{Comparison, Row, Yardstick};
 
-/// The rows, aligned, under a line that says what the columns are.
+/// The rows, aligned, under a line that says what the columns are; one table for each yardstick.
 pub(super) fn text(rows: &[Row], rounds: usize) -> String {
-    let mut text = format!(
-        "{:<44} {:>10} {:>10}  {:<24} {:<12} {}\n",
-        "", "nginx", "dragoman", "compared (least–most)", "bound", "met"
+    let mut text = String::new();
+    for (beside, heads) in [
+        (Yardstick::Nginx, ["nginx", "dragoman"]),
+        (Yardstick::Untranslated, ["untransl.", "translated"]),
+    ] {
+        let mut rows = rows.iter().filter(|row| row.beside == beside).peekable();
+        if rows.peek().is_some() {
+            table(heads, rows, &mut text);
+        }
+    }
+    // Writing to a string cannot fail.
+    let _ = writeln!(text, "Medians of {rounds} rounds; compared round by round.");
+    text
+}
+
+fn table<'a>(heads: [&str; 2], rows: impl Iterator<Item = &'a Row>, text: &mut String) {
+    let [yardstick, own] = heads;
+    let _ = writeln!(
+        text,
+        "{:<58} {yardstick:>10} {own:>10}  {:<24} {:<12} met",
+        "", "compared (least–most)", "bound"
     );
     for row in rows {
-        // Writing to a string cannot fail.
         let _ = writeln!(
             text,
-            "{:<44} {:>10} {:>10}  {:<24} {:<12} {}",
+            "{:<58} {:>10} {:>10}  {:<24} {:<12} {}",
             format!("{}, {}", row.measure, row.unit),
-            format!("{:.2}", row.nginx.median),
+            format!("{:.2}", row.yardstick.median),
             row.dragoman
                 .map_or_else(|| "-".into(), |own| format!("{:.2}", own.median)),
             compared(row),
@@ -24,8 +41,6 @@ pub(super) fn text(rows: &[Row], rounds: usize) -> String {
             row.met.map_or("-", |met| if met { "yes" } else { "NO" }),
         );
     }
-    let _ = writeln!(text, "Medians of {rounds} rounds; compared round by round.");
-    text
 }
 
 fn compared(row: &Row) -> String {
@@ -35,7 +50,7 @@ fn compared(row: &Row) -> String {
     let (median, least, most) = (spread.median, spread.least, spread.most);
     match row.comparison {
         Comparison::Ratio => format!("{median:.2} × ({least:.2}–{most:.2})"),
-        Comparison::Difference => format!("{median:+.1} {} ({least:+.1}–{most:+.1})", row.unit),
+        Comparison::Difference => format!("{median:+.2} {} ({least:+.2}–{most:+.2})", row.unit),
         Comparison::Absolute => format!("{median:.1} {} ({least:.1}–{most:.1})", row.unit),
     }
 }

@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
-use super::replies::Replies;
+use super::replies::{Replies, Streams};
 use super::{Expectation, request};
 use crate::wire::{FULL_BLOCKS, Kind};
 
@@ -35,22 +35,30 @@ pub(super) async fn serve(
                 _ => {}
             }
         };
-        let kind = request::kind(&buffer[..length], expectation);
+        let asked = request::asked(&buffer[..length], expectation);
         buffer.drain(..length);
+        let Some((api, kind)) = asked else {
+            stream.write_all(&replies.refusal).await?;
+            continue;
+        };
+        let of = replies.streams(api);
         match kind {
-            None => stream.write_all(&replies.refusal).await?,
-            Some(Kind::Plain) => stream.write_all(&replies.plain).await?,
-            Some(Kind::Full) => {
-                let _running = Running::new(streams);
-                full_speed(&mut stream, replies).await?;
+            Kind::Plain => stream.write_all(&replies.plain).await?,
+            Kind::Single => {
+                stream.write_all(&of.first).await?;
+                stream.write_all(&of.end).await?;
             }
-            Some(Kind::Paced) => {
+            Kind::Full => {
                 let _running = Running::new(streams);
-                return paced(&mut stream, replies).await;
+                full_speed(&mut stream, of).await?;
             }
-            Some(Kind::Idle) => {
+            Kind::Paced => {
                 let _running = Running::new(streams);
-                stream.write_all(&replies.stream_start).await?;
+                return paced(&mut stream, of).await;
+            }
+            Kind::Idle => {
+                let _running = Running::new(streams);
+                stream.write_all(&of.first).await?;
                 // Until the client leaves.
                 stream.read_buf(&mut buffer).await?;
                 return Ok(());
@@ -59,23 +67,23 @@ pub(super) async fn serve(
     }
 }
 
-async fn full_speed(stream: &mut TcpStream, replies: &Replies) -> io::Result<()> {
-    stream.write_all(&replies.stream_head).await?;
+async fn full_speed(stream: &mut TcpStream, of: &Streams) -> io::Result<()> {
+    stream.write_all(&of.head).await?;
     for _ in 0..FULL_BLOCKS {
-        stream.write_all(&replies.block).await?;
+        stream.write_all(&of.block).await?;
     }
-    stream.write_all(&replies.end).await
+    stream.write_all(&of.end).await
 }
 
-async fn paced(stream: &mut TcpStream, replies: &Replies) -> io::Result<()> {
-    stream.write_all(&replies.stream_start).await?;
+async fn paced(stream: &mut TcpStream, of: &Streams) -> io::Result<()> {
+    stream.write_all(&of.first).await?;
     let mut ticks = interval_at(Instant::now() + PACE, PACE);
     // A stream that was held up keeps its phase: otherwise every hiccup of the machine would bring
     // more streams to the same moment, where a contender takes their events in one go.
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     loop {
         ticks.tick().await;
-        stream.write_all(&replies.event).await?;
+        stream.write_all(&of.event).await?;
     }
 }
 

@@ -13,6 +13,7 @@ use super::tools::{Choice, ToolBody};
 use super::{Endpoint, PAGE, format, limits, thinking, tools, turns};
 use crate::codec::Target;
 use crate::extra;
+use crate::form::message::inline_bytes;
 use crate::form::{Refused, Request};
 use crate::json;
 
@@ -118,7 +119,7 @@ pub fn write(
         stream: target.stream && endpoint == Endpoint::Messages,
         extra: extra(request, &plan)?,
     };
-    Ok(json::to_vec(&body))
+    Ok(json::to_vec_of(&body, inline_bytes(&request.messages)))
 }
 
 fn extra(request: &Request, plan: &Plan) -> Result<Map<String, Value>, Refused> {

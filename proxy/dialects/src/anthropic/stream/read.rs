@@ -13,8 +13,9 @@ use crate::anthropic::usage::Tokens;
 use crate::anthropic::{error, reply};
 use crate::codec::{Frame, StreamReader};
 use crate::form::{Event, Finish, Garbage};
-use crate::json::Text;
+use crate::json::{self, Text};
 
+/// An event. What few of them have is boxed: the rest is moved for every token.
 #[derive(Deserialize)]
 struct Said<'a> {
     #[serde(borrow, rename = "type")]
@@ -23,10 +24,10 @@ struct Said<'a> {
     #[serde(borrow)]
     delta: Option<Delta<'a>>,
     #[serde(borrow)]
-    content_block: Option<Block<'a>>,
+    content_block: Option<Box<Block<'a>>>,
     #[serde(borrow)]
-    message: Option<Message<'a>>,
-    usage: Option<Tokens>,
+    message: Option<Box<Message<'a>>>,
+    usage: Option<Box<Tokens>>,
     #[serde(borrow)]
     error: Option<&'a RawValue>,
 }
@@ -123,7 +124,7 @@ impl StreamReader for Reader {
         if self.done || data.is_empty() || data == b"[DONE]" {
             return Ok(());
         }
-        let said: Said<'_> = match serde_json::from_slice(data) {
+        let said: Said<'_> = match json::read(data) {
             Ok(said) => said,
             Err(_) if frame.name == Some("error") => {
                 self.fail(data, emit);
@@ -181,7 +182,7 @@ fn is_unknown(frame: Frame<'_>) -> bool {
 }
 
 impl Reader {
-    fn start(&mut self, message: Option<Message<'_>>, emit: &mut dyn FnMut(Event<'_>)) {
+    fn start(&mut self, message: Option<Box<Message<'_>>>, emit: &mut dyn FnMut(Event<'_>)) {
         if self.started {
             return;
         }
@@ -215,7 +216,7 @@ impl Reader {
     fn open(
         &mut self,
         index: Option<u32>,
-        block: Option<Block<'_>>,
+        block: Option<Box<Block<'_>>>,
         emit: &mut dyn FnMut(Event<'_>),
     ) {
         self.ready(emit);
@@ -245,7 +246,7 @@ impl Reader {
                 }
                 Kind::Other
             }
-            Some("tool_use") => self.call(block, emit),
+            Some("tool_use") => self.call(*block, emit),
             _ => Kind::Other,
         };
         self.open.retain(|(open, _)| *open != index);
@@ -366,9 +367,9 @@ impl Reader {
         }
     }
 
-    fn count(&mut self, now: Option<Tokens>) {
+    fn count(&mut self, now: Option<Box<Tokens>>) {
         if let Some(now) = now {
-            self.tokens = Some(self.tokens.unwrap_or_default().then(now));
+            self.tokens = Some(self.tokens.unwrap_or_default().then(*now));
         }
     }
 

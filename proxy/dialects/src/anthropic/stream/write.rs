@@ -189,10 +189,10 @@ impl<E: Envelope> Writer<E> {
 
     fn delta_of(&mut self, index: u32, start: &str, text: &str, out: &mut Vec<u8>) {
         self.envelope.event("content_block_delta", out, |out| {
-            let _ = write!(
-                out,
-                r#"{{"type":"content_block_delta","index":{index},"delta":{start}"#
-            );
+            out.extend_from_slice(br#"{"type":"content_block_delta","index":"#);
+            append(&index, out);
+            out.extend_from_slice(br#","delta":"#);
+            out.extend_from_slice(start.as_bytes());
             append(text, out);
             out.extend_from_slice(b"}}");
         });

@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 
 use crate::codec::{Path, Target};
 use crate::fields::Fields;
+use crate::form::message::inline_bytes;
 use crate::form::{Field, Malformed, Message, Part, Refused, Request, Role};
 use crate::json;
 use crate::ollama::{images, options};
@@ -124,5 +125,5 @@ pub(super) fn write(request: &Request, target: Target<'_>) -> Result<Vec<u8>, Re
         }
     }
     body.raw = request.raw && body.system.is_empty() && body.suffix.is_none();
-    Ok(json::to_vec(&body))
+    Ok(json::to_vec_of(&body, inline_bytes(&request.messages)))
 }

@@ -1,12 +1,14 @@
 //! Calls of tools, gathered until they are whole: Ollama sends a call in one line, others in pieces.
 
+use crate::rope::Rope;
+
 /// A call whose arguments are still coming.
 #[derive(Debug)]
 struct Open {
     call: u32,
     id: String,
     name: String,
-    json: String,
+    json: Rope,
     scan: Scan,
 }
 
@@ -75,7 +77,7 @@ impl Calls {
             call,
             id: id.to_owned(),
             name: name.to_owned(),
-            json: String::new(),
+            json: Rope::default(),
             scan: Scan::default(),
         });
     }
@@ -84,7 +86,7 @@ impl Calls {
     pub(crate) fn piece(&mut self, call: u32, piece: &str) -> Option<Whole> {
         let place = self.open.iter().position(|open| open.call == call)?;
         let open = self.open.get_mut(place)?;
-        open.json.push_str(piece);
+        open.json.keep(piece.as_bytes());
         self.kept += piece.len();
         if !open.scan.ends(piece) {
             return None;
@@ -110,7 +112,8 @@ fn whole(open: Open) -> Whole {
     Whole {
         id: open.id,
         name: open.name,
-        json: open.json,
+        // It was put together of texts.
+        json: String::from_utf8(open.json.into_vec()).unwrap_or_default(),
     }
 }
 

@@ -10,6 +10,7 @@ use super::{PAGE, additional, tools, turns};
 use crate::anthropic::request::{limits, thinking};
 use crate::codec::Target;
 use crate::extra;
+use crate::form::message::inline_bytes;
 use crate::form::{Field, Format, Refused, Request};
 use crate::json;
 
@@ -88,7 +89,7 @@ pub fn write(request: &Request, target: Target<'_>) -> Result<Vec<u8>, Refused> 
         output_config: format(request.format.as_ref())?,
         extra,
     };
-    Ok(json::to_vec(&body))
+    Ok(json::to_vec_of(&body, inline_bytes(&request.messages)))
 }
 
 fn format(format: Option<&Format>) -> Result<Option<Value>, Refused> {

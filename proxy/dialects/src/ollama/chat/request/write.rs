@@ -13,6 +13,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::codec::Target;
+use crate::form::message::inline_bytes;
 use crate::form::{
     Field, Message, Part, Refused, Request, Role, Source, Tool, ToolCall, ToolChoice, ToolResult,
 };
@@ -67,7 +68,7 @@ pub(in crate::ollama::chat) fn write(
         stream: target.stream,
         rest,
     };
-    Ok(json::to_vec(&body))
+    Ok(json::to_vec_of(&body, inline_bytes(&request.messages)))
 }
 
 fn messages(messages: &[Message]) -> Result<Vec<Written<'_>>, Refused> {

@@ -1,4 +1,4 @@
-//! A chunk as servers send it, borrowed.
+//! A chunk as servers send it, borrowed. What few chunks have is boxed: the rest is moved for every token.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -22,7 +22,7 @@ pub(super) struct Chunk<'a> {
     #[serde(borrow, default)]
     pub(super) choices: Option<Vec<ChunkChoice<'a>>>,
     #[serde(default)]
-    pub(super) usage: Option<Figures>,
+    pub(super) usage: Option<Box<Figures>>,
     #[serde(borrow, default)]
     pub(super) error: Option<&'a RawValue>,
 }
@@ -35,7 +35,7 @@ pub(super) struct ChunkChoice<'a> {
     pub(super) delta: Option<Delta<'a>>,
     /// Some servers send the whole message in one chunk.
     #[serde(borrow, default)]
-    pub(super) message: Option<Delta<'a>>,
+    pub(super) message: Option<Box<Delta<'a>>>,
     /// A text completion's piece.
     #[serde(borrow, default)]
     pub(super) text: Content<'a>,
@@ -49,7 +49,7 @@ pub(super) struct ChunkChoice<'a> {
     pub(super) logprobs: Option<&'a RawValue>,
     /// Moonshot's place for usage.
     #[serde(default)]
-    pub(super) usage: Option<Figures>,
+    pub(super) usage: Option<Box<Figures>>,
 }
 
 #[derive(Deserialize)]
@@ -65,7 +65,7 @@ pub(super) struct Delta<'a> {
     #[serde(borrow, default)]
     pub(super) tool_calls: Option<Vec<CallDelta<'a>>>,
     #[serde(borrow, default)]
-    pub(super) function_call: Option<FunctionDelta<'a>>,
+    pub(super) function_call: Option<Box<FunctionDelta<'a>>>,
 }
 
 #[derive(Deserialize)]

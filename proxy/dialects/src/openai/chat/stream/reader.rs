@@ -9,7 +9,7 @@ use super::calls::Calls;
 use super::chunk::{CallDelta, Chunk, ChunkChoice, Content, Delta, FunctionDelta};
 use crate::codec::{Frame, StreamReader};
 use crate::form::{Event, Finish, Garbage, Usage};
-use crate::json::Loose;
+use crate::json::{self, Loose};
 use crate::openai::chat::reply::{finish_of, seconds};
 use crate::openai::{error, logprobs};
 
@@ -44,8 +44,7 @@ impl StreamReader for Reader {
             }
             return Ok(());
         }
-        let chunk = serde_json::from_slice(data);
-        let chunk: Chunk<'_> = match chunk {
+        let chunk: Chunk<'_> = match json::read(data) {
             Ok(chunk) if frame.name != Some("error") => chunk,
             Ok(_) => return self.failed(data, emit),
             Err(fault) => {
@@ -106,7 +105,7 @@ impl Reader {
     }
 
     fn chunk<'a>(&mut self, chunk: Chunk<'a>, emit: &mut dyn FnMut(Event<'_>)) {
-        let choices = chunk.choices.unwrap_or_default();
+        let mut choices = chunk.choices.unwrap_or_default();
         let id = chunk.id.filled();
         // Azure opens with a chunk of its filter's findings alone.
         if !self.started && (id.is_some() || !choices.is_empty()) {
@@ -120,8 +119,8 @@ impl Reader {
             });
         }
         let mut figures = chunk.usage;
-        for choice in choices {
-            figures = figures.or(choice.usage);
+        for choice in &mut choices {
+            figures = figures.or_else(|| choice.usage.take());
             self.choice(choice, emit);
         }
         if let Some(usage) = figures.and_then(|figures| figures.usage()) {
@@ -129,7 +128,7 @@ impl Reader {
         }
     }
 
-    fn choice<'a>(&mut self, choice: ChunkChoice<'a>, emit: &mut dyn FnMut(Event<'_>)) {
+    fn choice<'a>(&mut self, choice: &mut ChunkChoice<'a>, emit: &mut dyn FnMut(Event<'_>)) {
         let index = choice.index.unwrap_or_default();
         let place = self.choices.iter().position(|state| state.index == index);
         let place = place.unwrap_or_else(|| {
@@ -146,16 +145,21 @@ impl Reader {
             return;
         }
         let logprobs = choice.logprobs.and_then(read_logprobs);
-        if let Some(delta) = choice.delta.or(choice.message) {
+        let message = || choice.message.take().map(|message| *message);
+        if let Some(delta) = choice.delta.take().or_else(message) {
             state.delta(delta, logprobs, self.id.as_deref(), emit);
         } else {
-            state.content(choice.text, logprobs, emit);
+            state.content(std::mem::take(&mut choice.text), logprobs, emit);
         }
-        let Some(mut reason) = choice.finish_reason.0.and_then(|word| finish_of(&word)) else {
+        let Some(mut reason) = choice.finish_reason.0.as_deref().and_then(finish_of) else {
             return;
         };
         if reason == Finish::Stop {
-            let stop = choice.stop_reason.0.or(choice.matched_stop.0);
+            let stop = choice
+                .stop_reason
+                .0
+                .take()
+                .or_else(|| choice.matched_stop.0.take());
             if state.calls.any() {
                 reason = Finish::ToolCalls;
             } else if let Some(stop) = stop {
@@ -192,7 +196,7 @@ impl ChoiceState {
             self.calls.read(call, id, choice, emit);
         }
         if let Some(function) = delta.function_call {
-            let call = older(function);
+            let call = older(*function);
             self.calls.read(call, id, choice, emit);
         }
     }

@@ -12,4 +12,4 @@ mod write;
 pub(super) use read::Light;
 pub use read::read;
 pub use write::write;
-pub(super) use write::{Ids, Status, frame, function_call, reasoning, summary};
+pub(super) use write::{Ids, Status, frame};

@@ -137,12 +137,12 @@ fn text_part(text: &str, annotations: Vec<Value>, logprobs: Vec<Value>) -> Value
 }
 
 /// A summary of reasoning.
-pub(crate) fn summary(text: &str) -> Value {
+fn summary(text: &str) -> Value {
     json!({"type": "summary_text", "text": text})
 }
 
 /// A reasoning item.
-pub(crate) fn reasoning(id: &str, text: &str, encrypted: Option<&str>) -> Value {
+fn reasoning(id: &str, text: &str, encrypted: Option<&str>) -> Value {
     let summary = (!text.is_empty()).then(|| summary(text));
     let mut item = json!({
         "id": id, "type": "reasoning", "summary": summary.into_iter().collect::<Vec<_>>(),
@@ -154,13 +154,7 @@ pub(crate) fn reasoning(id: &str, text: &str, encrypted: Option<&str>) -> Value 
 }
 
 /// A function's call.
-pub(crate) fn function_call(
-    id: &str,
-    status: &str,
-    call: &str,
-    name: &str,
-    arguments: &str,
-) -> Value {
+fn function_call(id: &str, status: &str, call: &str, name: &str, arguments: &str) -> Value {
     json!({
         "id": id, "type": "function_call", "status": status, "call_id": call, "name": name,
         "arguments": arguments,

@@ -1,14 +1,9 @@
 //! Items that are open: what came of them so far.
 //!
-//! What is done is kept as JSON text, of which the last event is made: a tree of it, of probabilities above all, takes many times
-//! the memory.
-
-use serde::Serialize;
-use serde_json::json;
-use serde_json::value::{RawValue, to_raw_value};
+//! What is said is kept once, as JSON text: the inside of a string, or the elements of a list. The events that say it again share it.
 
 use crate::json::append;
-use crate::openai::responses::reply::{function_call, reasoning};
+use crate::rope::Rope;
 
 /// An item and its place in the output.
 #[derive(Debug)]
@@ -22,51 +17,33 @@ pub(super) struct Open {
 pub(super) enum Kind {
     Message {
         /// Content that is whole.
-        done: Vec<Box<RawValue>>,
+        done: Vec<Rope>,
         /// The text or refusal that is going on.
-        part: Option<Piece>,
+        part: Option<Part>,
     },
     Reasoning {
-        text: String,
-        encrypted: Option<String>,
+        text: Rope,
+        /// What only the vendor can read of it, with its quotes.
+        encrypted: Option<Rope>,
     },
     Call {
         call: u32,
         call_id: String,
         name: String,
-        arguments: String,
+        arguments: Rope,
     },
 }
 
 /// A message's text or refusal.
 #[derive(Debug, Default)]
-pub(super) struct Piece {
+pub(super) struct Part {
     pub(super) refusal: bool,
-    pub(super) text: String,
+    pub(super) text: Rope,
     /// The elements of a JSON list, with commas between them.
-    logprobs: Vec<u8>,
+    pub(super) logprobs: Rope,
 }
 
-/// A message, in the order of its fields.
-#[derive(Serialize)]
-struct Message<'a> {
-    id: &'a str,
-    r#type: &'static str,
-    status: &'a str,
-    role: &'static str,
-    content: &'a [Box<RawValue>],
-}
-
-/// A text of a message, in the order of its fields.
-#[derive(Serialize)]
-struct Text<'a> {
-    r#type: &'static str,
-    text: &'a str,
-    annotations: [(); 0],
-    logprobs: &'a RawValue,
-}
-
-impl Piece {
+impl Part {
     /// One that begins.
     pub(super) fn new(refusal: bool) -> Self {
         Self {
@@ -78,60 +55,89 @@ impl Piece {
     /// Adds probabilities; how many bytes of them.
     pub(super) fn add(&mut self, logprobs: &[serde_json::Value]) -> usize {
         let before = self.logprobs.len();
+        let mut text = Vec::new();
         for each in logprobs {
+            text.clear();
             if !self.logprobs.is_empty() {
-                self.logprobs.push(b',');
+                text.push(b',');
             }
-            append(each, &mut self.logprobs);
+            append(each, &mut text);
+            self.logprobs.keep(&text);
         }
         self.logprobs.len() - before
     }
 
-    /// The list of probabilities.
-    pub(super) fn logprobs(&self) -> Box<RawValue> {
-        let list = [b"[", self.logprobs.as_slice(), b"]"].concat();
-        let list = String::from_utf8(list).unwrap_or_default();
-        RawValue::from_string(list).unwrap_or_default()
-    }
-
-    pub(super) fn value(&self) -> Box<RawValue> {
+    /// The part as it stands.
+    pub(super) fn write(&mut self, out: &mut Rope) {
         if self.refusal {
-            return raw(&json!({"type": "refusal", "refusal": self.text}));
+            between(
+                br#"{"type":"refusal","refusal":""#,
+                &mut self.text,
+                br#""}"#,
+                out,
+            );
+            return;
         }
-        raw(&Text {
-            r#type: "output_text",
-            text: &self.text,
-            annotations: [],
-            logprobs: &self.logprobs(),
-        })
+        let start = br#"{"type":"output_text","text":""#;
+        between(start, &mut self.text, br#"","annotations":[]"#, out);
+        between(br#","logprobs":["#, &mut self.logprobs, b"]}", out);
     }
 }
 
 impl Open {
     /// The item as it stands.
-    pub(super) fn value(&self, status: &str) -> Box<RawValue> {
-        match &self.kind {
-            Kind::Message { done, .. } => raw(&Message {
-                id: &self.id,
-                r#type: "message",
-                status,
-                role: "assistant",
-                content: done,
-            }),
+    pub(super) fn write(&mut self, status: &str, out: &mut Rope) {
+        let tail = out.tail();
+        tail.extend_from_slice(br#"{"id":"#);
+        append(&self.id, tail);
+        match &mut self.kind {
+            Kind::Message { done, .. } => {
+                tail.extend_from_slice(br#","type":"message","status":"#);
+                append(status, tail);
+                tail.extend_from_slice(br#","role":"assistant","content":["#);
+                for (number, part) in done.iter_mut().enumerate() {
+                    let comma: &[u8] = if number == 0 { b"" } else { b"," };
+                    between(comma, part, b"", out);
+                }
+                out.tail().extend_from_slice(b"]}");
+            }
             Kind::Reasoning { text, encrypted } => {
-                raw(&reasoning(&self.id, text, encrypted.as_deref()))
+                tail.extend_from_slice(br#","type":"reasoning","summary":["#);
+                if !text.is_empty() {
+                    summary(text, out);
+                }
+                out.tail().push(b']');
+                if let Some(encrypted) = encrypted {
+                    between(br#","encrypted_content":"#, encrypted, b"", out);
+                }
+                out.tail().push(b'}');
             }
             Kind::Call {
                 call_id,
                 name,
                 arguments,
                 ..
-            } => raw(&function_call(&self.id, status, call_id, name, arguments)),
+            } => {
+                tail.extend_from_slice(br#","type":"function_call","status":"#);
+                append(status, tail);
+                tail.extend_from_slice(br#","call_id":"#);
+                append(call_id, tail);
+                tail.extend_from_slice(br#","name":"#);
+                append(name, tail);
+                between(br#","arguments":""#, arguments, br#""}"#, out);
+            }
         }
     }
 }
 
-/// A value's JSON text. Only a map whose keys are no strings would have none, and nothing here is one.
-pub(super) fn raw<T: Serialize>(value: &T) -> Box<RawValue> {
-    to_raw_value(value).unwrap_or_default()
+/// A summary of reasoning.
+pub(super) fn summary(text: &mut Rope, out: &mut Rope) {
+    between(br#"{"type":"summary_text","text":""#, text, br#""}"#, out);
+}
+
+/// What is kept, between what stands around it.
+pub(super) fn between(start: &[u8], kept: &mut Rope, end: &[u8], out: &mut Rope) {
+    out.tail().extend_from_slice(start);
+    out.share(kept);
+    out.tail().extend_from_slice(end);
 }

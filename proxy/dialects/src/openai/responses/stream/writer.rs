@@ -2,15 +2,15 @@
 
 use jiff::Timestamp;
 use serde::Serialize;
-use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::item::{Kind, Open, Piece, raw};
+use super::item::{Kind, Open, Part, between, summary};
 use crate::codec::{Context, StreamWriter};
 use crate::form::{ErrorKind, Event, Failure, Finish, Usage};
 use crate::framing::sse;
 use crate::json::append;
-use crate::openai::responses::reply::{Ids, Status, frame, summary};
+use crate::openai::responses::reply::{Ids, Status, frame};
+use crate::rope::Rope;
 
 /// Writes events as a response's.
 #[derive(Debug)]
@@ -24,7 +24,7 @@ pub struct Writer {
     /// Items that are not done, in order of output.
     open: Vec<Open>,
     /// Items that are, by place.
-    output: Vec<(usize, Box<RawValue>)>,
+    output: Vec<(usize, Rope)>,
     /// How many bytes of the answer are in either.
     kept: usize,
     finish: Option<Finish>,
@@ -53,7 +53,13 @@ impl Writer {
 }
 
 impl StreamWriter for Writer {
-    fn write(&mut self, event: Event<'_>, _now: &dyn Fn() -> Timestamp, out: &mut Vec<u8>) {
+    fn write(&mut self, event: Event<'_>, now: &dyn Fn() -> Timestamp, out: &mut Vec<u8>) {
+        let mut rope = Rope::from(std::mem::take(out));
+        self.share(event, now, &mut rope);
+        *out = rope.into_vec();
+    }
+
+    fn share(&mut self, event: Event<'_>, _now: &dyn Fn() -> Timestamp, out: &mut Rope) {
         match event {
             Event::Start { id, created, .. } => {
                 self.id = self.ids.response(id.as_deref());
@@ -87,7 +93,7 @@ impl StreamWriter for Writer {
                 self.close(|_| true, out);
             }
             Event::Usage(usage) => self.usage = Some(usage),
-            Event::Ping => sse::keep_alive(out),
+            Event::Ping => sse::keep_alive(out.tail()),
             Event::Failed(failure) => self.failed(&failure, out),
             Event::Done => self.done(out),
             _ => {}
@@ -99,18 +105,10 @@ impl StreamWriter for Writer {
     }
 }
 
-/// A field of an item's event.
-#[derive(Serialize)]
-#[serde(untagged)]
-enum Field<'a> {
-    Number(usize),
-    Text(&'a str),
-    Raw(&'a RawValue),
-}
-
 impl Writer {
     /// Begins an event whose other fields follow.
-    fn begin(&mut self, name: &str, out: &mut Vec<u8>) {
+    fn begin(&mut self, name: &str, out: &mut Rope) {
+        let out = out.tail();
         sse::begin(Some(name), out);
         out.extend_from_slice(b"{\"type\":\"");
         out.extend_from_slice(name.as_bytes());
@@ -119,76 +117,59 @@ impl Writer {
         self.sequence += 1;
     }
 
-    fn field<T: serde::Serialize + ?Sized>(name: &str, value: &T, out: &mut Vec<u8>) {
-        out.extend_from_slice(b",\"");
-        out.extend_from_slice(name.as_bytes());
-        out.extend_from_slice(b"\":");
-        append(value, out);
-    }
-
-    fn end(out: &mut Vec<u8>) {
-        out.push(b'}');
-        sse::end(out);
-    }
-
-    /// An event of an item's, with more fields.
-    fn of_item(
-        &mut self,
-        name: &str,
-        (id, place): (&str, usize),
-        more: &[(&str, Field<'_>)],
-        out: &mut Vec<u8>,
-    ) {
+    /// Begins an event of an item's.
+    fn begin_of(&mut self, name: &str, (id, place): (&str, usize), out: &mut Rope) {
         self.begin(name, out);
-        Self::field("item_id", id, out);
-        Self::field("output_index", &place, out);
-        for (name, value) in more {
-            Self::field(name, value, out);
-        }
-        Self::end(out);
+        field("item_id", id, out);
+        field("output_index", &place, out);
     }
 
-    /// The hot path: an item's delta, without a value in between.
-    fn delta(
+    /// Begins an event of an open item's, up to its delta. Returns the item.
+    fn begin_delta(
         &mut self,
         name: &str,
-        place: usize,
+        number: usize,
         index: Option<(&str, usize)>,
-        delta: &str,
-        out: &mut Vec<u8>,
-    ) {
+        out: &mut Rope,
+    ) -> &mut Open {
         self.begin(name, out);
-        Self::field("item_id", &self.open[place].id, out);
-        Self::field("output_index", &self.open[place].place, out);
+        let item = &mut self.open[number];
+        field("item_id", &item.id, out);
+        field("output_index", &item.place, out);
         if let Some((name, index)) = index {
-            Self::field(name, &index, out);
+            field(name, &index, out);
         }
-        Self::field("delta", delta, out);
+        item
     }
 
-    fn response(&mut self, name: &str, status: &Status, out: &mut Vec<u8>) {
+    fn response(&mut self, name: &str, status: &Status, out: &mut Rope) {
         let usage = self.usage.as_ref();
         let empty = Vec::new();
         let frame = frame(&self.id, self.created, status, empty, usage, &self.context);
-        let output = std::mem::take(&mut self.output);
-        let output: Vec<_> = output.into_iter().map(|(_, item)| item).collect();
+        let mut output = std::mem::take(&mut self.output);
         self.begin(name, out);
-        out.extend_from_slice(b",\"response\":");
+        out.tail().extend_from_slice(b",\"response\":");
         for (number, (name, value)) in frame.iter().enumerate() {
-            out.push(if number == 0 { b'{' } else { b',' });
-            append(name, out);
-            out.push(b':');
+            let tail = out.tail();
+            tail.push(if number == 0 { b'{' } else { b',' });
+            append(name, tail);
+            tail.push(b':');
             if name == "output" {
-                append(&output, out);
+                tail.push(b'[');
+                for (number, (_, item)) in output.iter_mut().enumerate() {
+                    let comma: &[u8] = if number == 0 { b"" } else { b"," };
+                    between(comma, item, b"", out);
+                }
+                out.tail().push(b']');
             } else {
-                append(value, out);
+                append(value, tail);
             }
         }
-        out.push(b'}');
-        Self::end(out);
+        out.tail().push(b'}');
+        end(out);
     }
 
-    fn start(&mut self, out: &mut Vec<u8>) {
+    fn start(&mut self, out: &mut Rope) {
         if !std::mem::replace(&mut self.started, true) {
             self.response("response.created", &Status::InProgress, out);
             self.response("response.in_progress", &Status::InProgress, out);
@@ -196,22 +177,22 @@ impl Writer {
     }
 
     /// Opens an item.
-    fn add(&mut self, prefix: &str, kind: Kind, out: &mut Vec<u8>) -> usize {
+    fn add(&mut self, prefix: &str, kind: Kind, out: &mut Rope) -> usize {
         self.start(out);
         let place = self.output.len() + self.open.len();
         let id = self.ids.item(prefix, place);
         self.kept += size_of::<Open>() + id.len();
-        let item = Open { place, id, kind };
-        let value = item.value("in_progress");
+        let mut item = Open { place, id, kind };
         self.begin("response.output_item.added", out);
-        Self::field("output_index", &place, out);
-        Self::field("item", &value, out);
-        Self::end(out);
+        field("output_index", &place, out);
+        out.tail().extend_from_slice(b",\"item\":");
+        item.write("in_progress", out);
+        end(out);
         self.open.push(item);
         self.open.len() - 1
     }
 
-    fn text(&mut self, refusal: bool, text: &str, logprobs: Option<Value>, out: &mut Vec<u8>) {
+    fn text(&mut self, refusal: bool, text: &str, logprobs: Option<Value>, out: &mut Rope) {
         self.close(
             |kind| !matches!(kind, Kind::Message { .. } | Kind::Call { .. }),
             out,
@@ -233,111 +214,107 @@ impl Writer {
         {
             self.close_part(place, out);
         }
-        let index = self.part(place, refusal, out);
-        let Kind::Message { part, .. } = &mut self.open[place].kind else {
+        let index = Some(("content_index", self.part(place, refusal, out)));
+        let name = if refusal {
+            "response.refusal.delta"
+        } else {
+            "response.output_text.delta"
+        };
+        let item = self.begin_delta(name, place, index, out);
+        let Kind::Message { part, .. } = &mut item.kind else {
             return;
         };
         let part = part.get_or_insert_default();
-        part.text.push_str(text);
         let said = logprobs.and_then(|value| value.get("content")?.as_array().cloned());
         let said = said.unwrap_or_default();
-        self.kept += text.len() + part.add(&said);
-        let index = Some(("content_index", index));
-        if refusal {
-            self.delta("response.refusal.delta", place, index, text, out);
-        } else {
-            self.delta("response.output_text.delta", place, index, text, out);
-            Self::field("logprobs", &said, out);
+        let kept = delta(text, &mut part.text, out) + part.add(&said);
+        if !refusal {
+            field("logprobs", &said, out);
         }
-        Self::end(out);
+        self.kept += kept;
+        end(out);
     }
 
     /// The content index of the part that is going on; a new one is opened if there is none.
-    fn part(&mut self, place: usize, refusal: bool, out: &mut Vec<u8>) -> usize {
-        let Kind::Message { done, part } = &mut self.open[place].kind else {
+    fn part(&mut self, number: usize, refusal: bool, out: &mut Rope) -> usize {
+        let Open { place, id, kind } = &mut self.open[number];
+        let Kind::Message { done, part } = kind else {
             return 0;
         };
         let index = done.len();
         if part.is_none() {
-            let new = Piece::new(refusal);
-            let value = new.value();
-            *part = Some(new);
-            let (id, output) = (self.open[place].id.clone(), self.open[place].place);
-            let more = [
-                ("content_index", Field::Number(index)),
-                ("part", Field::Raw(&value)),
-            ];
-            self.of_item("response.content_part.added", (&id, output), &more, out);
+            *part = Some(Part::new(refusal));
+            let (id, place) = (id.clone(), *place);
+            self.begin_of("response.content_part.added", (&id, place), out);
+            field("content_index", &index, out);
+            out.tail().extend_from_slice(b",\"part\":");
+            Part::new(refusal).write(out);
+            end(out);
         }
         index
     }
 
-    fn close_part(&mut self, number: usize, out: &mut Vec<u8>) {
+    fn close_part(&mut self, number: usize, out: &mut Rope) {
         let Open { place, id, kind } = &mut self.open[number];
         let Kind::Message { done, part } = kind else {
             return;
         };
-        let Some(part) = part.take() else {
+        let Some(mut part) = part.take() else {
             return;
         };
-        let index = || ("content_index", Field::Number(done.len()));
-        let (place, text) = (*place, Field::Text(&part.text));
-        let value = part.value();
-        let logprobs = part.logprobs();
-        let (name, first) = if part.refusal {
-            let more = vec![index(), ("refusal", text)];
-            ("response.refusal.done", more)
+        let (index, id, place) = (done.len(), id.clone(), *place);
+        if part.refusal {
+            self.begin_of("response.refusal.done", (&id, place), out);
+            field("content_index", &index, out);
+            between(b",\"refusal\":\"", &mut part.text, b"\"", out);
         } else {
-            let logprobs = Field::Raw(&logprobs);
-            let more = vec![index(), ("text", text), ("logprobs", logprobs)];
-            ("response.output_text.done", more)
-        };
-        let second = [index(), ("part", Field::Raw(&value))];
-        let id = id.clone();
-        self.of_item(name, (&id, place), &first, out);
-        self.of_item("response.content_part.done", (&id, place), &second, out);
+            self.begin_of("response.output_text.done", (&id, place), out);
+            field("content_index", &index, out);
+            between(b",\"text\":\"", &mut part.text, b"\"", out);
+            between(b",\"logprobs\":[", &mut part.logprobs, b"]", out);
+        }
+        end(out);
+        let mut whole = Rope::default();
+        part.write(&mut whole);
+        self.begin_of("response.content_part.done", (&id, place), out);
+        field("content_index", &index, out);
+        between(b",\"part\":", &mut whole, b"", out);
+        end(out);
         if let Kind::Message { done, .. } = &mut self.open[number].kind {
-            done.push(value);
+            done.push(whole);
         }
     }
 
-    fn reasoning(&mut self, text: &str, out: &mut Vec<u8>) {
+    fn reasoning(&mut self, text: &str, out: &mut Rope) {
         self.close(|kind| matches!(kind, Kind::Message { .. }), out);
-        let place = self.reasoning_item(out);
-        let Open {
-            place: output,
-            id,
-            kind,
-        } = &mut self.open[place];
-        let Kind::Reasoning { text: all, .. } = kind else {
-            return;
-        };
-        let first = all.is_empty();
-        all.push_str(text);
-        self.kept += text.len();
-        if first {
-            let (id, output) = (id.clone(), *output);
-            let part = raw(&summary(""));
-            let more = [
-                ("summary_index", Field::Number(0)),
-                ("part", Field::Raw(&part)),
-            ];
+        let number = self.reasoning_item(out);
+        let Open { place, id, kind } = &self.open[number];
+        if matches!(kind, Kind::Reasoning { text, .. } if text.is_empty()) {
+            let (id, place) = (id.clone(), *place);
             let name = "response.reasoning_summary_part.added";
-            self.of_item(name, (&id, output), &more, out);
+            self.begin_of(name, (&id, place), out);
+            field("summary_index", &0, out);
+            out.tail().extend_from_slice(b",\"part\":");
+            summary(&mut Rope::default(), out);
+            end(out);
         }
         let name = "response.reasoning_summary_text.delta";
-        self.delta(name, place, Some(("summary_index", 0)), text, out);
-        Self::end(out);
+        let item = self.begin_delta(name, number, Some(("summary_index", 0)), out);
+        if let Kind::Reasoning { text: all, .. } = &mut item.kind {
+            let kept = delta(text, all, out);
+            self.kept += kept;
+        }
+        end(out);
     }
 
     /// The reasoning that is going on, or new.
-    fn reasoning_item(&mut self, out: &mut Vec<u8>) -> usize {
+    fn reasoning_item(&mut self, out: &mut Rope) -> usize {
         let found = |open: &Open| matches!(open.kind, Kind::Reasoning { .. });
         match self.open.iter().position(found) {
             Some(place) => place,
             None => {
                 let kind = Kind::Reasoning {
-                    text: String::new(),
+                    text: Rope::default(),
                     encrypted: None,
                 };
                 self.add("rs", kind, out)
@@ -345,44 +322,46 @@ impl Writer {
         }
     }
 
-    fn encrypted(&mut self, data: &str, out: &mut Vec<u8>) {
+    fn encrypted(&mut self, data: &str, out: &mut Rope) {
         self.close(|kind| matches!(kind, Kind::Message { .. }), out);
         let place = self.reasoning_item(out);
         if let Kind::Reasoning { encrypted, .. } = &mut self.open[place].kind {
-            *encrypted = Some(data.to_owned());
-            self.kept += data.len();
+            let mut text = Vec::with_capacity(data.len() + 2);
+            append(data, &mut text);
+            self.kept += text.len();
+            *encrypted = Some(text.into());
         }
         self.close(|kind| matches!(kind, Kind::Reasoning { .. }), out);
     }
 
-    fn call(&mut self, call: u32, id: &str, name: &str, out: &mut Vec<u8>) {
+    fn call(&mut self, call: u32, id: &str, name: &str, out: &mut Rope) {
         self.close(|kind| !matches!(kind, Kind::Call { .. }), out);
         let kind = Kind::Call {
             call,
             call_id: id.to_owned(),
             name: name.to_owned(),
-            arguments: String::new(),
+            arguments: Rope::default(),
         };
         self.kept += id.len() + name.len();
         self.add("fc", kind, out);
     }
 
-    fn arguments(&mut self, of: u32, json: &str, out: &mut Vec<u8>) {
+    fn arguments(&mut self, of: u32, json: &str, out: &mut Rope) {
         let found = |open: &Open| matches!(open.kind, Kind::Call { call, .. } if call == of);
-        let Some(place) = self.open.iter().position(found) else {
+        let Some(number) = self.open.iter().position(found) else {
             return;
         };
-        if let Kind::Call { arguments, .. } = &mut self.open[place].kind {
-            arguments.push_str(json);
-            self.kept += json.len();
-        }
         let name = "response.function_call_arguments.delta";
-        self.delta(name, place, None, json, out);
-        Self::end(out);
+        let item = self.begin_delta(name, number, None, out);
+        if let Kind::Call { arguments, .. } = &mut item.kind {
+            let kept = delta(json, arguments, out);
+            self.kept += kept;
+        }
+        end(out);
     }
 
     /// Ends the items that are so, in order.
-    fn close(&mut self, which: impl Fn(&Kind) -> bool, out: &mut Vec<u8>) {
+    fn close(&mut self, which: impl Fn(&Kind) -> bool, out: &mut Rope) {
         let mut number = 0;
         while number < self.open.len() {
             if !which(&self.open[number].kind) {
@@ -394,40 +373,42 @@ impl Writer {
             let at = (item.id.as_str(), item.place);
             match &mut item.kind {
                 Kind::Reasoning { text, .. } if !text.is_empty() => {
-                    let index = || ("summary_index", Field::Number(0));
-                    let more = [index(), ("text", Field::Text(text))];
-                    self.of_item("response.reasoning_summary_text.done", at, &more, out);
-                    let part = raw(&summary(text));
-                    let more = [index(), ("part", Field::Raw(&part))];
-                    self.of_item("response.reasoning_summary_part.done", at, &more, out);
+                    self.begin_of("response.reasoning_summary_text.done", at, out);
+                    field("summary_index", &0, out);
+                    between(b",\"text\":\"", text, b"\"", out);
+                    end(out);
+                    self.begin_of("response.reasoning_summary_part.done", at, out);
+                    field("summary_index", &0, out);
+                    out.tail().extend_from_slice(b",\"part\":");
+                    summary(text, out);
+                    end(out);
                 }
                 Kind::Call {
                     name, arguments, ..
                 } => {
                     if arguments.is_empty() {
-                        arguments.push_str("{}");
+                        arguments.keep(b"{}");
                     }
-                    let more = [
-                        ("name", Field::Text(name)),
-                        ("arguments", Field::Text(arguments)),
-                    ];
-                    self.of_item("response.function_call_arguments.done", at, &more, out);
+                    self.begin_of("response.function_call_arguments.done", at, out);
+                    field("name", name, out);
+                    between(b",\"arguments\":\"", arguments, b"\"", out);
+                    end(out);
                 }
                 _ => {}
             }
-            let value = item.value("completed");
+            let place = item.place;
+            let mut whole = Rope::default();
+            item.write("completed", &mut whole);
             self.begin("response.output_item.done", out);
-            Self::field("output_index", &item.place, out);
-            Self::field("item", &value, out);
-            Self::end(out);
-            let after = self
-                .output
-                .partition_point(|(place, _)| *place < item.place);
-            self.output.insert(after, (item.place, value));
+            field("output_index", &place, out);
+            between(b",\"item\":", &mut whole, b"", out);
+            end(out);
+            let after = self.output.partition_point(|(other, _)| *other < place);
+            self.output.insert(after, (place, whole));
         }
     }
 
-    fn done(&mut self, out: &mut Vec<u8>) {
+    fn done(&mut self, out: &mut Rope) {
         self.start(out);
         self.close(|_| true, out);
         let finish = self.finish.take();
@@ -443,7 +424,7 @@ impl Writer {
         self.response(name, &Status::Ended(finish), out);
     }
 
-    fn failed(&mut self, failure: &Failure, out: &mut Vec<u8>) {
+    fn failed(&mut self, failure: &Failure, out: &mut Rope) {
         let known = failure.code.as_ref().and_then(Value::as_str);
         let code = known.unwrap_or(match failure.kind {
             ErrorKind::RateLimit => "rate_limit_exceeded",
@@ -452,11 +433,36 @@ impl Writer {
         });
         self.start(out);
         self.begin("error", out);
-        Self::field("code", code, out);
-        Self::field("message", &failure.message, out);
-        Self::field("param", &failure.param, out);
-        Self::end(out);
+        field("code", code, out);
+        field("message", &failure.message, out);
+        field("param", &failure.param, out);
+        end(out);
         let error = json!({"code": code, "message": failure.message});
         self.response("response.failed", &Status::Failed(error), out);
     }
+}
+
+fn field<T: Serialize + ?Sized>(name: &str, value: &T, out: &mut Rope) {
+    let out = out.tail();
+    out.extend_from_slice(b",\"");
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b"\":");
+    append(value, out);
+}
+
+/// Writes a delta, and keeps the inside of its string; how many bytes that has.
+fn delta(text: &str, kept: &mut Rope, out: &mut Rope) -> usize {
+    let out = out.tail();
+    out.extend_from_slice(b",\"delta\":");
+    let start = out.len() + 1;
+    append(text, out);
+    let inside = out.get(start..out.len() - 1).unwrap_or_default();
+    kept.keep(inside);
+    inside.len()
+}
+
+fn end(out: &mut Rope) {
+    let out = out.tail();
+    out.push(b'}');
+    sse::end(out);
 }
