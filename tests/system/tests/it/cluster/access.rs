@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use dragoman_simulator::Simulator;
-use dragoman_system::{Kubectl, eventually};
+use dragoman_system::{Kubectl, eventually, root};
 use futures::StreamExt;
 use serde_json::{Value, json};
 
@@ -240,4 +240,23 @@ async fn ten_thousand_keys_are_reloaded_while_a_stream_runs_on() {
     );
     let status: Value = kubectl.get("accesspolicy", "callers").unwrap();
     assert!(!status["status"].to_string().contains("crowd-"), "{status}");
+}
+
+#[tokio::test]
+async fn the_examples_are_served() {
+    let kubectl = Kubectl::in_new_namespace("examples");
+    for file in ["1-keys", "2-rules", "3-route"] {
+        let path = root().join(format!("examples/access/{file}.yaml"));
+        let manifest = std::fs::read_to_string(path).unwrap();
+        kubectl.apply(&manifest.replace("namespace: team-a", "namespace: examples"));
+    }
+    for policy in ["callers", "analysts"] {
+        kubectl
+            .condition("accesspolicy", policy, "Ready", "True")
+            .await;
+    }
+    kubectl.condition("llmroute", "chat", "Ready", "True").await;
+    let route = kubectl.get("llmroute", "chat").unwrap();
+    assert_eq!(route["status"]["access"], "Restricted");
+    answers(&base_url(&kubectl), None, 401).await;
 }
