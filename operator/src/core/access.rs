@@ -10,8 +10,13 @@ use super::Core;
 use crate::status::Sharing;
 
 impl Core {
-    /// Looks again at whoever an AccessPolicy lets in: the routes that refer to it, and those of LLMProxies that do.
+    /// Looks again at whoever an AccessPolicy lets in, where it asks otherwise than before: the routes that refer to it, and those
+    /// of LLMProxies that do.
     pub(super) fn want_access(&mut self, policy: &Key, now: Instant) {
+        let asks = self.policy_asks(&policy.object);
+        if self.asking.insert(policy.clone(), asks) == Some(asks) {
+            return;
+        }
         let users: Vec<Key> = self
             .users
             .get(policy)
@@ -65,11 +70,15 @@ impl Core {
     fn asks(&self, references: &[Reference], namespace: &str) -> bool {
         references.iter().any(|reference| {
             let namespace = reference.namespace.as_deref().unwrap_or(namespace);
-            let policy = ObjectKey::new(namespace, &reference.name);
-            self.world.policy(&policy).is_none_or(|policy| {
-                let authentication = policy.spec.authentication.as_ref();
-                authentication.is_some_and(|ways| !ways.anonymous)
-            })
+            self.policy_asks(&ObjectKey::new(namespace, &reference.name))
+        })
+    }
+
+    /// Whether the policy asks who is calling; one that is not there lets nobody in.
+    fn policy_asks(&self, policy: &ObjectKey) -> bool {
+        self.world.policy(policy).is_none_or(|policy| {
+            let authentication = policy.spec.authentication.as_ref();
+            authentication.is_some_and(|ways| !ways.anonymous)
         })
     }
 

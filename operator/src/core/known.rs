@@ -296,7 +296,10 @@ impl Core {
                 self.route_work.forget(&key.object);
                 self.route_services.remove(&key.object);
             }
-            Kind::Policy | Kind::Backend | Kind::Map | Kind::Mapper => {}
+            Kind::Policy => {
+                self.asking.remove(key);
+            }
+            Kind::Backend | Kind::Map | Kind::Mapper => {}
         }
     }
 }

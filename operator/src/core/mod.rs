@@ -86,6 +86,8 @@ pub struct Core {
     streams: HashMap<StreamId, Connected>,
     next_stream: StreamId,
     health: Health,
+    /// Whether each AccessPolicy asks who is calling, as statuses were drawn with it.
+    asking: BTreeMap<Key, bool>,
     /// What each item needs, and who needs it.
     uses: BTreeMap<Key, Vec<Key>>,
     users: BTreeMap<Key, BTreeSet<Key>>,
@@ -141,6 +143,7 @@ impl Core {
             streams: HashMap::new(),
             next_stream: 1,
             health: Health::default(),
+            asking: BTreeMap::new(),
             uses: BTreeMap::new(),
             users: BTreeMap::new(),
             waiting: BTreeMap::new(),

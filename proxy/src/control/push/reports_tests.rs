@@ -97,7 +97,7 @@ fn a_ban_and_a_redis_that_goes_away_are_told_once() {
         banned,
         redis_away: away.map(str::to_owned),
     };
-    let mut take = |reports: &mut Reports, counting: &Counting| {
+    let take = |reports: &mut Reports, counting: &Counting| {
         let later = now + HEALTH_EVERY;
         reports.counts(counting, later);
         reports.due()?;
