@@ -59,6 +59,12 @@ pub struct Report {
     /// The health of backends: all of them in a stream's first report, changes later.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub backends: Vec<BackendReport>,
+    /// How many addresses are banned at the moment; absent: the proxy does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub banned: Option<u32>,
+    /// Why bans and limits are not shared although a Redis is configured; absent: they are, or none is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redis_away: Option<String>,
 }
 
 /// One backend as a proxy sees it.

@@ -249,6 +249,11 @@ impl World {
         self.members.has(proxy, item)
     }
 
+    /// The LLMProxies whose proxies run the item.
+    pub fn running(&self, item: &Key) -> impl Iterator<Item = &ObjectKey> {
+        self.members.running(item)
+    }
+
     /// What became of a resource.
     #[must_use]
     pub fn outcome(&self, key: &Key) -> Option<&Outcome> {

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::Duration;
-use crate::duration::between;
+use crate::duration::at_most;
 use crate::form::each;
 
 /// What pages of other origins may do with a route in a browser. Preflights are answered without authentication; credentials of the browser's own (cookies) are never allowed.
@@ -44,6 +44,6 @@ pub struct Cors {
     pub allow_methods: Option<Vec<String>>,
     /// How long a browser may keep what a preflight said. Default 10m, at most 24h.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("x-kubernetes-validations" = between("0s", "24h")))]
+    #[schemars(extend("x-kubernetes-validations" = at_most("24h")))]
     pub max_age: Option<Duration>,
 }

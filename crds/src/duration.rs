@@ -38,20 +38,31 @@ pub(crate) fn at_least(least: &str) -> Value {
     json!(rules)
 }
 
+/// The rules of a duration that must not be longer than `most`.
+pub(crate) fn at_most(most: &str) -> Value {
+    let mut rules = vec![form(PATTERN, CURE)[0].take()];
+    rules.push(longest(most));
+    json!(rules)
+}
+
 /// The rules of a duration that must lie between `least` and `most`.
 pub(crate) fn between(least: &str, most: &str) -> Value {
     let mut rules = at_least(least);
     if let Some(rules) = rules.as_array_mut() {
-        rules.push(json!({
-            "rule": format!(
-                "!self.matches({}) || duration(self) <= duration({})",
-                quoted(PATTERN),
-                quoted(most)
-            ),
-            "message": format!("it must be at most {most}"),
-        }));
+        rules.push(longest(most));
     }
     rules
+}
+
+fn longest(most: &str) -> Value {
+    json!({
+        "rule": format!(
+            "!self.matches({}) || duration(self) <= duration({})",
+            quoted(PATTERN),
+            quoted(most)
+        ),
+        "message": format!("it must be at most {most}"),
+    })
 }
 
 /// A duration that does not follow GEP-2257. The manifest's fault.

@@ -93,12 +93,14 @@ pub async fn operate(args: Args, stop: CancellationToken) -> Result<(), Fault> {
         proxy_image: args.proxy_image,
         proxy_image_pull_policy: args.proxy_image_pull_policy,
     };
+    let keyring = Keyring::of_cluster(client.clone());
     let (to_core, streams) = mpsc::channel(4096);
     let inputs = Inputs {
         seen: seen_by_core,
         streams,
         role: role.clone(),
         bundle: identity.bundle(),
+        cluster_keys: keyring.told(),
         ready,
         metrics: Arc::clone(&metrics),
     };
@@ -109,17 +111,11 @@ pub async fn operate(args: Args, stop: CancellationToken) -> Result<(), Fault> {
     let recorder = Recorder::new(client.clone(), reporter);
     let core = Core::new(installation, Arc::clone(&identity), authorities_changed);
     let stopped = CancellationToken::new();
-    let core = tokio::spawn(core::run(
-        core,
-        inputs,
-        client.clone(),
-        recorder,
-        stopped.clone(),
-    ));
+    let core = tokio::spawn(core::run(core, inputs, client, recorder, stopped.clone()));
 
     let server = Server {
         role,
-        keyring: Keyring::of_cluster(client),
+        keyring,
         identity,
         core: to_core,
         metrics,

@@ -68,12 +68,36 @@ pub(crate) fn route(resource: &LLMRoute, held: Option<&[Key]>, world: &Lookup<'_
         paths,
     };
     let item = if broken || findings.is_held_back() {
+        part(&proxies, held, world, &mut findings);
         hold(held.unwrap_or_default(), &own, world, &mut findings);
         Err(findings.summary())
     } else {
         Ok(Item::Route(item))
     };
     findings.finish(resource.metadata.generation.unwrap_or_default(), item)
+}
+
+/// Parts a route from LLMProxies that serve none without a policy, where the version that goes on running names none: to break
+/// a route is no way around them.
+fn part(
+    proxies: &[(ObjectKey, &LLMProxy)],
+    held: Option<&[Key]>,
+    world: &Lookup<'_>,
+    findings: &mut Findings,
+) {
+    let Some(held) = held else { return };
+    let backends = held.iter().filter(|item| item.kind == Kind::Backend);
+    let theirs: Vec<&Key> = backends.flat_map(|item| world.uses_of(item)).collect();
+    let own = |item: &Key| item.kind == Kind::Policy && !theirs.contains(&item);
+    if held.iter().any(own) {
+        return;
+    }
+    for (proxy, _) in proxies.iter().filter(|(_, it)| wants_policy(&it.spec)) {
+        findings.attached.retain(|attached| attached != proxy);
+        findings.refuse(reason::ACCESS_POLICY_REQUIRED, format!(
+            "spec.accessPolicyRefs: LLMProxy {proxy} serves no route without an AccessPolicy (spec.requireAccessPolicy), and the last version that could be run names none; correct this one"
+        ));
+    }
 }
 
 pub(super) fn name_of(resource: &LLMRoute) -> ObjectKey {

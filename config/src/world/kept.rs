@@ -24,7 +24,7 @@ impl World {
     /// Those of `items` that a proxy of `proxy` that has them must keep, although they are no members: a route whose version at
     /// proxies is not known here may be, or use, one of them.
     ///
-    /// Such a route does not compile and never did here, or does not parse, or its LLMProxy does not. Only resources that exist
+    /// Such a route does not compile and never did here, or does not parse, or its LLMProxy does not. The same goes for LLMBackends and LLMProxies, and policies. Only resources that exist
     /// are kept, and only what admits such a route: to break a route is no way to keep what was deleted or taken away.
     pub fn kept<'k>(
         &self,
@@ -32,7 +32,8 @@ impl World {
         items: impl IntoIterator<Item = &'k Key>,
     ) -> BTreeSet<Key> {
         let routes: BTreeSet<&Key> = self.unknown_routes(proxy).collect();
-        if routes.is_empty() {
+        let referring = self.unknown_referrers(proxy);
+        if routes.is_empty() && referring.is_empty() {
             return BTreeSet::new();
         }
         let namespaces: BTreeSet<&str> = routes
@@ -45,7 +46,10 @@ impl World {
                 // A Mapper reaches proxies within what uses it.
                 Kind::Proxy | Kind::Mapper => false,
                 Kind::Route => routes.contains(item),
-                Kind::Policy | Kind::Backend | Kind::Map => self.admits_any(item, &namespaces),
+                Kind::Backend | Kind::Map => self.admits_any(item, &namespaces),
+                Kind::Policy => {
+                    self.admits_any(item, &namespaces) || self.admits_any(item, &referring)
+                }
             })
             .cloned()
             .collect()
@@ -68,6 +72,20 @@ impl World {
                 }),
             })
             .map(|(key, _)| key)
+    }
+
+    /// The namespaces of what refers to policies besides routes, and which ones in the version at proxies of `proxy` is not known here.
+    fn unknown_referrers(&self, proxy: &ObjectKey) -> BTreeSet<&str> {
+        let unknown = |key: &&Key| {
+            let outcome = self.outcomes.get(*key);
+            outcome.is_some_and(|outcome| outcome.item.is_err()) && !self.held.contains_key(*key)
+        };
+        let members = self.members(proxy);
+        members
+            .filter(|key| matches!(key.kind, Kind::Proxy | Kind::Backend))
+            .filter(unknown)
+            .map(|key| key.object.namespace.as_str())
+            .collect()
     }
 
     /// Whether the route asks to be served by `proxy`.

@@ -22,6 +22,11 @@ impl Members {
             .is_some_and(|items| items.contains_key(item))
     }
 
+    pub(super) fn running(&self, item: &Key) -> impl Iterator<Item = &ObjectKey> {
+        let proxies = self.0.iter().filter(|(_, items)| items.contains_key(item));
+        proxies.map(|(proxy, _)| proxy)
+    }
+
     /// Replaces what a resource brought by what it brings now; what came or went is pushed.
     pub(super) fn replace(
         &mut self,

@@ -15,6 +15,9 @@ const GRACE_SECONDS: i64 = 60;
 /// How long a token for the operator lasts; the kubelet renews it at four fifths.
 const TOKEN_SECONDS: i64 = 3600;
 
+/// The Secret with the token for the admin API.
+const ADMIN_SECRET: &str = "dragoman-admin";
+
 /// The Deployment's spec.
 pub(super) fn spec(proxy: &LLMProxy, name: &str, installation: &Installation) -> Value {
     let deployment = &proxy.spec.deployment;
@@ -94,7 +97,7 @@ fn container(proxy: &LLMProxy, name: &str, installation: &Installation) -> Value
             "--ca-file", "/etc/dragoman/ca/ca.crt",
             "--snapshot", "/run/dragoman",
         ],
-        "env": [field("POD_NAME", "metadata.name"), field("POD_IP", "status.podIP")],
+        "env": [field("POD_NAME", "metadata.name"), field("POD_IP", "status.podIP"), admin_token()],
         "ports": ports(proxy),
         "livenessProbe": probe("/healthz", 10),
         "readinessProbe": probe("/readyz", 2),
@@ -110,6 +113,12 @@ fn container(proxy: &LLMProxy, name: &str, installation: &Installation) -> Value
             {"name": "snapshot", "mountPath": "/run/dragoman"},
         ],
     })
+}
+
+/// The token for the admin API, from a Secret beside the Deployment: the chart makes one in its own namespace. Where there is none that API is closed.
+fn admin_token() -> Value {
+    let secret = json!({"name": ADMIN_SECRET, "key": "token", "optional": true});
+    json!({"name": "DRAGOMAN_ADMIN_TOKEN", "valueFrom": {"secretKeyRef": secret}})
 }
 
 fn ports(proxy: &LLMProxy) -> Value {
@@ -172,6 +181,24 @@ mod tests {
         assert_eq!(
             (&rolling["maxUnavailable"], &rolling["maxSurge"]),
             (&json!(0), &json!(1))
+        );
+    }
+
+    #[test]
+    fn a_pod_starts_whether_or_not_there_is_an_admin_token() {
+        let made = made(json!({}));
+        let env = made["template"]["spec"]["containers"][0]["env"]
+            .as_array()
+            .unwrap()
+            .clone();
+        let token = env
+            .into_iter()
+            .find(|it| it["name"] == "DRAGOMAN_ADMIN_TOKEN")
+            .unwrap();
+        let secret = &token["valueFrom"]["secretKeyRef"];
+        assert_eq!(
+            (&secret["name"], &secret["optional"]),
+            (&json!("dragoman-admin"), &json!(true))
         );
     }
 

@@ -22,6 +22,10 @@ pub(super) struct Connected {
     pub(super) ended: CancellationToken,
     /// Items that the proxy could not apply.
     pub(super) refused: BTreeMap<Key, String>,
+    /// How many addresses it has banned.
+    pub(super) banned: Option<u32>,
+    /// Why it counts for itself although a Redis is configured.
+    pub(super) redis_away: Option<String>,
 }
 
 impl Core {
@@ -121,6 +125,8 @@ impl Core {
             pod_uid: claims.pod_uid.clone(),
             ended: ended.clone(),
             refused: BTreeMap::new(),
+            banned: None,
+            redis_away: None,
         };
         self.streams.insert(stream, connected);
         Ok(Admitted {
@@ -173,6 +179,9 @@ impl Core {
             self.want_status(item, now);
         }
         self.caught_up(&connected.proxy, now);
+        if connected.redis_away.is_some() {
+            self.want_sharing(&connected.proxy, now);
+        }
         self.want_status(
             Key {
                 kind: Kind::Proxy,

@@ -20,6 +20,10 @@ impl Core {
         };
         let proxy = connected.proxy.clone();
         own_words(&self.world, &proxy, &mut report);
+        let redis_turned = connected.redis_away != report.redis_away;
+        connected.redis_away = report.redis_away;
+        let banned_turned = connected.banned != report.banned;
+        connected.banned = report.banned;
         let before = std::mem::replace(&mut connected.refused, report.refused);
         let touched: Vec<Key> = before
             .iter()
@@ -47,6 +51,14 @@ impl Core {
         }
         for upstream in self.health.reported(stream, report.backends) {
             self.want_health(&upstream, now);
+        }
+        if redis_turned {
+            self.want_sharing(&proxy, now);
+        }
+        if banned_turned {
+            let object = proxy.clone();
+            let kind = Kind::Proxy;
+            self.want_status(Key { kind, object }, now);
         }
         if self
             .shelves
@@ -125,6 +137,9 @@ fn own_words(world: &World, proxy: &ObjectKey, report: &mut Report) {
         .retain(|item, _| world.is_member(proxy, item));
     for message in report.refused.values_mut() {
         shorten(message);
+    }
+    if let Some(why) = &mut report.redis_away {
+        shorten(why);
     }
     report.backends.retain(|backend| {
         let known = match &backend.backend {

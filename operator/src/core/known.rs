@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Instant;
 
 use dragoman_config::wire::Content;
-use dragoman_config::{Changes, InputKey, Key, Kind, Object, ObjectKey};
+use dragoman_config::{Changes, ClusterKeys, InputKey, Key, Kind, Object, ObjectKey};
 
 use super::Core;
 use crate::push::shelf::{Shelf, Update};
@@ -23,6 +23,14 @@ impl Core {
             Change::Applied(thing) => self.applied(seen.source, thing, now),
             Change::Deleted(name) => self.deleted(seen.source, name, now),
         }
+    }
+
+    /// Takes in what verifies the cluster's ServiceAccounts.
+    pub fn cluster_keys(&mut self, keys: ClusterKeys, now: Instant) {
+        let changes = self.world.apply(Object::ClusterKeys(keys));
+        self.changed(changes, now);
+        self.keys_told = true;
+        self.check_ready(now);
     }
 
     fn applied(&mut self, source: Source, thing: Thing, now: Instant) {
@@ -62,6 +70,7 @@ impl Core {
                 if let Some((owner, _)) = crate::index::owned::owner(&deployment.metadata)
                     && self.replicas.insert(owner.object.clone(), replicas) != Some(replicas)
                 {
+                    self.want_sharing(&owner.object, now);
                     self.want_status(owner, now);
                 }
                 self.drifted(source, name, &deployment.metadata, now);
@@ -212,6 +221,14 @@ impl Core {
             for item in uses {
                 self.want_status(item, now);
             }
+            match key.kind {
+                Kind::Policy => self.want_access(&key, now),
+                Kind::Proxy => {
+                    self.want_sharing(&key.object, now);
+                    self.want_routes(&key.object, now);
+                }
+                _ => {}
+            }
             if self.world.outcome(&key).is_some() {
                 self.want_children(&key, now);
                 self.want_status(key, now);
@@ -279,7 +296,10 @@ impl Core {
                 self.route_work.forget(&key.object);
                 self.route_services.remove(&key.object);
             }
-            Kind::Policy | Kind::Backend | Kind::Map | Kind::Mapper => {}
+            Kind::Policy => {
+                self.asking.remove(key);
+            }
+            Kind::Backend | Kind::Map | Kind::Mapper => {}
         }
     }
 }

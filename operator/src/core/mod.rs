@@ -1,6 +1,7 @@
 //! The core: one task owns what is known and decides what is done. It talks to nobody itself: events come in,
 //! [`Job`]s come out, and [`run()`] performs them.
 
+mod access;
 mod admission;
 mod adoption;
 mod children;
@@ -56,6 +57,8 @@ pub struct Core {
     authorities_changed: Arc<Notify>,
     world: World,
     listed: BTreeSet<Source>,
+    /// Whether the cluster's keys were read, or could not be.
+    keys_told: bool,
     ready: bool,
     term: Option<Term>,
 
@@ -83,6 +86,8 @@ pub struct Core {
     streams: HashMap<StreamId, Connected>,
     next_stream: StreamId,
     health: Health,
+    /// Whether each AccessPolicy asks who is calling, as statuses were drawn with it.
+    asking: BTreeMap<Key, bool>,
     /// What each item needs, and who needs it.
     uses: BTreeMap<Key, Vec<Key>>,
     users: BTreeMap<Key, BTreeSet<Key>>,
@@ -116,6 +121,7 @@ impl Core {
             authorities_changed,
             world: World::new(settings),
             listed: BTreeSet::new(),
+            keys_told: false,
             ready: false,
             term: None,
             wanted_inputs: BTreeSet::new(),
@@ -137,6 +143,7 @@ impl Core {
             streams: HashMap::new(),
             next_stream: 1,
             health: Health::default(),
+            asking: BTreeMap::new(),
             uses: BTreeMap::new(),
             users: BTreeMap::new(),
             waiting: BTreeMap::new(),
@@ -147,7 +154,7 @@ impl Core {
         }
     }
 
-    /// Whether every index has listed and every Secret that is needed was read: nothing is served before.
+    /// Whether every index has listed and every Secret that is needed was read, and the cluster's keys too: nothing is served before.
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.ready
@@ -187,7 +194,8 @@ impl Core {
 
     /// Becomes ready once everything was listed and read.
     fn check_ready(&mut self, now: Instant) {
-        if self.ready || self.listed.len() < Source::ALL.len() || !self.unread_inputs.is_empty() {
+        let listed = self.listed.len() == Source::ALL.len() && self.keys_told;
+        if self.ready || !listed || !self.unread_inputs.is_empty() {
             return;
         }
         tracing::info!(

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use dragoman_config::ClusterKeys;
 use jiff::Timestamp;
 use kube::Client;
 use kube::runtime::events::Recorder;
@@ -31,6 +32,8 @@ pub struct Inputs {
     pub role: watch::Receiver<Role>,
     /// What proxies trust.
     pub bundle: watch::Receiver<Arc<str>>,
+    /// What verifies the cluster's ServiceAccounts, once that is known.
+    pub cluster_keys: watch::Receiver<Option<ClusterKeys>>,
     /// Set once everything was listed.
     pub ready: Arc<AtomicBool>,
     /// What is counted.
@@ -139,6 +142,12 @@ pub async fn run(
                 Err(fault) => tracing::error!(%fault, "a job ended without a result"),
             },
             Ok(()) = inputs.bundle.changed() => core.authorities_turned(Instant::now()),
+            Ok(()) = inputs.cluster_keys.changed() => {
+                let keys = inputs.cluster_keys.borrow_and_update().clone();
+                if let Some(keys) = keys {
+                    core.cluster_keys(keys, Instant::now());
+                }
+            }
             Ok(()) = inputs.role.changed() => {
                 let role = inputs.role.borrow_and_update().clone();
                 match role {

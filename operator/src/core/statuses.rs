@@ -169,6 +169,7 @@ impl Core {
         let status = match key.kind {
             Kind::Policy => value(&status::policy(
                 &outcome,
+                self.sharing(key).as_ref(),
                 &typed::<AccessPolicyStatus>(before),
                 clock,
             )),
@@ -210,6 +211,7 @@ impl Core {
                     routes,
                     selector: &selector_text(&key.object.name),
                     digest: &digest,
+                    banned: self.banned(&key.object),
                     standing,
                 };
                 value(&status::proxy(
@@ -234,6 +236,7 @@ impl Core {
                     .map(|route| self.backends(key, route))
                     .unwrap_or_default();
                 let facts = RouteFacts {
+                    restricted: route.is_some_and(|route| self.is_restricted(route, &outcome)),
                     route: route.map(AsRef::as_ref),
                     proxy,
                     backends,
@@ -250,7 +253,7 @@ impl Core {
         Some(normal(status))
     }
 
-    fn count(&self, proxy: &ObjectKey) -> (ProxyCounts, String) {
+    pub(super) fn count(&self, proxy: &ObjectKey) -> (ProxyCounts, String) {
         let desired = self.replicas.get(proxy).copied().unwrap_or_else(|| {
             self.world
                 .proxy(proxy)

@@ -3,17 +3,20 @@
 //! A key that the cluster withdraws is believed for [`REFRESH`] at most, while the API server answers. While it does not,
 //! the keys that are known stay good for [`LONGEST`]: an outage locks nobody out, and no key is believed for ever. One that
 //! hangs is as good as away: a fetch is given up, and nobody waits for it longer than that.
+//!
+//! Proxies verify tokens of callers with the same keys: [`Keyring::told`] says what they are.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use dragoman_config::wire;
+use dragoman_config::{ClusterKeys, wire};
 use futures::FutureExt;
 use futures::future::{BoxFuture, Shared};
 use jiff::Timestamp;
 use kube::Client;
 use parking_lot::Mutex;
 use serde_json::Value;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::{Claims, Keys, Rejection};
@@ -66,6 +69,8 @@ struct State {
     known: Option<Known>,
     last: Option<Attempt>,
     under_way: Option<UnderWay>,
+    /// What proxies are to know; nothing before the first fetch ended.
+    told: watch::Sender<Option<ClusterKeys>>,
 }
 
 /// The keys of a cluster.
@@ -93,6 +98,12 @@ impl Keyring {
             fetch: Box::new(fetch),
             state: Arc::default(),
         }
+    }
+
+    /// The keys for proxies, as they change; nothing before the first fetch ended.
+    #[must_use]
+    pub fn told(&self) -> watch::Receiver<Option<ClusterKeys>> {
+        self.state.lock().told.subscribe()
     }
 
     /// Keeps the keys current for ever: every [`REFRESH`], and sooner after a failure.
@@ -220,7 +231,23 @@ impl State {
                 since: at,
             });
         }
+        self.tell(fetched.as_deref().ok());
         fetched
+    }
+
+    /// Tells what a fetch brought. Of one that failed only that it did, and only while nothing else was told.
+    fn tell(&self, keys: Option<&Keys>) {
+        self.told.send_if_modified(|told| {
+            let news = match keys {
+                Some(keys) => ClusterKeys::Known(keys.item()),
+                None if told.is_some() => return false,
+                None => ClusterKeys::Unreadable,
+            };
+            let news = Some(news);
+            let changed = *told != news;
+            *told = news;
+            changed
+        });
     }
 }
 

@@ -5,6 +5,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use dragoman_config::ClusterKeysItem;
 use ring::signature::{
     ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, RSA_PKCS1_2048_8192_SHA256,
     RsaPublicKeyComponents, UnparsedPublicKey,
@@ -66,6 +67,8 @@ enum Material {
 pub struct Keys {
     issuer: String,
     keys: Vec<(Option<String>, Material)>,
+    /// The set as it was read.
+    jwks: String,
 }
 
 #[derive(Deserialize)]
@@ -89,6 +92,7 @@ impl Keys {
     /// # Errors
     /// When the set is no JSON of that shape.
     pub fn read(issuer: &str, jwks: serde_json::Value) -> Result<Self, serde_json::Error> {
+        let text = jwks.to_string();
         let jwks: Jwks = serde_json::from_value(jwks)?;
         let keys = jwks
             .keys
@@ -97,7 +101,17 @@ impl Keys {
         Ok(Self {
             issuer: issuer.to_owned(),
             keys: keys.collect(),
+            jwks: text,
         })
+    }
+
+    /// What proxies verify tokens of the cluster's ServiceAccounts with.
+    #[must_use]
+    pub fn item(&self) -> ClusterKeysItem {
+        ClusterKeysItem {
+            issuer: self.issuer.clone(),
+            jwks: self.jwks.clone(),
+        }
     }
 
     /// Verifies `token` for `audience` at `now`, in seconds since 1970.

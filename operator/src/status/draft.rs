@@ -159,6 +159,7 @@ pub fn is_urgent(before: &Value, after: &Value) -> bool {
     };
     before["observedGeneration"] != after["observedGeneration"]
         || before["url"] != after["url"]
+        || before["access"] != after["access"]
         || [condition::HEALTHY, condition::BACKENDS_HEALTHY]
             .into_iter()
             .any(first_word)

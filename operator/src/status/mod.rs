@@ -19,7 +19,7 @@ pub use health::{Health, Merged, Upstream};
 pub use map::map;
 pub use mapper::mapper;
 pub use news::{News, tell};
-pub use policy::policy;
+pub use policy::{Sharing, policy};
 pub use programmed::Standing;
 pub use proxy::{Proxies, proxy};
 pub use route::{Backend, RouteFacts, route};

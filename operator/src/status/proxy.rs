@@ -17,6 +17,8 @@ pub struct Proxies<'a> {
     pub selector: &'a str,
     /// The digest of what they run.
     pub digest: &'a str,
+    /// How many addresses they have banned, once one of them said so.
+    pub banned: Option<i32>,
     /// How far they are with the LLMProxy's own item.
     pub standing: Standing,
 }
@@ -37,7 +39,7 @@ pub fn proxy(
         ..
     } = proxies.counts;
     LLMProxyStatus {
-        banned_addresses: None,
+        banned_addresses: proxies.banned,
         observed_generation: Some(outcome.generation),
         conditions: draft.finish(&format!(
             "{programmed} of {desired} proxies run the current config"
@@ -65,6 +67,7 @@ mod tests {
             routes: 3,
             selector: "a=b",
             digest: "d",
+            banned: Some(2),
             standing: Standing::Everywhere,
         };
         let outcome = outcome(&[("Accepted", true, "Accepted")]);
@@ -79,5 +82,6 @@ mod tests {
             (Some(3), Some("d"))
         );
         assert_eq!(status.selector.as_deref(), Some("a=b"));
+        assert_eq!(status.banned_addresses, Some(2));
     }
 }

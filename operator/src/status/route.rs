@@ -27,6 +27,8 @@ pub struct RouteFacts<'a> {
     pub proxy: Option<(&'a ObjectKey, i32)>,
     /// Its backends in the order of the manifest.
     pub backends: Vec<Backend>,
+    /// Whether nobody is let in but who says who he is.
+    pub restricted: bool,
     /// How far proxies are with it.
     pub standing: Standing,
 }
@@ -67,7 +69,10 @@ pub fn route(
     LLMRouteStatus {
         observed_generation: Some(outcome.generation),
         conditions: draft.finish(&message),
-        access: url.as_ref().map(|_| Access::Open),
+        access: url.as_ref().map(|_| match facts.restricted {
+            true => Access::Restricted,
+            false => Access::Open,
+        }),
         url,
         backends,
     }
@@ -217,6 +222,7 @@ mod tests {
     fn said(service: &str, proxy: &ObjectKey, port: i32, backends: Vec<Backend>) -> LLMRouteStatus {
         let route = made(service);
         let facts = RouteFacts {
+            restricted: false,
             route: Some(&route),
             proxy: Some((proxy, port)),
             backends,
@@ -250,6 +256,7 @@ mod tests {
         let route = made("Auto");
         let standing = Standing::ServiceConflict("rename".into());
         let facts = RouteFacts {
+            restricted: false,
             route: Some(&route),
             proxy: Some((&here, 80)),
             backends: Vec::new(),
@@ -291,6 +298,7 @@ mod tests {
         let route = made("Auto");
         for merged in [None, Some(BackendHealth::Healthy)] {
             let facts = RouteFacts {
+                restricted: false,
                 route: Some(&route),
                 proxy: Some((&here, 80)),
                 backends: vec![backend("a", merged)],
@@ -309,6 +317,7 @@ mod tests {
         let here = ObjectKey::new("team-a", "edge");
         let first = said("Auto", &here, 80, Vec::new());
         let facts = RouteFacts {
+            restricted: false,
             route: None,
             proxy: None,
             backends: Vec::new(),

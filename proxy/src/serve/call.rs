@@ -237,14 +237,24 @@ async fn go(
     if let Some(loaded) = call.loaded(names)? {
         return Ok(loaded);
     }
+    // A client that leaves from here on pays for its prompt.
+    let mut meter = admission::meter(None, going.reserved);
     let Answer {
         reply,
         entry,
         backend,
         admitted,
         price,
-    } = call.send(names, looks_into).await?;
-    let mut meter = admission::meter(going.reserved, admitted.reserved);
+    } = match call.send(names, looks_into).await {
+        Ok(answer) => answer,
+        Err(refusal) => {
+            if let Some(meter) = &mut meter {
+                meter.refund();
+            }
+            return Err(refusal);
+        }
+    };
+    let mut meter = admission::meter(meter, admitted.reserved);
     if let (Some(meter), Some(price)) = (&mut meter, price) {
         meter.price(price);
     }

@@ -9,10 +9,11 @@ const PROXY: &str = "LLMProxy/system/default";
 const CHAT: &str = "LLMRoute/team-a/chat";
 const OLD: &str = "LLMBackend/models/old";
 const NAMES: &str = "ModelMap/team-a/names";
+const RULES: &str = "AccessPolicy/models/rules";
 const GONE: &str = "LLMBackend/models/gone";
 
 /// What proxies had before this world began.
-const RAN: [&str; 5] = [PROXY, CHAT, OLD, NAMES, GONE];
+const RAN: [&str; 6] = [PROXY, CHAT, OLD, NAMES, GONE, RULES];
 
 fn shared(allowed: &str) -> Object {
     backend(
@@ -132,4 +133,24 @@ fn a_world_in_order_keeps_nothing_but_its_members() {
     assert_eq!(stays(&world), [PROXY, CHAT, OLD]);
     let strange = key("LLMRoute/elsewhere/strange");
     assert!(world.kept(&named("system/default"), [&strange]).is_empty());
+}
+
+#[test]
+fn what_never_compiled_here_keeps_the_policies_that_it_may_name() {
+    let rules = || policy("models/rules", json!({"network": {"deny": ["10.0.0.0/8"]}}));
+    let broken = backend(
+        "models/old",
+        json!({"url": "nowhere", "allowedRoutes": from("All")}),
+    );
+    let mut world = cluster();
+    let route = route_to("team-a/chat", "models/old");
+    fill(&mut world, [rules(), broken, default_proxy(), route]);
+    world.listed();
+    assert_eq!(stays(&world), [PROXY, CHAT, OLD, RULES]);
+    // Once it compiles, it says itself what it names.
+    world.apply(shared("All"));
+    assert_eq!(stays(&world), [PROXY, CHAT, OLD]);
+    // What is deleted is gone, whoever is broken.
+    world.delete_item(&key(RULES));
+    assert_eq!(stays(&world), [PROXY, CHAT, OLD]);
 }

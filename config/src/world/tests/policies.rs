@@ -279,6 +279,26 @@ fn an_llmproxy_that_requires_a_policy_takes_no_route_without_one() {
 }
 
 #[test]
+fn to_break_a_route_is_no_way_around_a_policy_that_is_required() {
+    let mut world = world([denying("team-a/own", "10.0.0.0/8")]);
+    assert!(members(&world, "system/default").contains(&CHAT.into()));
+    let broken = || {
+        let mut spec = refs(&["team-a/own"]);
+        spec["backends"] = json!([{"name": "vllm", "backendRef": {"name": "gone"}, "models": {"deny": [{"regex": "("}]}}]);
+        route("team-a/chat", spec)
+    };
+    world.apply(broken());
+    assert!(members(&world, "system/default").contains(&CHAT.into()));
+    world.apply(proxy_with(json!({"requireAccessPolicy": true})));
+    assert_eq!(members(&world, "system/default"), [PROXY]);
+    refused(&world, CHAT, ACCEPTED, "Invalid", &["requireAccessPolicy"]);
+    // One whose running version names a policy stays.
+    world.apply(chat(refs(&["team-a/own"])));
+    world.apply(broken());
+    assert!(members(&world, "system/default").contains(&CHAT.into()));
+}
+
+#[test]
 fn what_does_not_compile_keeps_the_policies_of_the_version_that_runs() {
     let mut world = world([
         denying("team-a/own", "10.0.0.0/8"),

@@ -1,5 +1,6 @@
 //! What the core promises, without a cluster: events in by hand, jobs looked at and answered.
 
+mod access;
 mod cold;
 mod inputs;
 mod logged;

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use dragoman_config::wire::{Down, Hello, Report, Transaction};
-use dragoman_config::{InputData, InputKey, Key, Kind, ObjectKey, hash};
+use dragoman_config::{
+    ClusterKeys, ClusterKeysItem, InputData, InputKey, Key, Kind, ObjectKey, hash,
+};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::{Value, json};
@@ -59,6 +61,14 @@ pub(super) struct Stage {
     pub(super) services: usize,
 }
 
+/// What verifies the ServiceAccounts of the cluster with this issuer.
+pub(super) fn cluster_keys(issuer: &str) -> ClusterKeys {
+    ClusterKeys::Known(ClusterKeysItem {
+        issuer: issuer.to_owned(),
+        jwks: "{}".to_owned(),
+    })
+}
+
 impl Stage {
     pub(super) fn new() -> Self {
         let clock: Timestamp = "2027-01-10T12:00:00Z".parse().unwrap();
@@ -108,6 +118,8 @@ impl Stage {
                 self.now,
             );
         }
+        self.core
+            .cluster_keys(cluster_keys("https://cluster.example"), self.now);
     }
 
     pub(super) fn lead(&mut self) {

@@ -7,6 +7,7 @@ use ipnet::IpNet;
 use jiff::{Timestamp, Unit};
 use serde::Serialize;
 
+use crate::access::Memory;
 use crate::access::bans::{Banned, Bans};
 use crate::serve::path::percent_decode;
 
@@ -55,7 +56,7 @@ pub(super) fn list(bans: &Bans, now: Instant, time: Timestamp) -> List {
 }
 
 /// Ends the bans of the address that stands in a path, which may be written as it is listed; none: it is no address.
-pub(super) fn lift(bans: &Bans, text: &str, now: Instant) -> Option<Lifted> {
+pub(super) fn lift(memory: &Memory, text: &str, now: Instant) -> Option<Lifted> {
     let text = percent_decode(text);
     let address = match text.parse::<IpAddr>() {
         Ok(address) => address,
@@ -66,7 +67,8 @@ pub(super) fn lift(bans: &Bans, text: &str, now: Instant) -> Option<Lifted> {
             _ => return None,
         },
     };
-    let lifted = bans.lift(address, now);
+    let lifted = memory.bans.lift(address, now);
+    memory.counters.lifted(&lifted, address);
     let lifted: Vec<String> = lifted.iter().map(ToString::to_string).collect();
     let policies = lifted.join(", ");
     if !lifted.is_empty() {
@@ -85,7 +87,8 @@ mod tests {
 
     #[test]
     fn bans_are_listed_with_their_end_and_lifted_as_they_are_listed() {
-        let (bans, now) = (Bans::default(), Instant::now());
+        let (memory, now) = (Memory::default(), Instant::now());
+        let bans = &memory.bans;
         let policy = ObjectKey::new("team", "callers");
         for address in ["192.0.2.1", "2001:db8::7"] {
             bans.begin(
@@ -96,7 +99,7 @@ mod tests {
             );
         }
         let time = Timestamp::from_second(1_800_000_000).unwrap();
-        let json = serde_json::to_value(list(&bans, now, time)).unwrap();
+        let json = serde_json::to_value(list(bans, now, time)).unwrap();
         assert_eq!(
             json,
             serde_json::json!({"bans": [
@@ -105,9 +108,9 @@ mod tests {
             ]})
         );
         for text in ["", "x", "192.0.2.0/24", "2001:db8::/32", "192.0.2.1/33"] {
-            assert_eq!(lift(&bans, text, now), None, "{text}");
+            assert_eq!(lift(&memory, text, now), None, "{text}");
         }
-        let lifted = |text| lift(&bans, text, now).unwrap().lifted;
+        let lifted = |text| lift(&memory, text, now).unwrap().lifted;
         assert_eq!(lifted("192.0.2.1"), ["team/callers"]);
         assert_eq!(lifted("192.0.2.1"), Vec::<String>::new());
         assert_eq!(lifted("2001%3Adb8::%2F64"), ["team/callers"]);

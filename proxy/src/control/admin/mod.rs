@@ -147,7 +147,7 @@ impl Admin {
             }
             ("bans", _) => not_allowed("GET, HEAD"),
             (_, Some(address)) if method == Method::DELETE => {
-                match bans::lift(known, address, now) {
+                match bans::lift(self.shared.memory(), address, now) {
                     Some(lifted) if lifted.lifted.is_empty() => {
                         json(StatusCode::NOT_FOUND, &lifted)
                     }

@@ -52,15 +52,15 @@ fn one_item_that_cannot_be_read_spoils_no_other() {
 #[test]
 fn an_item_with_an_unknown_field_is_not_run_since_the_field_may_restrict_it() {
     let mut newer = proxy_item();
-    newer["policies"] = json!(["AccessPolicy/n/a"]);
+    newer["fences"] = json!(["AccessPolicy/n/a"]);
     let why = unreadable(&json!({"item": newer}));
-    assert!(why.contains("unknown field `policies`"), "{why}");
+    assert!(why.contains("unknown field `fences`"), "{why}");
     assert!(
         why.contains("run proxies of the operator's version"),
         "{why}"
     );
     // Null is how a newer operator says that an item does not use what is new.
-    newer["policies"] = Value::Null;
+    newer["fences"] = Value::Null;
     let changes = puts(&[put("LLMProxy/n/p", &json!({"item": newer}))]);
     assert!(matches!(changes[0].content, Content::Item(_)));
 }

@@ -1,4 +1,4 @@
-//! What the operator is told, and when: at once after a transaction, at most once a second about health.
+//! What the operator is told, and when: at once after a transaction, at most once a second about health and bans.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -21,6 +21,17 @@ pub(super) struct Reports {
     last: Option<Instant>,
     /// What the operator knows of each backend.
     told: BTreeMap<(Key, Option<String>), BackendReport>,
+    /// What it knows of what is counted.
+    counting: Option<Counting>,
+}
+
+/// How a proxy counts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Counting {
+    /// How many addresses are banned.
+    pub(super) banned: u32,
+    /// Why bans and limits are not shared, although they should be.
+    pub(super) redis_away: Option<String>,
 }
 
 impl Reports {
@@ -43,13 +54,20 @@ impl Reports {
         self.due.get_or_insert(earliest);
     }
 
+    /// How this proxy counts may have changed.
+    pub(super) fn counts(&mut self, counting: &Counting, now: Instant) {
+        if self.counting.as_ref().is_some_and(|told| told != counting) {
+            self.health_changed(now);
+        }
+    }
+
     /// When the next report is due, if one is.
     #[must_use]
     pub(super) fn due(&self) -> Option<Instant> {
         self.due
     }
 
-    /// The report that was due; `None` when health changed and changed back. The first one tells of all backends,
+    /// The report that was due; `None` when what changed has changed back. The first one tells of all backends,
     /// later ones of those that changed.
     pub(super) fn take(
         &mut self,
@@ -57,6 +75,7 @@ impl Reports {
         digest: &str,
         refused: &BTreeMap<Key, String>,
         health: Vec<BackendReport>,
+        counting: Counting,
     ) -> Option<Report> {
         self.due = None;
         let known = std::mem::take(&mut self.told);
@@ -68,14 +87,18 @@ impl Reports {
             }
             self.told.insert(name, report);
         }
-        if !std::mem::take(&mut self.applied) && backends.is_empty() {
+        let same = backends.is_empty() && self.counting.as_ref() == Some(&counting);
+        if !std::mem::take(&mut self.applied) && same {
             return None;
         }
+        self.counting = Some(counting.clone());
         self.last = Some(now);
         Some(Report {
             digest: digest.to_owned(),
             refused: refused.clone(),
             backends,
+            banned: Some(counting.banned),
+            redis_away: counting.redis_away,
         })
     }
 }

@@ -9,19 +9,23 @@ use bytes::Bytes;
 use dragoman_config::Key;
 use http_body::Body;
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, interval, sleep_until};
 
 use super::dial::Stream;
 use super::lines::{LineFault, Lines, report_line};
 use super::message::{Changes, Message};
-use super::reports::Reports;
+use super::reports::{Counting, Reports};
 use super::store::{Invalid, Store};
 use super::trust::Trust;
+use crate::access::limits::Shared;
 use crate::control::publish::Publisher;
 
 /// How long an operator may say nothing before the first sync is complete. One that has answered has its lines ready,
 /// and answers PINGs even when what makes the lines is stuck.
 const SILENCE: Duration = Duration::from_secs(30);
+
+/// How often is looked whether bans or limits are counted otherwise than the operator was told.
+const COUNTING: Duration = Duration::from_secs(2);
 
 /// How a stream ended.
 #[derive(Debug)]
@@ -115,6 +119,7 @@ impl Session<'_> {
         B::Error: fmt::Display,
     {
         let mut health = self.publisher.shared().health_changed();
+        let mut counting = interval(COUNTING);
         loop {
             let due = self.reports.due();
             tokio::select! {
@@ -127,6 +132,7 @@ impl Session<'_> {
                     Some(permit) => self.report(permit),
                     None => return End::Closed,
                 },
+                _ = counting.tick() => self.reports.counts(&self.counting(), Instant::now()),
                 Ok(()) = health.changed() => self.reports.health_changed(Instant::now()),
                 () = sleep_until(self.last + SILENCE), if !self.synced => return End::Silent,
             }
@@ -206,11 +212,28 @@ impl Session<'_> {
         let digest = self.progress.store.digest();
         let foreign = self.progress.store.foreign();
         let health = self.publisher.shared().health();
-        let report = self
-            .reports
-            .take(Instant::now(), digest, &self.progress.refused, health);
+        let report = self.reports.take(
+            Instant::now(),
+            digest,
+            &self.progress.refused,
+            health,
+            self.counting(),
+        );
         if let Some(report) = report {
             permit.send(report_line(report, foreign));
+        }
+    }
+
+    /// How this proxy counts bans and limits.
+    fn counting(&self) -> Counting {
+        let shared = self.publisher.shared();
+        let banned = shared.bans().count(std::time::Instant::now());
+        Counting {
+            banned: u32::try_from(banned).unwrap_or(u32::MAX),
+            redis_away: match shared.counters().shared() {
+                Shared::Away(why) => Some(why),
+                Shared::NotConfigured | Shared::Yes => None,
+            },
         }
     }
 

@@ -94,12 +94,12 @@ pub(crate) async fn enter(
             }
             Identity::Wrong { why } => {
                 policy.metrics.refused(Reason::Unauthenticated);
-                if let Some(ban) = &policy.ban
-                    && memory
-                        .bans
-                        .failed(&policy.key, ban, address, Instant::now())
-                {
-                    tracing::info!(policy = %policy.key, client = %address, "address banned");
+                if let Some(ban) = &policy.ban {
+                    let (key, now) = (&policy.key, Instant::now());
+                    memory.counters.failed(key, ban, address);
+                    if memory.bans.failed(key, ban, address, now) {
+                        tracing::info!(policy = %key, client = %address, "address banned");
+                    }
                 }
                 return Err(unauthenticated("invalid_api_key", why));
             }

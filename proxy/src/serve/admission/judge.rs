@@ -174,7 +174,7 @@ pub(crate) async fn judged(
 impl Going {
     /// A reply whose tokens nobody counts: until its end the request counts as one that is under way.
     pub(crate) fn holds(self, response: Response<Body>) -> Response<Body> {
-        match meter(self.reserved, None) {
+        match meter(None, self.reserved) {
             Some(meter) => {
                 let response = telling(response, left(&meter));
                 response.map(|body| body.metered(Some(Metered::counted(meter))))
@@ -198,12 +198,16 @@ impl Reserved {
     }
 }
 
-/// What settles all that was reserved, by what the reply tells.
-pub(crate) fn meter(one: Option<Reserved>, other: Option<Reserved>) -> Option<Meter> {
-    let all: Vec<_> = one.into_iter().chain(other).collect();
-    let prompt = all.iter().map(|reserved| reserved.prompt).max()?;
-    let reservations = all.into_iter().map(|reserved| reserved.reservation);
-    Some(Meter::new(reservations.collect(), prompt))
+/// What settles all that was reserved, by what the reply tells: `other` is what was reserved after `one`.
+pub(crate) fn meter(one: Option<Meter>, other: Option<Reserved>) -> Option<Meter> {
+    match (one, other) {
+        (Some(mut meter), Some(reserved)) => {
+            meter.hold(reserved.reservation);
+            Some(meter)
+        }
+        (None, Some(reserved)) => Some(Meter::new(vec![reserved.reservation], reserved.prompt)),
+        (meter, None) => meter,
+    }
 }
 
 /// What is left of limits, for those that ask to be told.
@@ -216,7 +220,10 @@ pub(crate) fn telling(
     mut response: Response<Body>,
     left: Vec<(HeaderName, HeaderValue)>,
 ) -> Response<Body> {
-    response.headers_mut().extend(left);
+    // In place of the upstream's, which tells of our key's.
+    for (name, value) in left {
+        response.headers_mut().insert(name, value);
+    }
     response
 }
 

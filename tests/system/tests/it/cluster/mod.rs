@@ -1,5 +1,6 @@
 //! On a real cluster with the chart installed: run inside its network by `tests/system/on-a-cluster`, one test at a time.
 
+mod access;
 mod cold;
 mod edits;
 mod failures;

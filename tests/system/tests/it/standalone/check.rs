@@ -60,6 +60,7 @@ fn manifests_without_a_fault_are_counted_and_exit_0() {
 #[test]
 fn the_examples_are_without_a_fault() {
     for example in [
+        "examples/access",
         "examples/custom-backend",
         "examples/standalone",
         "examples/quickstart",
@@ -311,5 +312,50 @@ fn help_version_and_wrong_commands_are_as_people_expect() {
         let output = program(wrong);
         assert_eq!(output.status.code(), Some(2), "{wrong:?}");
         assert!(!output.stderr.is_empty());
+    }
+}
+
+#[test]
+fn the_faults_of_policies_are_told_with_object_field_and_cure() {
+    let keys = "apiVersion: v1\nkind: Secret\nmetadata: {name: keys, annotations: {dragoman.dev/expires: tomorrow}}\nstringData: {alice: 6f6c1f4be1f1c9a7d5b0e2a49c3d8f17}\n---\n";
+    let spec = concat!(
+        "authentication:\n",
+        "  bearerTokens: {secretRefs: [{name: keys}, {name: gone}]}\n",
+        "  serviceAccounts: {audience: llm.example.com}\n",
+        "network: {deny: [10.0.0.300]}\n",
+        "rules: [{name: a, when: usr.name == 'x', action: Allow}]",
+    );
+    let manifest = fine() + keys + &object("AccessPolicy", "{name: callers}", spec);
+    let (code, said) = check(&manifest, &[]);
+    assert_eq!(code, Some(1), "{said}");
+    for part in [
+        "AccessPolicy default/callers",
+        "spec.authentication.bearerTokens.secretRefs[0]",
+        "dragoman.dev/expires is \"tomorrow\"",
+        "spec.authentication.bearerTokens.secretRefs[1]",
+        "Secret default/gone does not exist",
+        "spec.authentication.serviceAccounts",
+        "outside a cluster",
+        "spec.network.deny[0]",
+        "\"10.0.0.300\" is no network",
+        "spec.rules[0].when",
+        "unknown variable \"usr\"",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    assert!(!said.contains("6f6c1f4be1f1c9a7d5b0e2a49c3d8f17"), "{said}");
+}
+
+#[test]
+fn what_refers_to_a_policy_that_is_not_there_is_told() {
+    let route = "accessPolicyRefs: [{name: callers}]\nbackends: [{name: a, inline: {url: 'http://127.0.0.1:9/v1'}}]";
+    let (code, said) = check(&object("LLMRoute", "{name: chat}", route), &[]);
+    assert_eq!(code, Some(1), "{said}");
+    for part in [
+        "LLMRoute default/chat",
+        "spec.accessPolicyRefs[0]",
+        "AccessPolicy default/callers does not exist; create it",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
     }
 }
