@@ -16,6 +16,7 @@ use super::admission;
 use super::apis::{self, Place};
 use super::attempt::Sender;
 use super::body::Body;
+use super::cors::{self, Cross};
 use super::error::{Blame, Refusal, bounded};
 use super::path::{self, Operation, Shown};
 use super::request_id::{self, RequestId};
@@ -127,6 +128,7 @@ pub(crate) async fn answer(
     response
         .headers_mut()
         .insert(request_id::HEADER.clone(), id.header());
+    tracked.mark(response.headers_mut());
     tracked.status(response.status().as_u16());
     Ok(response.map(|body| body.tracked(tracked)))
 }
@@ -163,6 +165,12 @@ async fn route(
     }
     tracked.route(&state, at);
     let route = &state.routes[at];
+    if let Some(rules) = &route.cors {
+        if let Some(answer) = cors::preflight(rules, &head.method, &head.headers) {
+            return Ok(answer);
+        }
+        tracked.cross(Cross::new(rules, &head.headers));
+    }
     let policies = admission::applying(&route.policies, &format_args!("LLMRoute {}", route.key))?;
     let address = address::client(peer, &head.headers, &state.trusted);
     let entered = admission::enter(worker.shared.memory(), policies, address, &head.headers);

@@ -2,7 +2,8 @@
 //!
 //! Not upstream: what belongs to the connection ([RFC 9110 §7.6.1](https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1)), the four credential headers and those that say
 //! which account of the client's they mean (but for a backend of `passthrough`), cookies, and what would tell a provider who the client is or where the request came through
-//! (`X-Forwarded-*`, `Forwarded`, `X-Real-IP`, `Via`). Not to the client: cookies and transport advice of another origin.
+//! (`X-Forwarded-*`, `Forwarded`, `X-Real-IP`, `Via`), nor `Origin`: which pages may call is decided here, and upstreams refuse pages that they do not know. Not to the
+//! client: cookies, transport advice and CORS of another origin.
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
@@ -18,6 +19,15 @@ fn stays(name: &HeaderName) -> bool {
             text.starts_with("x-dragoman-")
                 || text.starts_with("x-forwarded-")
                 || text == "x-real-ip"
+                // Some servers do what these say instead of what was asked, and judged, here.
+                || matches!(
+                    text,
+                    "x-http-method"
+                        | "x-http-method-override"
+                        | "x-method-override"
+                        | "x-original-url"
+                        | "x-rewrite-url"
+                )
         }
         _ => {
             *name == header::HOST
@@ -27,6 +37,8 @@ fn stays(name: &HeaderName) -> bool {
                 || *name == header::FORWARDED
                 || *name == header::VIA
                 || *name == header::ACCEPT_ENCODING
+                || *name == header::ORIGIN
+                || text.starts_with("access-control-request-")
                 || text == "http2-settings"
                 || hop::is_hop_by_hop(name)
         }
@@ -128,15 +140,21 @@ pub(crate) fn foreign(mut headers: HeaderMap, backend: &Backend) -> HeaderMap {
     upstream(headers, backend, true)
 }
 
+/// Whether an upstream's header is not the client's business: it speaks of the upstream's own origin, or decides for browsers what the
+/// route's `cors` decides here. (An upstream that admits every page would open the route to pages that no policy knows of.)
+fn is_of_origin(name: &HeaderName) -> bool {
+    let text = name.as_str();
+    match text.as_bytes().first() {
+        Some(b'a') => *name == header::ALT_SVC || text.starts_with("access-control-"),
+        Some(b's') => *name == header::SET_COOKIE || *name == header::STRICT_TRANSPORT_SECURITY,
+        _ => false,
+    }
+}
+
 /// Takes out of an upstream's headers what is not the client's business. Hop-by-hop ones are gone already.
 pub(crate) fn downstream(headers: &mut HeaderMap) {
-    for name in [
-        header::SET_COOKIE,
-        header::ALT_SVC,
-        header::STRICT_TRANSPORT_SECURITY,
-    ] {
-        if headers.contains_key(&name) {
-            headers.remove(name);
-        }
+    // A look at each header costs less than a search for each name, and few replies have one of them.
+    while let Some(name) = headers.keys().find(|name| is_of_origin(name)).cloned() {
+        headers.remove(name);
     }
 }

@@ -49,7 +49,7 @@ impl Https {
         }
         self.tell(listeners.into_iter().map(Some));
         self.is_open = true;
-        tracing::info!(listen_tls = %address, "listening for HTTPS");
+        tracing::info!(listen_tls = %address, "HTTPS is served");
         Ok(address)
     }
 
@@ -63,14 +63,16 @@ impl Https {
                     let opened = self.open();
                     let failed = opened.as_ref().err();
                     if let Some(fault) = failed.filter(|_| !told) {
-                        tracing::error!(address = %self.address, %fault, "cannot listen for HTTPS (--listen-tls); it is tried again each second");
+                        tracing::error!(address = %self.address, %fault, "HTTPS cannot be served (--listen-tls); it is tried again each second");
                     }
                     told = failed.is_some();
                 }
                 (false, true) => {
                     self.tell(std::iter::repeat_with(|| None));
                     self.is_open = false;
-                    tracing::info!("closed for HTTPS: the LLMProxy has no certificates any more");
+                    tracing::info!(
+                        "HTTPS is not served any more: the LLMProxy has no certificates"
+                    );
                 }
                 _ => {}
             }

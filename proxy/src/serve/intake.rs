@@ -14,6 +14,8 @@ use super::error::Refusal;
 
 /// How long a client may be silent within its body.
 const PATIENCE: Duration = Duration::from_mins(1);
+/// How long a body that is read whole may take, however steadily it trickles.
+const LONGEST: Duration = Duration::from_mins(10);
 /// How much is set aside for a body before it has arrived, whatever its `Content-Length` says.
 const AHEAD: u64 = 256 << 10;
 
@@ -41,17 +43,21 @@ pub(crate) async fn whole(mut body: Incoming, limit: u64) -> Result<Bytes, Refus
     let mut all = BytesMut::with_capacity(ahead.max(first.len()));
     all.extend_from_slice(&first);
     drop(first);
-    while let Some(piece) = next(&mut body).await? {
-        if all.len() as u64 + piece.len() as u64 > limit {
-            return Err(too_large(limit));
+    let rest = async {
+        while let Some(piece) = next(&mut body).await? {
+            if all.len() as u64 + piece.len() as u64 > limit {
+                return Err(too_large(limit));
+            }
+            // Once so much has come, the rest is believed in, so that a large body is not moved while it grows.
+            if all.len() as u64 >= AHEAD && all.capacity() - all.len() < piece.len() {
+                let rest = body.size_hint().lower();
+                all.reserve(piece.len() + usize::try_from(rest).unwrap_or_default());
+            }
+            all.extend_from_slice(&piece);
         }
-        // Once so much has come, the rest is believed in, so that a large body is not moved while it grows.
-        if all.len() as u64 >= AHEAD && all.capacity() - all.len() < piece.len() {
-            let rest = body.size_hint().lower();
-            all.reserve(piece.len() + usize::try_from(rest).unwrap_or_default());
-        }
-        all.extend_from_slice(&piece);
-    }
+        Ok(())
+    };
+    timeout(LONGEST, rest).await.map_err(|_| silent())??;
     Ok(all.freeze())
 }
 
@@ -115,4 +121,72 @@ fn silent() -> Refusal {
 fn broken() -> Refusal {
     let message = "The request's body broke off, or its framing is malformed.";
     Refusal::client(StatusCode::BAD_REQUEST, "incomplete_body", message)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::convert::Infallible;
+    use std::rc::Rc;
+
+    use http::Response;
+    use http_body_util::Empty;
+    use hyper::service::service_fn;
+    use hyper_util::rt::TokioIo;
+    use tokio::io::{AsyncWriteExt, duplex};
+    use tokio::time::{Instant, sleep};
+
+    use super::*;
+
+    /// What becomes of a body of which a piece comes every `pause`, and when.
+    async fn read(pieces: usize, pause: Duration) -> (Result<usize, u16>, Duration) {
+        let (mut client, server) = duplex(1 << 16);
+        let seen = Rc::new(RefCell::new(None));
+        let told = Rc::clone(&seen);
+        let service = service_fn(move |request: http::Request<Incoming>| {
+            let told = Rc::clone(&told);
+            async move {
+                let body = whole(request.into_body(), 1 << 20).await;
+                let body = body.map(|body| body.len());
+                *told.borrow_mut() = Some(body.map_err(|refusal| refusal.status.as_u16()));
+                Ok::<_, Infallible>(Response::new(Empty::<Bytes>::new()))
+            }
+        });
+        let serving = hyper::server::conn::http1::Builder::new()
+            .serve_connection(TokioIo::new(server), service);
+        let began = Instant::now();
+        let sending = async {
+            let head = format!("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: {pieces}\r\n\r\n");
+            let _ = client.write_all(head.as_bytes()).await;
+            for _ in 0..pieces {
+                if client.write_all(b"x").await.is_err() {
+                    return;
+                }
+                sleep(pause).await;
+            }
+            std::future::pending().await
+        };
+        let judged = async {
+            while seen.borrow().is_none() {
+                sleep(Duration::from_millis(100)).await;
+            }
+        };
+        tokio::select! {
+            _ = serving => {}
+            () = sending => {}
+            () = judged => {}
+        }
+        let body = seen.borrow_mut().take().unwrap();
+        (body, began.elapsed())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_may_come_slowly_but_neither_silently_nor_for_ever() {
+        let (body, _) = read(20, Duration::from_secs(20)).await;
+        assert_eq!(body, Ok(20), "a slow line");
+        let (body, took) = read(3, Duration::from_secs(120)).await;
+        assert_eq!((body, took.as_secs()), (Err(408), 60), "a silent client");
+        let (body, took) = read(10_000, Duration::from_secs(50)).await;
+        assert_eq!((body, took.as_secs()), (Err(408), 600), "a trickle");
+    }
 }

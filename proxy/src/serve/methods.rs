@@ -4,7 +4,7 @@ use http::{HeaderValue, Method, Response, StatusCode, header};
 
 use super::body::Body;
 use super::dispatch::Asked;
-use super::error::Refusal;
+use super::error::{Refusal, bounded};
 use crate::state::route::Route;
 
 /// Paths that answer a POST alone.
@@ -108,7 +108,7 @@ fn not_allowed(asked: &Asked, allow: &'static str) -> Refusal {
     let message = format!(
         "{} does not take {}; it takes {allow}.",
         asked.shown_path(),
-        asked.method
+        bounded(asked.method.as_str(), 32)
     );
     Refusal {
         allow: Some(allow),

@@ -2,6 +2,7 @@
 //!
 //! - [`listen`], [`connection`], [`exchanges`], [`tls`], [`wire`], [`worker`]: a thread per core, each with its own listener and connections
 //! - [`https`]: the second listener, while there are certificates
+//! - [`cors`]: what browsers are told of other origins
 //! - [`dispatch`]: host and path → route → who answers
 //! - [`admission`]: what policies make of a request
 //! - [`path`], [`spelling`], [`query`]: what a path asks for, in one spelling
@@ -27,6 +28,7 @@ mod candidates;
 mod connection;
 mod content;
 mod conversation;
+mod cors;
 mod dispatch;
 mod embeddings;
 pub mod error;

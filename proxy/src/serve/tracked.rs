@@ -3,6 +3,9 @@
 use std::rc::Rc;
 use std::time::Instant;
 
+use http::HeaderMap;
+
+use super::cors::Cross;
 use super::request_id::RequestId;
 use super::worker::{Pinned, Worker};
 
@@ -13,6 +16,8 @@ pub(crate) struct Tracked {
     began: Instant,
     /// The state that it runs on, and the route that it is for.
     route: Option<(Pinned, usize)>,
+    /// What the reply says to browsers. In a box, since few requests have it.
+    cross: Option<Box<Cross>>,
     status: u16,
 }
 
@@ -24,6 +29,7 @@ impl Tracked {
             id,
             began: Instant::now(),
             route: None,
+            cross: None,
             status: 0,
         }
     }
@@ -31,6 +37,18 @@ impl Tracked {
     /// The route that it is for.
     pub(crate) fn route(&mut self, state: &Pinned, route: usize) {
         self.route = Some((Rc::clone(state), route));
+    }
+
+    /// What the reply will say to browsers.
+    pub(crate) fn cross(&mut self, cross: Cross) {
+        self.cross = Some(Box::new(cross));
+    }
+
+    /// Says it.
+    pub(crate) fn mark(&mut self, headers: &mut HeaderMap) {
+        if let Some(cross) = self.cross.take() {
+            cross.mark(headers);
+        }
     }
 
     /// The status that the client gets.

@@ -4,6 +4,7 @@
 //! - [`build`]: items → state, reusing what did not change
 //! - [`table`]: host or path prefix → route
 //! - [`route`], [`backend`]: what an item became
+//! - [`cors`]: what pages of other origins may do
 //! - [`dialect`]: what a backend's dialect means for how it is called
 //! - [`certificates`]: what HTTPS is served with
 //! - [`health`], [`key_verdict`], [`checks`]: which backends answer
@@ -15,6 +16,7 @@ pub mod backend;
 mod build;
 pub mod certificates;
 mod checks;
+pub mod cors;
 pub mod dialect;
 pub mod health;
 pub mod key_verdict;

@@ -9,6 +9,7 @@ use dragoman_config::{
 use dragoman_crds::{Api, ReasoningFields, Thinking, ThinkingText};
 
 use super::backend::{Backend, Unrunnable};
+use super::cors::Cors;
 use super::metrics::RouteMetrics;
 use super::paths::Paths;
 use crate::access::policy::Policies;
@@ -68,6 +69,8 @@ pub struct Route {
     pub rules: Arc<Rules>,
     /// Paths that lead to a path of a backend.
     pub paths: Paths,
+    /// What pages of other origins may do; absent: nothing.
+    pub cors: Option<Cors>,
     /// What is counted.
     pub metrics: Arc<RouteMetrics>,
     /// What it was built from, to see whether it changed.
@@ -110,6 +113,7 @@ impl Route {
             thinking: item.thinking.clone(),
             rules: Arc::new(rules(&item.thinking)),
             paths: Paths::build(item)?,
+            cors: item.cors.as_ref().map(Cors::new).transpose()?,
             metrics,
             item: item.clone(),
         })

@@ -102,11 +102,20 @@ impl Table {
     }
 }
 
-/// A host without port and trailing dot, in lower case.
+/// A host without port and trailing dot, in lower case. What is no host and port stays as it is, which is nobody's name: another server on the
+/// way may have read something else in it.
 fn host_name(host: &str) -> Cow<'_, str> {
+    let is_port = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
     let name = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        Some((address, _)) => address,
-        None => host.split_once(':').map_or(host, |(name, _)| name),
+        Some((address, port)) => {
+            let port = port.strip_prefix(':').unwrap_or(port);
+            let is_address = address.contains(':') && is_port(port);
+            if is_address { address } else { host }
+        }
+        None => match host.split_once(':') {
+            Some((name, port)) if is_port(port) => name,
+            _ => host,
+        },
     };
     let name = name.strip_suffix('.').unwrap_or(name);
     if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
@@ -160,6 +169,24 @@ mod tests {
         ] {
             assert_eq!(by_host(host), Some(0), "{host}");
         }
+    }
+
+    #[test]
+    fn what_is_no_host_and_port_is_nobodys_name() {
+        for host in [
+            "chat.team-a:80:80",
+            "chat.team-a:x",
+            "chat.team-a:80x",
+            "[chat.team-a]",
+            "[chat.team-a]:80",
+            "[chat.team-a",
+            "user@chat.team-a",
+            "chat.team-a ",
+            "chat.team-a,llm.example.com",
+        ] {
+            assert_eq!(by_host(host), None, "{host}");
+        }
+        assert_eq!(host_name("[::1]:80"), "::1");
     }
 
     #[test]

@@ -88,6 +88,7 @@ pub fn drop_credentials(headers: &mut HeaderMap, also: &[HeaderName]) {
         "x-api-key",
         "api-key",
         "x-goog-api-key",
+        "ocp-apim-subscription-key",
         "x-amz-security-token",
     ] {
         headers.remove(name);
@@ -265,6 +266,8 @@ mod tests {
             "x-api-key",
             "api-key",
             "x-goog-api-key",
+            "ocp-apim-subscription-key",
+            "x-amz-security-token",
             "cookie",
             "x-own",
             "accept",

@@ -132,7 +132,12 @@ impl Dialect {
         let named = named
             .iter()
             .map(|(name, value)| (HeaderName::from_static(name), *value));
+        let cors = [
+            (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
+            (header::ACCESS_CONTROL_ALLOW_CREDENTIALS, "true"),
+        ];
         named
+            .chain(cors)
             .chain(cookies.map(|value| (header::SET_COOKIE, value)))
             .collect()
     }

@@ -5,6 +5,7 @@ mod cold;
 mod edits;
 mod failures;
 mod first_request;
+mod isolation;
 mod mappers;
 mod owned;
 mod push;

@@ -177,6 +177,11 @@ impl Proxy {
         .await;
     }
 
+    /// Its process id.
+    pub(super) fn id(&self) -> u32 {
+        self.program.id()
+    }
+
     /// Sends a signal, such as `HUP`.
     pub(super) fn signal(&self, name: &str) {
         let id = self.program.id().to_string();
