@@ -317,7 +317,7 @@ fn help_version_and_wrong_commands_are_as_people_expect() {
 
 #[test]
 fn the_faults_of_policies_are_told_with_object_field_and_cure() {
-    let keys = "apiVersion: v1\nkind: Secret\nmetadata: {name: keys, annotations: {dragoman.dev/expires: tomorrow}}\nstringData: {alice: 6f6c1f4be1f1c9a7d5b0e2a49c3d8f17}\n---\n";
+    let keys = "---\napiVersion: v1\nkind: Secret\nmetadata: {name: keys, annotations: {dragoman.dev/expires: tomorrow}}\nstringData: {alice: 6f6c1f4be1f1c9a7d5b0e2a49c3d8f17}\n";
     let spec = concat!(
         "authentication:\n",
         "  bearerTokens: {secretRefs: [{name: keys}, {name: gone}]}\n",

@@ -7,6 +7,7 @@ mod raw;
 
 mod apis;
 mod attacks;
+mod callers;
 mod check;
 mod compiling;
 mod conversation;
