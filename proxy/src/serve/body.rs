@@ -8,9 +8,9 @@ use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 
 use super::metered::Metered;
+use super::pipe::Pipe;
 use super::stream::Stream;
 use super::tracked::Tracked;
-use super::translated::Pipe;
 use crate::upstream::{Fault, ReplyBody};
 
 /// A reply's body, and what is noted when it ends.

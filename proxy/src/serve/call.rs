@@ -1,38 +1,28 @@
 //! A call that names a model: judged and renamed by the route's map, sent to who has the model, answered.
 
-use std::cell::Cell;
-use std::sync::Arc;
-use std::time::Duration;
-
 use bytes::Bytes;
-use dragoman_config::PriceItem;
-use dragoman_config::cel::Input;
-use dragoman_config::names::{Names, Refusal as NameRefusal, Step};
+use dragoman_config::names::Names;
 use dragoman_dialects::Wire;
 use http::{Response, StatusCode};
 use hyper::body::Incoming;
-use serde_json::Value;
 
-use super::admission::{self, Admitted, Going, Judged, Question, Reserved, Told};
-use super::attempt;
+use super::admission::{self, Going, Judged, Question, Reserved, Told};
 use super::body::Body;
-use super::candidates::{self, Candidates, Nobody};
 use super::content::{Content, refuse_encoded};
 use super::dispatch::Asked;
 use super::embeddings::{self, Vectors};
 use super::error::{Blame, Refusal};
-use super::mapped::{self, Mapped};
 use super::path::Operation;
 use super::reply::{self, Edits};
-use super::translated::{self, Translation};
-use super::{intake, judged, metered, mirror, models, path, relay, tags};
+use super::steps::{Answer, Call};
+use super::translated;
+use super::translation::Translation;
+use super::{intake, judged, metered, path, relay};
 use crate::access::response::Judging;
 use crate::access::usage::Meter;
 use crate::json::{self, Malformed, ObjectEdit};
-use crate::state::backend::Backend;
-use crate::state::route::{Map, Route, RouteBackend};
+use crate::state::route::{Map, Route};
 use crate::think;
-use crate::upstream::Reply;
 
 /// The members of a body that are looked at.
 const MEMBERS: [&str; 1] = ["model"];
@@ -170,9 +160,11 @@ async fn go(
     let said = said(asked, operation, model);
     let counts =
         going.reserved.as_ref().is_some_and(Reserved::counts) || asked.route().backends_count();
+    let judges = going.judging.is_some() || asked.route().backends_judge();
     let translation = match (client, &content) {
         (Some(client), Content::Json { body, .. }) => {
-            Some(Translation::new(client, body, said, asked.route()).metered(counts))
+            let translation = Translation::new(client, body, said, asked.route());
+            Some(translation.metered(counts).judged(judges))
         }
         _ => None,
     };
@@ -213,7 +205,6 @@ async fn go(
         judged::note(&denied, asked.id);
         return Err(judged::denied(&denied));
     }
-    let judges = going.judging.is_some() || asked.route().backends_judge();
     let looks_into = (known && !edits.are_none()) || judges;
     // A model in the body opens no door to what a key owns.
     let other = operation == Operation::Other;
@@ -328,253 +319,6 @@ pub(crate) fn names(route: &Route) -> Result<&Names, Refusal> {
                 "model_map_unusable",
                 message,
             ))
-        }
-    }
-}
-
-/// A reply, and who gave it.
-struct Answer<'a> {
-    reply: Reply,
-    entry: &'a RouteBackend,
-    backend: &'a Arc<Backend>,
-    /// What the backend's own policies made of the request.
-    admitted: Admitted,
-    /// What the model costs.
-    price: Option<PriceItem>,
-}
-
-pub(super) struct Call<'a> {
-    pub(super) asked: &'a Asked,
-    pub(super) operation: Operation<'a>,
-    pub(super) content: Content<'a>,
-    pub(super) model: &'a str,
-    /// Whether the path needs a backend that relays it.
-    pub(super) owned: bool,
-    /// The member that leads to what a key owns, which needs the same.
-    pub(super) kept: Option<&'static str>,
-    /// For backends of another dialect than the client's.
-    pub(super) translation: Option<Translation<'a>>,
-    /// The same of a request for vectors.
-    pub(super) vectors: Option<Vectors<'a>>,
-    /// The backend that the client chose.
-    pub(super) chosen: Option<String>,
-    /// Whether upstreams are asked to tell how many tokens a stream took, which the client did not ask: [`super::metered::hides`].
-    pub(super) hides: bool,
-}
-
-impl<'a> Call<'a> {
-    /// Sends the call along its steps until a backend answers, or none is left: then the last answer stands.
-    async fn send(&self, names: &Names, looks_into: bool) -> Result<Answer<'a>, Refusal> {
-        let route = self.asked.route();
-        let mut last = None;
-        let mut steps = self.steps(names)?;
-        if self.chosen.is_some() {
-            // Who chooses a backend wants that one, or to hear why not.
-            steps.truncate(1);
-        }
-        let last_step = steps.len().saturating_sub(1);
-        for (number, step) in steps.into_iter().enumerate() {
-            let whose = |backend: &Backend| models::whose(&self.asked.headers(), backend);
-            let wanted = self.chosen.as_deref().or(step.backend);
-            let found = candidates::for_model(route, &step.model, wanted, whose);
-            let order = match found {
-                Ok(order) => order,
-                Err(nobody) => {
-                    last.get_or_insert_with(|| Err(self.nobody(nobody)));
-                    continue;
-                }
-            };
-            self.look_after_lists(&order, names);
-            let last_place = order.iter().count().saturating_sub(1);
-            for (place, at) in order.iter().enumerate() {
-                let entry = &route.backends[at];
-                let Ok(backend) = &entry.backend else {
-                    continue;
-                };
-                if self.owned && !backend.relays(&self.asked.method, &self.asked.path) {
-                    last.get_or_insert_with(|| Err(relay::not_relayed(self.asked)));
-                    continue;
-                }
-                if let Some(field) = self.kept
-                    && !backend.relays(&self.asked.method, &self.asked.path)
-                {
-                    last.get_or_insert_with(|| Err(relay::is_kept(self.asked, field)));
-                    continue;
-                }
-                // Filters may hold expressions: the name is worked out once.
-                let bare = entry.names.bare(&step.model).unwrap_or(&step.model);
-                let name = entry.names.upstream(bare);
-                let body = match self.translated(&step, backend, name) {
-                    Ok(body) => body,
-                    // Another backend may be able to express what this one cannot.
-                    Err(refusal) => {
-                        last.get_or_insert(Err(refusal));
-                        continue;
-                    }
-                };
-                if let Err(refusal) = self.judge(backend, name, body.as_ref()) {
-                    last.get_or_insert(Err(refusal));
-                    continue;
-                }
-                let (own, model) = (self.content.json(), Some(self.model));
-                let admitted = match admission::of_backend(self.asked, entry, own, model).await {
-                    Ok(admitted) => admitted,
-                    Err(refusal) => {
-                        last.get_or_insert(Err(refusal));
-                        continue;
-                    }
-                };
-                let price = entry.names.price(bare);
-                let is_last = number == last_step && place == last_place;
-                let mapped = self.mapped(backend, name);
-                let looks_into = looks_into || mapped.is_some();
-                let make = || {
-                    let mut request = match body {
-                        Some(body) => self.foreign(backend, name, body, is_last),
-                        None => self.outgoing(&step, backend, name, looks_into, is_last),
-                    }?;
-                    if backend.passes_credentials() {
-                        admitted.withhold(&mut request.headers);
-                    }
-                    if let Some(mapped) = &mapped {
-                        mapped.request(&mut request, backend)?;
-                    }
-                    Ok(request)
-                };
-                let outcome = self.asked.sender().send(backend, make).await?;
-                if self.content.is_spent() || !attempt::fails_over(backend, &outcome) {
-                    let reply = outcome.map_err(|fault| Refusal::upstream(&entry.name, &fault))?;
-                    let reply = match mapped {
-                        Some(mapped) => Box::pin(mapped.reply(reply, &entry.name, backend)).await?,
-                        None => reply,
-                    };
-                    return Ok(Answer {
-                        reply,
-                        entry,
-                        backend,
-                        admitted,
-                        price,
-                    });
-                }
-                match outcome {
-                    Ok(reply) => {
-                        let reply = Box::pin(mirror::held(reply)).await;
-                        let reply = match mapped {
-                            Some(mapped) => {
-                                Box::pin(mapped.reply(reply, &entry.name, backend)).await
-                            }
-                            None => Ok(reply),
-                        };
-                        last = Some(reply.map(|reply| Answer {
-                            reply,
-                            entry,
-                            backend,
-                            admitted,
-                            price,
-                        }));
-                    }
-                    // A real answer, even a refusal, says more than that another could not be reached.
-                    Err(_) if matches!(last, Some(Ok(_))) => {}
-                    Err(fault) => last = Some(Err(Refusal::upstream(&entry.name, &fault))),
-                }
-            }
-        }
-        last.unwrap_or_else(|| Err(Refusal::no_model(self.model)))
-    }
-
-    /// The part of the backend's Mapper, if it has one.
-    fn mapped(&self, backend: &Backend, name: &str) -> Option<Mapped> {
-        let mapper = backend.mapper.as_ref()?;
-        let wire = match &self.translation {
-            Some(translation) => Some(translation.upstream(backend)),
-            None => self.operation.wire(),
-        };
-        let asked_for = match &self.translation {
-            Some(translation) => Some(translation.streams()),
-            None => self.operation.streams(),
-        };
-        Some(Mapped {
-            mapper: Arc::clone(mapper),
-            dialect: backend.dialect,
-            operation: mapped::operation(wire, self.vectors.is_some()),
-            model: name.to_owned(),
-            stream: Cell::new(asked_for.map(|asked_for| asked_for && backend.streams())),
-            headers: mapped::read_headers(mapper, &self.asked.headers()),
-        })
-    }
-
-    /// The answer to a request that only loads a model, where the backend that would be asked first has no such request.
-    fn loaded(&self, names: &Names) -> Result<Option<Response<Body>>, Refusal> {
-        let Some(translation) = self.translation.as_ref().filter(|it| it.may_load()) else {
-            return Ok(None);
-        };
-        let route = self.asked.route();
-        let steps = self.steps(names)?;
-        let Some(step) = steps.first() else {
-            return Ok(None);
-        };
-        let whose = |backend: &Backend| models::whose(&self.asked.headers(), backend);
-        let found = candidates::for_model(route, &step.model, step.backend, whose);
-        let Some(at) = found.ok().and_then(|order| order.iter().next()) else {
-            return Ok(None);
-        };
-        Ok(match &route.backends[at].backend {
-            Ok(backend) => translation.loaded(backend, self.asked),
-            Err(_) => None,
-        })
-    }
-
-    /// Where several backends may have the model, their lists tell which do.
-    fn look_after_lists(&self, order: &Candidates, names: &Names) {
-        if order.iter().nth(1).is_none() {
-            return;
-        }
-        let ttl = Duration::from_millis(names.cache_ttl_ms);
-        for at in order.iter() {
-            if let Ok(backend) = &self.asked.route().backends[at].backend {
-                models::look_after(&self.asked.worker, backend, &self.asked.headers(), ttl);
-            }
-        }
-    }
-
-    fn steps<'m>(&'m self, names: &'m Names) -> Result<Vec<Step<'m>>, Refusal> {
-        let route = self.asked.route();
-        let key = &route.key;
-        let headers = self.asked.headers();
-        let header = |name: &str| {
-            let value = headers.get(name)?;
-            Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
-        };
-        let input = Input {
-            request: &|| match &self.content {
-                Content::Json { body, .. } => serde_json::from_slice(body).unwrap_or(Value::Null),
-                Content::Form { .. } => Value::Null,
-            },
-            header: &header,
-            route: (&key.namespace, &key.name),
-            now: jiff::Timestamp::now(),
-        };
-        let steps = tags::resolve(names, route, self.operation, self.model, &input);
-        steps.map_err(|refusal| match refusal {
-            NameRefusal::NotFound => Refusal::no_model(self.model),
-            NameRefusal::When(failed) => {
-                let map = route.map_key();
-                let map = map.map_or_else(String::new, |map| format!(" {map}"));
-                let message =
-                    format!("ModelMap{map} cannot say what this request is for: {failed}.");
-                let status = StatusCode::INTERNAL_SERVER_ERROR;
-                Refusal {
-                    blame: Blame::Proxy,
-                    ..Refusal::client(status, "map_rule_failed", message)
-                }
-            }
-        })
-    }
-
-    fn nobody(&self, nobody: Nobody) -> Refusal {
-        match nobody {
-            Nobody::NoModel | Nobody::Refuses => Refusal::no_model(self.model),
-            Nobody::Unusable(at) => unusable(self.asked.route(), at),
         }
     }
 }

@@ -16,7 +16,8 @@ use super::dispatch::Asked;
 use super::error::Refusal;
 use super::path::Operation;
 use super::reply::respond;
-use super::translated::{self, Ends};
+use super::translated;
+use super::translation::{self, Ends};
 use super::{headers, mirror};
 use crate::state::backend::Backend;
 use crate::state::dialect;
@@ -155,7 +156,7 @@ impl<'a> Vectors<'a> {
     /// # Errors
     /// 400, where the client's dialect is spoken wrongly or the upstream's cannot express the request.
     pub(crate) fn write(&self, upstream: Form, model: &str) -> Result<Bytes, Refusal> {
-        let form = self.form().as_ref().map_err(translated::malformed)?;
+        let form = self.form().as_ref().map_err(translation::malformed)?;
         let target = Target {
             model,
             stream: false,
@@ -163,7 +164,7 @@ impl<'a> Vectors<'a> {
         let written = upstream.codec().write_request(form, target);
         let written = written.map_err(|refused| {
             let field = self.client.codec().name_of(&refused.field);
-            translated::inexpressible(field, &refused)
+            translation::inexpressible(field, &refused)
         })?;
         Ok(written.into())
     }

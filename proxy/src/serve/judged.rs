@@ -4,11 +4,11 @@ use dragoman_dialects::form::{Event, Garbage, Reply as Form};
 use dragoman_dialects::{Codec, StreamReader};
 use http::StatusCode;
 
-use super::call::Call;
 use super::dispatch::Asked;
 use super::error::{Blame, Refusal};
 use super::path::Operation;
 use super::request_id::RequestId;
+use super::steps::Call;
 use super::translated::{Way, garbage, is_stream, unreadable};
 use crate::access::response::{ContentDenied, Judging, LONGEST, Stopped};
 use crate::access::usage::Meter;
@@ -145,7 +145,7 @@ impl From<Garbage> for Unread {
 impl Unread {
     fn refusal(self, name: &str) -> Refusal {
         match self {
-            Self::Uncut(fault) => super::translated::broken_off(name, &Broken::Uncut(fault)),
+            Self::Uncut(fault) => super::pipe::broken_off(name, &Broken::Uncut(fault)),
             Self::Garbage(fault) => garbage(name, &fault),
         }
     }

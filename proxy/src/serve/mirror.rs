@@ -12,7 +12,7 @@ use super::body::Body;
 use super::error::{self, Blame, FAULT, Refusal, SHOULD_RETRY, bounded};
 use super::headers;
 use super::reply::{self, respond};
-use super::translated::Ends;
+use super::translation::Ends;
 use crate::json;
 use crate::state::backend::Backend;
 use crate::upstream::{Reply, ReplyBody};

@@ -6,7 +6,8 @@
 //! - [`dispatch`]: host and path → route → who answers
 //! - [`admission`]: what policies make of a request
 //! - [`path`], [`spelling`], [`query`]: what a path asks for, in one spelling
-//! - [`call`], [`content`], [`sent`]: calls that name a model, bodies that do, and what is sent on of both
+//! - [`call`], [`content`]: calls that name a model, bodies that do
+//! - [`steps`], [`sent`], [`translation`]: who is asked, and what is sent on: the client's own, or a translation
 //! - [`apis`]: which API a path is of, and whether the route speaks it
 //! - [`conversation`]: the Conversation API's paths and prompts
 //! - [`embeddings`]: calls for vectors, between dialects
@@ -51,6 +52,7 @@ mod ollama;
 mod page;
 pub mod path;
 mod paths;
+mod pipe;
 pub mod query;
 mod relay;
 mod reply;
@@ -58,11 +60,13 @@ mod reply_model;
 pub mod request_id;
 mod sent;
 pub mod spelling;
+mod steps;
 mod stream;
 mod tags;
 mod tls;
 mod tracked;
 mod translated;
+mod translation;
 mod untranslated;
 mod upstream_list;
 mod wire;

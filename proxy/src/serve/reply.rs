@@ -13,7 +13,7 @@ use super::error::{Blame, Refusal};
 use super::masked::Masked;
 use super::reply_model::{self, Renamer};
 use super::stream::Stream;
-use super::translated::Ends;
+use super::translation::Ends;
 use super::{headers, mirror};
 use crate::state::backend::Backend;
 use crate::think::{self, ReplyStream, Rules};

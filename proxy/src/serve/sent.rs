@@ -9,10 +9,11 @@ use dragoman_crds::Dialect;
 use dragoman_dialects::Wire;
 use http::{HeaderMap, Method};
 
-use super::call::{Call, bad_path};
+use super::call::bad_path;
 use super::content::Content;
 use super::error::Refusal;
 use super::path::Operation;
+use super::steps::Call;
 use super::{form, headers, kept, metered, query, relay, untranslated};
 use crate::json::{self, Malformed, Members, Merge, ObjectEdit};
 use crate::state::backend::Backend;

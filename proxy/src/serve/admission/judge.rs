@@ -20,7 +20,7 @@ use crate::serve::body::Body;
 use crate::serve::dispatch::Asked;
 use crate::serve::error::{Blame, Refusal, bounded};
 use crate::serve::metered::Metered;
-use crate::serve::{reply, translated};
+use crate::serve::{reply, translation};
 
 /// The header by which a client chooses a backend, where a rule lets it.
 const BACKEND: &str = "x-dragoman-backend";
@@ -289,7 +289,7 @@ async fn rule(
                 id: &asked.id.to_string(),
             };
             let told = respond::respond(answered, &text);
-            let (headers, body) = told.map_err(|fault| translated::malformed(&fault))?;
+            let (headers, body) = told.map_err(|fault| translation::malformed(&fault))?;
             Ok(Err(reply::respond(StatusCode::OK, headers, body)))
         }
         Err(fault) => Err(failed(asked, policies, &fault)),

@@ -1,0 +1,286 @@
+//! A client's conversation for backends of another dialect: what is sent.
+
+use std::borrow::Cow;
+use std::cell::OnceCell;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use dragoman_crds::Dialect;
+use dragoman_dialects::form::{Estimate, Malformed, Reasoning, Refused, Request as Form};
+use dragoman_dialects::ollama::load;
+use dragoman_dialects::{Context, Target, Wire};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+
+use super::body::Body;
+use super::dispatch::Asked;
+use super::error::Refusal;
+use super::query;
+use super::reply::respond;
+use super::translated::Way;
+use crate::access::response::Judging;
+use crate::state::backend::Backend;
+use crate::state::dialect;
+use crate::state::route::Route;
+use crate::think::disable;
+use crate::translate::{Thinking, shows_reasoning, wants_usage};
+
+/// Both ends of a translated call.
+#[derive(Clone, Copy)]
+pub(crate) struct Ends {
+    pub(crate) client: Wire,
+    pub(crate) upstream: Wire,
+}
+
+/// A client's conversation for backends of another dialect: read once, however many are tried.
+pub(crate) struct Translation<'a> {
+    client: Wire,
+    body: &'a Bytes,
+    path: dragoman_dialects::Path<'a>,
+    /// Whether models are asked not to think.
+    quiet: bool,
+    /// Whether replies may have to be changed.
+    strips: bool,
+    /// Whether tokens are counted, so that servers are asked to tell.
+    metered: bool,
+    /// Whether rules want the reply read.
+    judged: bool,
+    form: OnceCell<Result<Form, Malformed>>,
+}
+
+impl<'a> Translation<'a> {
+    pub(crate) fn new(
+        client: Wire,
+        body: &'a Bytes,
+        path: dragoman_dialects::Path<'a>,
+        route: &Route,
+    ) -> Self {
+        Self {
+            client,
+            body,
+            path,
+            quiet: route.thinking.disable,
+            strips: !route.rules.is_inert(),
+            metered: false,
+            judged: false,
+            form: OnceCell::new(),
+        }
+    }
+
+    /// With tokens counted or not.
+    pub(crate) fn metered(mut self, metered: bool) -> Self {
+        self.metered = metered;
+        self
+    }
+
+    /// With a reply that rules want read, or not.
+    pub(crate) fn judged(mut self, judged: bool) -> Self {
+        self.judged = judged;
+        self
+    }
+
+    /// Between whom is translated; none where the backend speaks the client's dialect, and bytes pass.
+    pub(crate) fn ends(&self, backend: &Backend) -> Option<Ends> {
+        let (client, upstream) = (self.client, backend.wire(self.client));
+        let through = match client {
+            // Its replies are few fields, and models behind it think in their text.
+            Wire::Tgi => self.strips,
+            // These vendors' models have a place of its own for what they think, and their replies say more than the form knows.
+            // Of Gemini's, an array is not read, and who is asked by us is asked for events.
+            Wire::Gemini => self.quiet || self.judged,
+            Wire::BedrockConverse | Wire::BedrockInvoke => self.quiet,
+            // What a Mapper makes is read, and told as one that speaks OpenAI would.
+            _ => backend.dialect == Dialect::Custom,
+        };
+        (client != upstream || through).then_some(Ends { client, upstream })
+    }
+
+    /// The form in which a backend is asked.
+    pub(crate) fn upstream(&self, backend: &Backend) -> Wire {
+        backend.wire(self.client)
+    }
+
+    fn form(&self) -> &Result<Form, Malformed> {
+        let read = || self.client.codec().read_request(self.body, self.path);
+        self.form.get_or_init(read)
+    }
+
+    /// Where a backend takes what is translated, below the base URL or the deployment; none where bytes pass.
+    pub(crate) fn path(&self, backend: &Backend, model: &str) -> Option<Cow<'static, str>> {
+        let ends = self.ends(backend)?;
+        let streams = self.form().as_ref().is_ok_and(|form| form.stream);
+        Some(dialect::path(ends.upstream, model, streams))
+    }
+
+    /// The body for a backend that knows the model as `model`.
+    ///
+    /// # Errors
+    /// 400, where the client's dialect is spoken wrongly or the upstream's cannot express the request.
+    pub(crate) fn write(
+        &self,
+        ends: Ends,
+        backend: &Backend,
+        model: &str,
+    ) -> Result<Bytes, Refusal> {
+        let form = self.form().as_ref().map_err(malformed)?;
+        let quieted = self.quiet.then(|| quieted(form, ends.upstream));
+        let form = quieted.as_ref().unwrap_or(form);
+        let telling = (self.metered && !form.stream_usage).then(|| Form {
+            stream_usage: true,
+            ..form.clone()
+        });
+        let form = telling.as_ref().unwrap_or(form);
+        let inexpressible = |refused: Refused| {
+            let field = ends.client.codec().name_of(&refused.field);
+            inexpressible(field, &refused)
+        };
+        let prompted = (ends.upstream == Wire::Tgi)
+            .then(|| backend.template.apply(form.clone(), jiff::Timestamp::now()));
+        let prompted = prompted.transpose().map_err(inexpressible)?;
+        let form = prompted.as_ref().unwrap_or(form);
+        let target = Target {
+            model,
+            stream: form.stream && backend.streams(),
+        };
+        let written = ends.upstream.codec().write_request(form, target);
+        let written = Bytes::from(written.map_err(inexpressible)?);
+        // Azure refuses fields that it does not know, and nobody knows what others do.
+        let plain = matches!(backend.dialect, Dialect::AzureOpenAI | Dialect::Custom);
+        if !self.quiet || ends.upstream != Wire::Chat || plain {
+            return Ok(written);
+        }
+        let segments = disable::chat_body(&written).map_err(Refusal::malformed)?;
+        Ok(segments.concat().into())
+    }
+
+    /// Whether the client asked for a stream.
+    pub(crate) fn streams(&self) -> bool {
+        self.form().as_ref().is_ok_and(|form| form.stream)
+    }
+
+    /// Whether the client asked for reasoning, and did not ask to have it hidden.
+    pub(crate) fn wants_reasoning(&self) -> bool {
+        let form = self.form().as_ref().ok();
+        let wanted = form.and_then(|form| form.reasoning.as_ref());
+        wanted.is_some_and(|reasoning| reasoning.is_on() && !reasoning.hidden)
+    }
+
+    /// Whether requests of the client's dialect may only load a model.
+    pub(crate) fn may_load(&self) -> bool {
+        matches!(self.client, Wire::OllamaChat | Wire::OllamaGenerate)
+    }
+
+    /// The answer to a request that only loads a model, which no other dialect has: there is nothing to load.
+    pub(crate) fn loaded(&self, backend: &Backend, asked: &Asked) -> Option<Response<Body>> {
+        let ends = self.ends(backend)?;
+        let form = self.form().as_ref().ok()?;
+        if !load::is_load(form) {
+            return None;
+        }
+        let way = self.way(ends, backend, asked, None);
+        let mut reply = load::reply(form);
+        reply.model = Some(form.model.clone());
+        let written = self.client.codec().write_reply(&reply, &way.context);
+        let json = HeaderValue::from_static("application/json");
+        let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, json)]);
+        let body = Body::whole(written.into());
+        Some(respond(StatusCode::OK, headers, body))
+    }
+
+    /// What is to be known when the reply comes.
+    pub(crate) fn way(
+        &self,
+        ends: Ends,
+        backend: &Backend,
+        asked: &Asked,
+        model: Option<String>,
+    ) -> Way {
+        let form = self.form().as_ref().ok();
+        let codec = ends.client.codec();
+        let wanted = self.wants_reasoning();
+        let mut context = Context {
+            request_id: asked.id.to_string(),
+            model: form.map(|form| form.model.clone()).unwrap_or_default(),
+            started: jiff::Timestamp::now(),
+            stream_usage: form.is_some_and(|form| form.stream_usage),
+            reasoning: wanted,
+            echo: codec.echo(self.body),
+        };
+        let shown = shows_reasoning(ends.client, &context);
+        context.reasoning = shown;
+        let thinking = Thinking {
+            rules: Arc::clone(&asked.route().rules),
+            shown,
+        };
+        Way {
+            ends,
+            thinking,
+            context,
+            streams: form.is_some_and(|form| form.stream),
+            array: ends.client == Wire::Gemini && !query::asks_for_events(asked.uri.query()),
+            stops: form
+                .filter(|_| ends.upstream == Wire::Tgi)
+                .map(|form| backend.template.stops_of(form)),
+            model,
+            judging: None,
+            estimate: form.filter(|_| wants_usage(ends.client)).map(Estimate::of),
+        }
+    }
+
+    /// The same where the backend speaks the client's dialect, and rules want the reply read: all that it says is told again.
+    pub(crate) fn way_back(
+        &self,
+        backend: &Backend,
+        asked: &Asked,
+        streamed: bool,
+        judging: Judging,
+    ) -> Way {
+        let (client, upstream) = (self.client, backend.wire(self.client));
+        let mut way = self.way(Ends { client, upstream }, backend, asked, None);
+        way.thinking.shown = true;
+        way.context.reasoning = true;
+        way.streams = streamed;
+        way.stops = None;
+        way.judging = Some(judging);
+        way
+    }
+}
+
+/// The same request of a model that is asked not to reason.
+fn quieted(form: &Form, upstream: Wire) -> Form {
+    let off = Reasoning {
+        enabled: Some(false),
+        ..Reasoning::default()
+    };
+    // OpenAI's servers are told in more ways than one, once the body is written.
+    let reasoning = (upstream != Wire::Chat).then_some(off);
+    Form {
+        reasoning,
+        ..form.clone()
+    }
+}
+
+/// A body that is not what the client's dialect says.
+pub(crate) fn malformed(fault: &Malformed) -> Refusal {
+    let message = if fault.at.is_empty() {
+        fault.message.clone()
+    } else {
+        format!("{}: {}", fault.at, fault.message)
+    };
+    Refusal {
+        param: (!fault.at.is_empty()).then(|| fault.at.clone().into()),
+        ..Refusal::client(StatusCode::BAD_REQUEST, "invalid_request", message)
+    }
+}
+
+/// What an upstream's dialect cannot express, by the client's name of the field.
+pub(crate) fn inexpressible(field: Cow<'static, str>, refused: &Refused) -> Refusal {
+    let mut message = format!("{field}: {}", refused.message);
+    if let Some(source) = refused.source {
+        message.push_str(" See ");
+        message.push_str(source);
+    }
+    Refusal {
+        param: Some(field),
+        ..Refusal::client(StatusCode::BAD_REQUEST, "unsupported_by_upstream", message)
+    }
+}
