@@ -28,6 +28,7 @@ mod other_paths;
 mod redirects;
 mod reload;
 mod routing;
+mod rules;
 mod same_dialect;
 mod sdk;
 mod smuggling;
