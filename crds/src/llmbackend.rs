@@ -130,7 +130,7 @@ pub struct LLMBackendSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1000000))]
     pub max_concurrency: Option<i32>,
-    /// AccessPolicies that apply to every request that reaches this backend, after the LLMProxy's and the route's. They may not choose models or backends (SetModel, AllowBackendHeader). One of another namespace must admit this one's by its `allowedRoutes`.
+    /// AccessPolicies that apply to every request that reaches this backend, after the LLMProxy's and the route's. They judge what the others made of it: they may neither change nor answer it (SetModel, Set, Respond, AllowBackendHeader). One of another namespace must admit this one's by its `allowedRoutes`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8))]
     pub access_policy_refs: Vec<Reference>,

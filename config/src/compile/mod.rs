@@ -32,7 +32,7 @@ pub(crate) use held::{admitted, malformed};
 pub(crate) use hostnames::claims;
 pub(crate) use map::map;
 pub(crate) use mapper::mapper;
-pub(crate) use policies::choosing_rule;
+pub(crate) use policies::changing_rule;
 pub(crate) use policy::{policy, secret_selector};
 pub(crate) use proxy::{proxy, wants_policy};
 pub(crate) use route::route;

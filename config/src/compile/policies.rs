@@ -17,7 +17,7 @@ pub(super) struct Referrer<'a> {
     pub(super) at: &'a str,
     /// What its last version that compiled uses.
     pub(super) held: Option<&'a [Key]>,
-    /// Whether policies are asked when it is too late to choose a model or a backend.
+    /// Whether policies are asked when it is too late to change a request.
     pub(super) chosen: bool,
 }
 
@@ -58,11 +58,11 @@ fn target(
                 own.namespace
             ),
         ),
-        Some(policy) => match choosing_rule(&policy.spec).filter(|_| referrer.chosen) {
+        Some(policy) => match changing_rule(&policy.spec).filter(|_| referrer.chosen) {
             Some(rule) => (
                 reason::NOT_PERMITTED,
                 format!(
-                    "{field}: rule {rule:?} of AccessPolicy {key} chooses models or backends, and here that choice is made; refer to the policy from an LLMRoute or an LLMProxy, or take the rule out"
+                    "{field}: rule {rule:?} of AccessPolicy {key} changes or answers requests, and here it is too late; refer to the policy from an LLMRoute or an LLMProxy, or take the rule out"
                 ),
             ),
             None => {
@@ -106,14 +106,17 @@ fn look_after(
     findings.unresolved(reason, fault);
 }
 
-/// The first rule of a policy that chooses a model or a backend.
-pub(crate) fn choosing_rule(spec: &AccessPolicySpec) -> Option<&str> {
-    let chooses = |action| {
+/// The first rule of a policy that changes a request, or answers it.
+pub(crate) fn changing_rule(spec: &AccessPolicySpec) -> Option<&str> {
+    let changes = |action| {
         matches!(
             action,
-            RuleAction::SetModel | RuleAction::AllowBackendHeader
+            RuleAction::SetModel
+                | RuleAction::Set
+                | RuleAction::Respond
+                | RuleAction::AllowBackendHeader
         )
     };
-    let rule = spec.rules.iter().find(|rule| chooses(rule.action))?;
+    let rule = spec.rules.iter().find(|rule| changes(rule.action))?;
     Some(&rule.name)
 }

@@ -10,7 +10,7 @@ use dragoman_crds::{
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
-use crate::compile::{choosing_rule, lends_identity, wants_policy};
+use crate::compile::{changing_rule, lends_identity, wants_policy};
 use crate::{ClusterKeysItem, Key, Kind, ObjectKey};
 
 /// What holds for a whole installation.
@@ -249,7 +249,7 @@ impl Resource {
     pub(super) fn view(&self) -> View<'_> {
         match self.readable() {
             Some(Self::Policy(policy)) => {
-                View::Policy(&policy.spec.allowed_routes, choosing_rule(&policy.spec))
+                View::Policy(&policy.spec.allowed_routes, changing_rule(&policy.spec))
             }
             Some(Self::Proxy(proxy)) => View::Proxy(
                 &proxy.spec.allowed_routes,

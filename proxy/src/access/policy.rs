@@ -142,6 +142,22 @@ impl Policies {
         }
     }
 
+    /// Without those that are among `others`, which were asked before.
+    pub fn without(self, others: &Self) -> Self {
+        match (self, others) {
+            (Self::Apply(all), Self::Apply(others)) => {
+                let asked = |policy: &Arc<Policy>| others.iter().any(|one| one.key == policy.key);
+                Self::Apply(
+                    all.iter()
+                        .filter(|policy| !asked(policy))
+                        .cloned()
+                        .collect(),
+                )
+            }
+            (all, _) => all,
+        }
+    }
+
     /// Whether they are the same, to the last bit.
     pub fn are(&self, other: &Self) -> bool {
         match (self, other) {

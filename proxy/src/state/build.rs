@@ -323,9 +323,11 @@ impl<'a> Builder<'a> {
             Target::Inline(inline) => resolve(inline.policies.as_deref(), policies),
             Target::Unresolved(_) => Policies::none(),
         };
+        let route = shared.and(&resolve(item.policies.as_deref(), policies));
+        let own = item.backends.iter().map(own);
         let access = Access {
-            route: shared.and(&resolve(item.policies.as_deref(), policies)),
-            backends: item.backends.iter().map(own).collect(),
+            backends: own.map(|own| own.without(&route)).collect(),
+            route,
         };
         let previous = self.previous.route(&key.object).cloned();
         if let Some(previous) = &previous

@@ -209,7 +209,7 @@ fn a_policy_that_does_not_compile_is_an_item_whose_previous_version_stays() {
 }
 
 #[test]
-fn a_backends_policy_chooses_neither_model_nor_backend() {
+fn a_backends_policy_neither_changes_nor_answers_requests() {
     let choosing = |action: Value| {
         let mut rule = json!({"name": "choose"});
         rule.as_object_mut()
@@ -223,6 +223,8 @@ fn a_backends_policy_chooses_neither_model_nor_backend() {
     for action in [
         json!({"action": "SetModel", "model": "m"}),
         json!({"action": "AllowBackendHeader"}),
+        json!({"action": "Set", "set": [{"path": "seed", "expression": "1"}]}),
+        json!({"action": "Respond", "message": "No."}),
     ] {
         let mut world = world([choosing(action), shared(refs(&["models/guard"]))]);
         let said = [

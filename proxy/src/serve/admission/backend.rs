@@ -12,7 +12,7 @@ use crate::access::identity::Consumed;
 use crate::access::response::Judging;
 use crate::serve::body::Body;
 use crate::serve::dispatch::Asked;
-use crate::serve::error::Refusal;
+use crate::serve::error::{Blame, Refusal};
 use crate::state::route::RouteBackend;
 
 /// A request that a backend's policies admit.
@@ -78,6 +78,18 @@ async fn admits(
         None => &entered.caller,
     };
     match judge::by(asked, policies, caller, question).await? {
+        // A service that a rule asks may want to; no rule says so by itself, or its policy would not compile here.
+        Judged::Goes(going) if going.body.is_some() || going.model.is_some() => {
+            let message = format!(
+                "A rule on backend {:?} wants to change the request, when it is too late.",
+                entry.name
+            );
+            let status = StatusCode::INTERNAL_SERVER_ERROR;
+            Err(Refusal {
+                blame: Blame::Proxy,
+                ..Refusal::client(status, "rule_failed", message)
+            })
+        }
         Judged::Goes(going) => Ok(Admitted {
             consumed: entered.consumed,
             reserved: going.reserved,
