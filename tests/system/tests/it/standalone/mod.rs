@@ -9,6 +9,7 @@ mod apis;
 mod attacks;
 mod callers;
 mod check;
+mod chosen_backends;
 mod compiling;
 mod conversation;
 mod cors;
