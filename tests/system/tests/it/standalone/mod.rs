@@ -20,6 +20,7 @@ mod faults;
 mod https;
 mod identity;
 mod lifecycle;
+mod limits;
 mod listing;
 mod listings_of_dialects;
 mod mappers;
