@@ -1,6 +1,6 @@
 //! Where Redis is.
 //!
-//! - `redis://[user:password@]host[:port][/database]`, `rediss://` over TLS, `unix:///path`
+//! - `redis://[user:password@]host[:port][/database]`, `rediss://` over TLS, `redis+unix:///path`
 //! - `redis+sentinel://[user:password@]host[:port],host…/master[/database]`, `rediss+sentinel://`: the primary that Sentinels name
 //! - `redis-cluster://[user:password@]host[:port],host…`, `rediss-cluster://`: a cluster
 //!
@@ -37,13 +37,13 @@ pub(super) fn read(url: &str) -> Result<Target, BadUrl> {
     let (scheme, rest) = url.split_once("://").ok_or(BadUrl("has no scheme"))?;
     let bad = |_| BadUrl("cannot be read");
     match scheme {
-        "redis" | "rediss" | "unix" => redis::Client::open(url)
+        "redis" | "rediss" | "unix" | "redis+unix" => redis::Client::open(url)
             .map(|client| Target::One(Box::new(client)))
             .map_err(bad),
         "redis+sentinel" | "rediss+sentinel" => sentinel(rest, scheme.starts_with("rediss")),
         "redis-cluster" | "rediss-cluster" => cluster(rest, scheme.starts_with("rediss")),
         _ => Err(BadUrl(
-            "has a scheme that is not known; there are redis, rediss, unix, redis+sentinel, rediss+sentinel, redis-cluster and rediss-cluster",
+            "has a scheme that is not known; there are redis, rediss, redis+unix, redis+sentinel, rediss+sentinel, redis-cluster and rediss-cluster",
         )),
     }
 }

@@ -36,6 +36,8 @@ pub struct Finder {
     /// The name of the member at `level` that is being read, as far as it may be one of them.
     name: Vec<u8>,
     wants_name: bool,
+    /// Whether nothing was found yet in the object that is read: of several objects in a list the last one that tells counts.
+    fresh: bool,
     /// What was found: members one after another, with commas.
     found: Vec<u8>,
     keeps: bool,
@@ -132,7 +134,9 @@ impl Finder {
             }
             b':' if top && !self.keeps => {
                 if NAMES.contains(&self.name.as_slice()) {
-                    if !self.found.is_empty() {
+                    if std::mem::take(&mut self.fresh) {
+                        self.found.clear();
+                    } else {
                         self.found.push(b',');
                     }
                     self.found.push(b'"');
@@ -143,8 +147,9 @@ impl Finder {
             }
             b'{' if self.level == 0 => {
                 (self.depth, self.level, self.wants_name) = (1, 1, true);
+                self.fresh = true;
             }
-            // A list of one: what TGI answers at its root.
+            // A list: what TGI answers at its root, and Gemini's streams.
             b'[' | b']' if self.level == 0 => {}
             b'{' | b'[' => {
                 self.keep(byte);
@@ -225,6 +230,10 @@ mod tests {
             (
                 r#"[{"generated_text":"a","details":{"generated_tokens":2,"input_length":3}}]"#,
                 (3, 2),
+            ),
+            (
+                r#"[{"usageMetadata":{"promptTokenCount":4}},{"usageMetadata":{"promptTokenCount":4,"candidatesTokenCount":5}},{}]"#,
+                (4, 5),
             ),
             (
                 r#"{ "usageMetadata" : { "promptTokenCount" : 4, "candidatesTokenCount": 5 } }"#,
