@@ -1,7 +1,7 @@
 //! What is counted of a policy.
 
 use std::fmt::Write as _;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use dragoman_config::ObjectKey;
 
@@ -45,19 +45,40 @@ const REASONS: [(Reason, &str); 9] = [
 
 /// How often a policy refused a request, by reason. Refusals are rare enough for threads to share a counter.
 #[derive(Debug, Default)]
-pub struct PolicyMetrics([AtomicU64; REASONS.len()]);
+pub struct PolicyMetrics {
+    refused: [AtomicU64; REASONS.len()],
+    /// When something was last told in the log, in seconds since 1970.
+    told: AtomicI64,
+}
+
+/// Seconds between two lines of the log that say much the same of a policy: whoever can provoke them must not fill a disk.
+const QUIET: i64 = 10;
 
 impl PolicyMetrics {
     /// Counts a refusal.
     pub fn refused(&self, reason: Reason) {
-        if let Some(count) = self.0.get(reason as usize) {
+        if let Some(count) = self.refused.get(reason as usize) {
             count.fetch_add(1, Ordering::Relaxed);
         }
     }
 
+    /// Whether it is time for another line in the log.
+    pub fn tells(&self) -> bool {
+        let now = jiff::Timestamp::now().as_second();
+        let last = self.told.load(Ordering::Relaxed);
+        now - last >= QUIET
+            && self
+                .told
+                .compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok()
+    }
+
     /// How many refusals there were of each reason.
     pub fn counts(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
-        let counts = self.0.iter().map(|count| count.load(Ordering::Relaxed));
+        let counts = self
+            .refused
+            .iter()
+            .map(|count| count.load(Ordering::Relaxed));
         REASONS.iter().map(|(_, name)| *name).zip(counts)
     }
 }

@@ -64,7 +64,7 @@ impl Policy {
             faults.collect::<Vec<_>>().join("; ")
         };
         let rules = Rules::new(&item.rules).map_err(|faults| told("rules", faults))?;
-        let response_rules = ResponseRules::new(&item.response_rules)
+        let response_rules = ResponseRules::new(key, &item.response_rules)
             .map_err(|faults| told("responseRules", faults))?;
         let models = Filter::new(&item.models, Matching::Exact).map_err(|faults| {
             let told =

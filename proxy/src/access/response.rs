@@ -31,6 +31,7 @@ pub struct ResponseRules {
 
 #[derive(Debug)]
 struct Rule {
+    policy: ObjectKey,
     name: String,
     when: Option<Condition>,
     action: Action,
@@ -72,11 +73,14 @@ impl ResponseRules {
     ///
     /// # Errors
     /// Every fault, with its rule's place in the list.
-    pub fn new(items: &[ResponseRuleItem]) -> Result<Self, Vec<(usize, String)>> {
+    pub fn new(
+        policy: &ObjectKey,
+        items: &[ResponseRuleItem],
+    ) -> Result<Self, Vec<(usize, String)>> {
         let mut faults = Vec::new();
         let mut rules = Vec::with_capacity(items.len());
         for (at, item) in items.iter().enumerate() {
-            match Rule::new(item) {
+            match Rule::new(policy, item) {
                 Ok(rule) => rules.push(Arc::new(rule)),
                 Err(fault) => faults.push((at, fault)),
             }
@@ -149,7 +153,7 @@ impl ResponseRules {
 }
 
 impl Rule {
-    fn new(item: &ResponseRuleItem) -> Result<Self, String> {
+    fn new(policy: &ObjectKey, item: &ResponseRuleItem) -> Result<Self, String> {
         let when = match &item.when {
             Some(when) => {
                 let condition = Condition::compile(when, Variables::Reply);
@@ -176,6 +180,7 @@ impl Rule {
             }
         };
         Ok(Self {
+            policy: policy.clone(),
             name: item.name.clone(),
             when,
             action,

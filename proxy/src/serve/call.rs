@@ -202,7 +202,7 @@ async fn go(
         model: (named && names.reply_requested).then(|| json::string::literal(requested).into()),
     };
     if let Some(denied) = going.judging.as_ref().and_then(Judging::refuses) {
-        judged::note(&denied, asked.id);
+        judged::note(&denied, asked.id, &asked.worker.shared);
         return Err(judged::denied(&denied));
     }
     let looks_into = (known && !edits.are_none()) || judges;

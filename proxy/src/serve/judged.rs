@@ -12,6 +12,7 @@ use super::steps::Call;
 use super::translated::{Way, garbage, is_stream, unreadable};
 use crate::access::response::{ContentDenied, Judging, LONGEST, Stopped};
 use crate::access::usage::Meter;
+use crate::state::Shared;
 use crate::state::backend::Backend;
 use crate::translate::frames::{Frames, Uncut};
 use crate::translate::{Broken, Collected};
@@ -192,6 +193,9 @@ pub(crate) fn unjudged(what: &str) -> Refusal {
 }
 
 /// Notes that a rule refused a reply.
-pub(crate) fn note(denied: &ContentDenied, id: RequestId) {
-    tracing::warn!(request_id = %id, rule = &*denied.rule, "a rule refused a reply");
+pub(crate) fn note(denied: &ContentDenied, id: RequestId, shared: &Shared) {
+    let ContentDenied { policy, rule, .. } = denied;
+    if shared.refused_reply(policy) {
+        tracing::warn!(request_id = %id, %policy, rule, "a rule refused a reply");
+    }
 }

@@ -2,16 +2,19 @@
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
+use std::sync::Arc;
 use std::task::{Context as Task, Poll, ready};
 
 use bytes::Bytes;
 use dragoman_dialects::Rope;
 use http::StatusCode;
 
+use super::dispatch::Asked;
 use super::error::{Blame, Refusal};
 use super::judged;
 use super::request_id::RequestId;
 use crate::access::response::ContentDenied;
+use crate::state::Shared;
 use crate::translate::{Broken, Stream};
 use crate::upstream::ReplyBody;
 
@@ -26,17 +29,19 @@ pub(crate) struct Pipe {
     /// What was written and has not been taken yet.
     pieces: VecDeque<Bytes>,
     id: RequestId,
+    shared: Arc<Shared>,
     /// The backend's name within the route, for an error event.
     backend: Box<str>,
 }
 
 impl Pipe {
-    pub(crate) fn new(body: ReplyBody, stream: Stream, id: RequestId, backend: &str) -> Self {
+    pub(crate) fn new(body: ReplyBody, stream: Stream, asked: &Asked, backend: &str) -> Self {
         Self {
             body: Some(body),
             stream,
             pieces: VecDeque::new(),
-            id,
+            id: asked.id,
+            shared: Arc::clone(&asked.worker.shared),
             backend: backend.into(),
         }
     }
@@ -92,7 +97,7 @@ impl Pipe {
                 self.stream.fail(refusal.failure(), &mut out);
             }
             if let Some(denied) = self.stream.denied() {
-                judged::note(denied, self.id);
+                judged::note(denied, self.id, &self.shared);
                 self.body = None;
             }
             // A stream that has had its end is read on, so that the connection can serve again; what it says is dropped.

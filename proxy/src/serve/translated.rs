@@ -76,7 +76,7 @@ pub(crate) async fn answer(
         return Ok(mirror::in_dialect(reply, backend, ends, &context.request_id).await);
     }
     if let Some(denied) = judging.as_ref().and_then(Judging::refuses) {
-        judged::note(&denied, asked.id);
+        judged::note(&denied, asked.id, &asked.worker.shared);
         return Err(judged::denied(&denied));
     }
     let started = context.started;
@@ -125,7 +125,7 @@ pub(crate) async fn answer(
             .metered(meter)
             .judged(judging.as_ref().map(Judging::stream));
         let stream = Stream::new(upstream.framing(), reader(stops), sink);
-        let mut pipe = Pipe::new(body, stream, asked.id, name);
+        let mut pipe = Pipe::new(body, stream, asked, name);
         if judging.is_some() {
             let began = pipe.begin().await;
             began.map_err(|denied| judged::denied(&denied))?;
@@ -169,7 +169,7 @@ pub(crate) async fn answer(
         };
         if let Err(stopped) = judging.whole(&mut form).await {
             if let Stopped::Denied(denied) = &stopped {
-                judged::note(denied, asked.id);
+                judged::note(denied, asked.id, &asked.worker.shared);
             }
             return Err(judged::stopped(stopped, name));
         }

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use arc_swap::{ArcSwap, Guard};
 use dragoman_config::wire::BackendReport;
-use dragoman_config::{Item, Key};
+use dragoman_config::{Item, Key, ObjectKey};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
@@ -18,6 +18,7 @@ use super::metrics::{self, InFlight};
 use crate::access::bans::Bans;
 use crate::access::identity::KeySets;
 use crate::access::limits::Counters;
+use crate::access::metrics::Reason;
 use crate::access::{self, Memory};
 use crate::upstream::Denied;
 
@@ -208,6 +209,15 @@ impl Shared {
             .iter()
             .map(|thread| thread.in_flight.count())
             .sum()
+    }
+
+    /// Counts a reply that the policy refused, and says whether the log is to tell.
+    pub(crate) fn refused_reply(&self, policy: &ObjectKey) -> bool {
+        let state = self.state.load();
+        state.policies.get(policy).is_some_and(|policy| {
+            policy.metrics.refused(Reason::Response);
+            policy.metrics.tells()
+        })
     }
 
     /// All metrics in Prometheus' text format.

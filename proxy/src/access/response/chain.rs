@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use dragoman_config::ObjectKey;
 use dragoman_config::fill;
 use dragoman_dialects::form::Failure;
 
@@ -13,6 +14,8 @@ use super::{Action, Finder, Rule};
 /// A rule that refuses a reply.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ContentDenied {
+    /// The policy.
+    pub policy: ObjectKey,
     /// The rule.
     pub rule: String,
     /// What the client is told.
@@ -123,6 +126,7 @@ impl Rule {
             _ => None,
         };
         ContentDenied {
+            policy: self.policy.clone(),
             message: said
                 .unwrap_or_else(|| format!("The rule {:?} refuses this reply.", self.name)),
             rule: self.name.clone(),
@@ -211,7 +215,7 @@ mod tests {
                 },
             })
             .collect();
-        ResponseRules::new(&items).unwrap()
+        ResponseRules::new(&ObjectKey::new("a", "p"), &items).unwrap()
     }
 
     fn run(rules: &ResponseRules, pieces: &[&str]) -> Result<String, ContentDenied> {

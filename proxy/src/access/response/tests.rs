@@ -54,7 +54,7 @@ fn deny(regex: Option<&str>) -> ResponseActionItem {
 }
 
 fn begun(items: &[ResponseRuleItem], body: &str) -> Result<Option<Judging>, super::Failed> {
-    let rules = ResponseRules::new(items).unwrap();
+    let rules = ResponseRules::new(&ObjectKey::new("a", "p"), items).unwrap();
     let key = ObjectKey {
         namespace: "team".into(),
         name: "policy".into(),

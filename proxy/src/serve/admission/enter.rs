@@ -105,7 +105,9 @@ pub(crate) async fn enter(
             }
             Identity::Unchecked { why, retry_after } => {
                 policy.metrics.refused(Reason::Unchecked);
-                tracing::warn!(policy = %policy.key, "a credential cannot be checked: {why}");
+                if policy.metrics.tells() {
+                    tracing::warn!(policy = %policy.key, "a credential cannot be checked: {why}");
+                }
                 let message = "The credential that came cannot be checked at the moment.";
                 return Err(Refusal {
                     retry_after: Some(retry_after),

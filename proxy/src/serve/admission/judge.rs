@@ -298,17 +298,24 @@ async fn rule(
 
 /// The refusal of a request that a rule could not judge.
 fn failed(asked: &Asked, policies: &[Arc<Policy>], failed: &Failed) -> Refusal {
-    if let Some(policy) = policies.iter().find(|policy| policy.key == failed.policy) {
-        policy.metrics.refused(Reason::RuleFailed);
+    let Failed {
+        policy, rule, why, ..
+    } = failed;
+    if let Some(of) = policies.iter().find(|of| of.key == *policy) {
+        of.metrics.refused(Reason::RuleFailed);
+        if of.metrics.tells() {
+            tracing::warn!(request_id = %asked.id, %policy, rule, "a rule failed, so the request is refused: {why}");
+        }
     }
-    tracing::warn!(request_id = %asked.id, policy = %failed.policy, rule = failed.rule, "a rule failed, so the request is refused: {}", failed.why);
-    let message = format!(
-        "The rule {:?} of AccessPolicy {} cannot judge this request: {}.",
-        failed.rule, failed.policy, failed.why
-    );
     if failed.status == 503 {
+        // Where its service is, and what that said, is not the client's business.
+        let message = format!(
+            "The service that the rule {rule:?} of AccessPolicy {policy} asks gives no answer."
+        );
         Refusal::unavailable(Blame::Proxy, "rule_unavailable", message)
     } else {
+        let message =
+            format!("The rule {rule:?} of AccessPolicy {policy} cannot judge this request: {why}.");
         let status = StatusCode::INTERNAL_SERVER_ERROR;
         Refusal {
             blame: Blame::Proxy,
