@@ -23,7 +23,9 @@ pub use rule::{Condition, Expression, Facts, Variables};
 const DEEPEST_MACROS: usize = 2;
 
 /// The variables that an expression may name.
-const VARIABLES: [&str; 5] = ["request", "headers", "model", "route", "now"];
+const VARIABLES: [&str; 7] = [
+    "request", "headers", "user", "client", "model", "route", "now",
+];
 
 /// Functions and operators of the language and its standard library.
 const FUNCTIONS: [&str; 56] = [
@@ -127,6 +129,10 @@ pub struct Input<'a> {
     pub request: &'a dyn Fn() -> Value,
     /// A header's value by its lower-case name.
     pub header: &'a dyn Fn(&str) -> Option<String>,
+    /// Who calls: `name`, `groups` and `claims`; null for nobody.
+    pub user: &'a dyn Fn() -> Value,
+    /// The client's address.
+    pub address: std::net::IpAddr,
     /// The route's namespace and name.
     pub route: (&'a str, &'a str),
     /// The time.
@@ -204,6 +210,8 @@ impl Predicate {
                     })
                     .collect::<serde_json::Map<_, _>>()
                     .into(),
+                "user" => (input.user)(),
+                "client" => serde_json::json!({"address": input.address.to_string()}),
                 "model" => Value::from(model),
                 "route" => serde_json::json!({"namespace": input.route.0, "name": input.route.1}),
                 _ => {

@@ -6,6 +6,8 @@ fn holds(source: &str, body: &Value) -> Result<bool, EvaluationError> {
     let input = Input {
         request: &|| body.clone(),
         header: &|name| (name == "x-team").then(|| "blue".to_owned()),
+        user: &|| serde_json::json!({"name": "ann", "groups": ["red"]}),
+        address: std::net::Ipv4Addr::new(192, 0, 2, 7).into(),
         route: ("team-a", "chat"),
         now: jiff::Timestamp::UNIX_EPOCH,
     };
@@ -23,6 +25,8 @@ fn an_expression_reads_body_headers_model_route_and_time() {
         "request.messages.exists(m, m.role == 'user')",
         "now < timestamp('2000-01-01T00:00:00Z')",
         "model in ['gpt-4', 'gpt-5']",
+        "user.name == 'ann' && 'red' in user.groups && user.claims == null",
+        "client.address == '192.0.2.7'",
     ] {
         assert_eq!(holds(source, &body), Ok(true), "{source}");
     }
@@ -53,7 +57,7 @@ fn what_gives_no_boolean_fails_closed() {
 
 #[test]
 fn an_unknown_name_is_shown_with_its_column() {
-    let fault = Predicate::compile("model == 'x' && user.name == 'y'").unwrap_err();
+    let fault = Predicate::compile("model == 'x' && usr.name == 'y'").unwrap_err();
     assert!(
         matches!(
             fault,

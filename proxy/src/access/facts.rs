@@ -129,7 +129,7 @@ pub(super) fn header<'h>(headers: &'h HeaderMap, name: &str) -> Option<Cow<'h, s
 }
 
 /// A user, as rules see it.
-pub(super) fn user(caller: &Caller) -> Value {
+pub(crate) fn user(caller: &Caller) -> Value {
     match &caller.user {
         Some(user) => json!({
             "name": user.name,

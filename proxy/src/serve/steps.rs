@@ -23,6 +23,7 @@ use super::mapped::{self, Mapped};
 use super::path::Operation;
 use super::translation::Translation;
 use super::{mirror, models, relay, tags};
+use crate::access::facts;
 use crate::state::backend::Backend;
 use crate::state::route::RouteBackend;
 use crate::upstream::Reply;
@@ -250,6 +251,8 @@ impl<'a> Call<'a> {
                 Content::Form { .. } => Value::Null,
             },
             header: &header,
+            user: &|| facts::user(&self.asked.caller),
+            address: self.asked.caller.address,
             route: (&key.namespace, &key.name),
             now: jiff::Timestamp::now(),
         };

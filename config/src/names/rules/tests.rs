@@ -59,6 +59,8 @@ fn models(item: &MapItem, name: &str) -> Result<Vec<String>, Refusal> {
     let input = Input {
         request: &|| json!({"stream": false}),
         header: &|_| None,
+        user: &|| serde_json::json!({"name": "ann", "groups": ["red"]}),
+        address: std::net::Ipv4Addr::new(192, 0, 2, 7).into(),
         route: ("ns", "route"),
         now: jiff::Timestamp::UNIX_EPOCH,
     };

@@ -5,8 +5,8 @@ use std::process::Command;
 
 use dragoman_system::programs;
 
-use super::manifests::{MAPPED, backend, mapped, names, route, simulator};
-use super::proxy::Proxy;
+use super::manifests::{MAPPED, backend, mapped, names, object, posts, route, simulator};
+use super::proxy::{Proxy, answer, chat};
 
 /// The lines that `check` prints of a manifest that has faults.
 fn faults(manifest: &str) -> Vec<String> {
@@ -147,4 +147,39 @@ async fn a_condition_that_fails_tells_the_caller_map_rule_fault_and_cure() {
         );
     }
     assert!(upstream.requests().is_empty());
+}
+
+#[tokio::test]
+async fn a_map_may_ask_who_is_calling_and_from_where() {
+    const KEYS: [(&str, &str); 2] = [
+        ("ann", "ann-0123456789abcdef"),
+        ("bob", "bob-0123456789abcdef"),
+    ];
+    let upstream = simulator().await;
+    let secret = KEYS.map(|(user, key)| format!("  {user}: {key}\n")).concat();
+    let secret =
+        format!("---\napiVersion: v1\nkind: Secret\nmetadata: {{name: keys}}\nstringData:\n{secret}");
+    let policy = object(
+        "AccessPolicy",
+        "{name: callers}",
+        "authentication:\n  bearerTokens: {secretRefs: [{name: keys}]}",
+    );
+    let map = "rules:\n- match: {exact: best}\n  when: user.name == 'ann' && client.address == '127.0.0.1'\n  target: {model: large}\n- match: {exact: best}\n  target: {model: small}";
+    let manifest = secret
+        + &policy
+        + &backend("main", &upstream.url(), "")
+        + &names(map)
+        + &route(&format!("{MAPPED}\naccessPolicyRefs: [{{name: callers}}]"));
+    let proxy = Proxy::start(&manifest).await;
+    for (user, key) in KEYS {
+        let request = proxy.request(http::Method::POST, "/v1/chat/completions");
+        let request = request.json(&chat("best", "hello")).bearer_auth(key);
+        let answer = answer(request).await;
+        assert_eq!(answer.status, 200, "{user}: {}", answer.text());
+    }
+    let asked: Vec<_> = posts(&upstream)
+        .iter()
+        .map(|request| request.json()["model"].clone())
+        .collect();
+    assert_eq!(asked, ["large", "small"]);
 }

@@ -260,6 +260,26 @@ async fn text_is_replaced_as_it_streams_from_every_dialect_to_every_client() {
     }
 }
 
+#[tokio::test]
+async fn geminis_replies_to_its_own_clients_are_judged_in_each_of_their_shapes() {
+    let upstream = simulator().await;
+    let proxy = Proxy::start(&everywhere(&upstream, HIDES)).await;
+    let body = json!({"contents": [{"role": "user", "parts": [{"text": "key sk-abcdefgh"}]}]});
+    for method in [
+        "generateContent",
+        "streamGenerateContent",
+        "streamGenerateContent?alt=sse",
+    ] {
+        let path = format!("/v1beta/models/gemini%2Fecho:{method}");
+        let reply = proxy.post(&path, &body).await;
+        let about = format!("{method}: {}", reply.text());
+        assert_eq!(reply.status, 200, "{about}");
+        assert!(reply.text().contains("key [a]"), "{about}");
+        let is_array = reply.text().starts_with('[');
+        assert_eq!(is_array, method == "streamGenerateContent", "{about}");
+    }
+}
+
 /// The text of a reply, whole or streamed.
 fn said(path: &str, reply: &str) -> String {
     let place = match path {
