@@ -46,6 +46,8 @@ pub(crate) struct Options {
 pub(crate) enum Measure {
     /// CPU per request at 16 connections.
     Plain,
+    /// CPU per request past an AccessPolicy, and what it adds to plain ones, which are measured too.
+    Policy,
     /// Added median latency at one connection.
     Latency,
     /// CPU per event of paced streams.
@@ -69,6 +71,11 @@ impl Measure {
             self,
             Self::TranslatedPaced | Self::TranslatedFull | Self::FirstToken
         )
+    }
+
+    /// The other measure of the same round that it is held against.
+    fn held_against(self) -> Option<Self> {
+        (self == Self::Policy).then_some(Self::Plain)
     }
 }
 
@@ -131,9 +138,10 @@ impl Options {
         }
     }
 
-    /// Whether this is to be measured.
+    /// Whether this is to be measured: it is asked for, or what is asked for is held against it.
     pub(crate) fn wants(&self, measure: Measure) -> bool {
-        self.only.is_empty() || self.only.contains(&measure)
+        let wanted = |only: &Measure| *only == measure || only.held_against() == Some(measure);
+        self.only.is_empty() || self.only.iter().any(wanted)
     }
 }
 
@@ -152,5 +160,14 @@ mod tests {
     fn quick_is_one_round_whatever_else_is_said() {
         let options = Options::parse_from(["dragoman-bench", "--quick", "--rounds", "9"]);
         assert_eq!(options.rounds(), 1);
+    }
+
+    #[test]
+    fn what_a_measure_is_held_against_is_measured_too() {
+        let options = Options::parse_from(["dragoman-bench", "--only", "policy"]);
+        assert!(options.wants(Measure::Policy) && options.wants(Measure::Plain));
+        assert!(!options.wants(Measure::Latency));
+        let options = Options::parse_from(["dragoman-bench", "--only", "plain"]);
+        assert!(!options.wants(Measure::Policy));
     }
 }

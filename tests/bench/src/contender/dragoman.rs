@@ -1,15 +1,16 @@
-//! `dragoman-proxy run` with one thread, a renamed model and a key of the upstream's.
+//! `dragoman-proxy run` with one thread, a renamed model and a key of the upstream's; for the guarded way with an AccessPolicy too.
 
 use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
 
 use super::process::Process;
-use super::{Contender, free_address};
+use super::{Contender, free_address, policy};
 use crate::fault::Fault;
 use crate::wire::{self, Way};
 
-/// Starts the proxy in front of `upstream`, on one core; it must pass the `ways`.
+/// Starts the proxy in front of `upstream`, on one core; it must pass the `ways`. The policy is there for the guarded one alone,
+/// so that memory is measured without.
 pub(crate) async fn start(
     program: &Path,
     core: usize,
@@ -20,8 +21,12 @@ pub(crate) async fn start(
     let admin = free_address()?;
     let directory = tempfile::tempdir().map_err(|e| Fault::machine("make a directory", e))?;
     let config = directory.path().join("config");
+    let mut text = manifests(upstream);
+    if ways.contains(&Way::GUARDED) {
+        text = text + "---\n" + &policy::manifests();
+    }
     fs::create_dir(&config)
-        .and_then(|()| fs::write(config.join("bench.yaml"), manifests(upstream)))
+        .and_then(|()| fs::write(config.join("bench.yaml"), text))
         .map_err(|e| Fault::machine("write the proxy's config", e))?;
     let config = config.to_string_lossy().into_owned();
     let (listen, admin) = (address.to_string(), admin.to_string());

@@ -2,6 +2,7 @@
 
 mod dragoman;
 mod nginx;
+mod policy;
 mod process;
 
 pub(crate) use dragoman::start as start_dragoman;

@@ -12,16 +12,16 @@ use crate::wire::{self, Kind, Way};
 const CONNECTIONS: usize = 16;
 
 /// Sends requests for a time; says how many were answered.
-pub(crate) async fn run(address: SocketAddr, time: Duration) -> Result<u64, Fault> {
+pub(crate) async fn run(address: SocketAddr, way: Way, time: Duration) -> Result<u64, Fault> {
     let until = Instant::now() + time;
     let tasks = (0..CONNECTIONS)
-        .map(|_| tokio::spawn(one(address, until)))
+        .map(|_| tokio::spawn(one(address, way, until)))
         .collect();
     sum(tasks).await
 }
 
-async fn one(address: SocketAddr, until: Instant) -> Result<u64, Fault> {
-    let request = wire::request(address, Way::OPENAI, Kind::Plain);
+async fn one(address: SocketAddr, way: Way, until: Instant) -> Result<u64, Fault> {
+    let request = wire::request(address, way, Kind::Plain);
     let mut client = Client::connect(address).await?;
     let mut answered = 0;
     while Instant::now() < until {

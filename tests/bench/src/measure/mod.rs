@@ -63,6 +63,7 @@ async fn round(
     for measure in [
         Measure::Latency,
         Measure::Plain,
+        Measure::Policy,
         Measure::Paced,
         Measure::Full,
         Measure::TranslatedPaced,

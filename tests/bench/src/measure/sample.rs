@@ -7,6 +7,8 @@ use serde::Serialize;
 pub(crate) struct Sample {
     /// CPU time per plain request, in microseconds.
     pub(crate) cpu_per_request_us: Option<f64>,
+    /// The same past a policy, in microseconds; of nginx, which judges nothing, once more without.
+    pub(crate) cpu_per_guarded_request_us: Option<f64>,
     /// Plain requests per second; bounded by the load's core as much as by the contender's.
     pub(crate) requests_per_second: Option<f64>,
     /// Median latency at one connection, in microseconds.

@@ -43,7 +43,9 @@ impl<'a> Side<'a> {
         .await?;
         let ways = Way::ALL.map(|way| kind.passes(way));
         let contender = kind.start(core, upstream.address, &ways).await?;
-        load::plain_requests(contender.address, WARM_UP).await?;
+        for way in [Way::OPENAI, Way::GUARDED] {
+            load::plain_requests(contender.address, kind.passes(way), WARM_UP).await?;
+        }
         Ok(Self {
             kind,
             core,
@@ -61,7 +63,18 @@ impl<'a> Side<'a> {
         effort: Effort,
     ) -> Result<(), Fault> {
         match measure {
-            Measure::Plain => self.plain(effort.closed_loop).await,
+            Measure::Plain => {
+                let (figure, rate) = self.plain(Way::OPENAI, effort.closed_loop).await?;
+                self.sample.cpu_per_request_us = Some(figure);
+                self.sample.requests_per_second = Some(rate);
+                Ok(())
+            }
+            Measure::Policy => {
+                let way = self.kind.passes(Way::GUARDED);
+                let (figure, _) = self.plain(way, effort.closed_loop).await?;
+                self.sample.cpu_per_guarded_request_us = Some(figure);
+                Ok(())
+            }
             Measure::Latency => self.latency(effort.latencies).await,
             Measure::Paced => {
                 let figure = self.paced(Way::OPENAI, effort.paced).await?;
@@ -90,12 +103,12 @@ impl<'a> Side<'a> {
         }
     }
 
-    async fn plain(&mut self, time: Duration) -> Result<(), Fault> {
+    /// CPU per request in microseconds, and requests per second.
+    async fn plain(&self, way: Way, time: Duration) -> Result<(f64, f64), Fault> {
         let before = self.contender.cpu_nanoseconds()?;
-        let requests = load::plain_requests(self.contender.address, time).await?;
-        self.sample.cpu_per_request_us = Some(self.cpu_since(before, requests)?);
-        self.sample.requests_per_second = Some(requests as f64 / time.as_secs_f64());
-        Ok(())
+        let requests = load::plain_requests(self.contender.address, way, time).await?;
+        let figure = self.cpu_since(before, requests)?;
+        Ok((figure, requests as f64 / time.as_secs_f64()))
     }
 
     async fn latency(&mut self, requests: usize) -> Result<(), Fault> {
@@ -162,7 +175,7 @@ impl<'a> Side<'a> {
 }
 
 impl Kind<'_> {
-    /// The way as the contender goes it: nginx passes the upstream's bytes on.
+    /// The way as the contender goes it: nginx passes the upstream's bytes on, and asks no policy.
     fn passes(&self, way: Way) -> Way {
         match self {
             Self::Nginx(_) => way.relayed(),

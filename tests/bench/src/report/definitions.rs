@@ -26,12 +26,12 @@ pub(super) type Figure = fn(&Round, &Sample) -> Option<f64>;
 pub(super) enum Beside {
     /// nginx's own.
     Nginx,
-    /// This one of the proxy's, without translation.
-    Untranslated(Figure),
+    /// This one of the proxy's own, without what is measured.
+    Own(Figure),
 }
 
 /// Every measure, in the order of the report.
-pub(super) const DEFINITIONS: [Definition; 13] = [
+pub(super) const DEFINITIONS: [Definition; 15] = [
     Definition {
         measure: "CPU per request, 16 connections",
         unit: "µs",
@@ -39,6 +39,22 @@ pub(super) const DEFINITIONS: [Definition; 13] = [
         bound: Some(1.5),
         figure: |_, sample| sample.cpu_per_request_us,
         beside: Beside::Nginx,
+    },
+    Definition {
+        measure: "CPU per request with a policy",
+        unit: "µs",
+        comparison: Comparison::Ratio,
+        bound: Some(1.5),
+        figure: |_, sample| sample.cpu_per_guarded_request_us,
+        beside: Beside::Nginx,
+    },
+    Definition {
+        measure: "CPU that a policy adds to a request",
+        unit: "µs",
+        comparison: Comparison::Difference,
+        bound: Some(15.0),
+        figure: |_, sample| sample.cpu_per_guarded_request_us,
+        beside: Beside::Own(|_, sample| sample.cpu_per_request_us),
     },
     Definition {
         measure: "added p50, 1 connection",
@@ -102,9 +118,7 @@ pub(super) const DEFINITIONS: [Definition; 13] = [
         comparison: Comparison::Difference,
         bound: Some(1.0),
         figure: |_, sample| sample.translated[0].cpu_per_full_event_us,
-        beside: Beside::Untranslated(|_, sample| {
-            sample.translated[0].cpu_per_untranslated_event_us
-        }),
+        beside: Beside::Own(|_, sample| sample.translated[0].cpu_per_untranslated_event_us),
     },
     Definition {
         measure: "CPU per event at full speed, Anthropic to OpenAI",
@@ -112,9 +126,7 @@ pub(super) const DEFINITIONS: [Definition; 13] = [
         comparison: Comparison::Difference,
         bound: Some(1.0),
         figure: |_, sample| sample.translated[1].cpu_per_full_event_us,
-        beside: Beside::Untranslated(|_, sample| {
-            sample.translated[1].cpu_per_untranslated_event_us
-        }),
+        beside: Beside::Own(|_, sample| sample.translated[1].cpu_per_untranslated_event_us),
     },
     Definition {
         measure: "RSS per idle stream",

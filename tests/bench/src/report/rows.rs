@@ -12,8 +12,8 @@ use crate::measure::Round;
 pub(crate) enum Yardstick {
     /// nginx, which passes the same upstream's bytes on.
     Nginx,
-    /// The proxy itself, with a client of the upstream's own API.
-    Untranslated,
+    /// The proxy itself, without what is measured: a translation, a policy.
+    Own,
 }
 
 /// What is held against the bound.
@@ -61,11 +61,12 @@ pub(super) fn all(rounds: &[Round]) -> Vec<Row> {
 
 impl Definition {
     fn row(&self, rounds: &[Round]) -> Option<Row> {
+        let dragoman = |round: &Round| (self.figure)(round, round.dragoman.as_ref()?);
         let yardstick = |round: &Round| match self.beside {
             Beside::Nginx => (self.figure)(round, &round.nginx),
-            Beside::Untranslated(figure) => figure(round, round.dragoman.as_ref()?),
+            // It may have been taken for its own sake: then there is nothing beside it.
+            Beside::Own(figure) => dragoman(round).and(figure(round, round.dragoman.as_ref()?)),
         };
-        let dragoman = |round: &Round| (self.figure)(round, round.dragoman.as_ref()?);
         let compare = |round: &Round| {
             let (own, beside) = (dragoman(round)?, yardstick(round)?);
             Some(match self.comparison {
@@ -80,7 +81,7 @@ impl Definition {
             unit: self.unit,
             beside: match self.beside {
                 Beside::Nginx => Yardstick::Nginx,
-                Beside::Untranslated(_) => Yardstick::Untranslated,
+                Beside::Own(_) => Yardstick::Own,
             },
             yardstick: Spread::of(rounds.iter().filter_map(yardstick))?,
             dragoman: Spread::of(rounds.iter().filter_map(dragoman)),
@@ -136,6 +137,20 @@ mod tests {
     }
 
     #[test]
+    fn a_policy_is_held_against_nginx_and_against_the_proxy_without_it() {
+        let mut round = round(10.0, 12.0);
+        round.nginx.cpu_per_guarded_request_us = Some(20.0);
+        let guarded = round.dragoman.as_mut().unwrap();
+        guarded.cpu_per_guarded_request_us = Some(28.0);
+        let rows = all(&[round]);
+        let compared: Vec<_> = rows[1..].iter().map(|row| row.compared.unwrap()).collect();
+        assert_eq!(compared[0].median, 1.4);
+        assert_eq!(rows[1].met, Some(true));
+        assert_eq!(compared[1].median, 16.0);
+        assert_eq!((rows[2].beside, rows[2].met), (Yardstick::Own, Some(false)));
+    }
+
+    #[test]
     fn translation_at_full_speed_is_held_against_the_proxy_itself() {
         let mut round = Round::default();
         let mut sample = Sample::default();
@@ -147,7 +162,7 @@ mod tests {
         round.dragoman = Some(sample);
         let rows = all(&[round]);
         assert_eq!(rows.len(), 1);
-        assert_eq!(rows[0].beside, Yardstick::Untranslated);
+        assert_eq!(rows[0].beside, Yardstick::Own);
         assert_eq!(rows[0].compared.unwrap().median, 1.25);
         assert_eq!(rows[0].met, Some(false));
     }

@@ -9,7 +9,7 @@ pub(super) fn text(rows: &[Row], rounds: usize) -> String {
     let mut text = String::new();
     for (beside, heads) in [
         (Yardstick::Nginx, ["nginx", "dragoman"]),
-        (Yardstick::Untranslated, ["untransl.", "translated"]),
+        (Yardstick::Own, ["without", "with"]),
     ] {
         let mut rows = rows.iter().filter(|row| row.beside == beside).peekable();
         if rows.peek().is_some() {

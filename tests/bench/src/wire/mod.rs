@@ -1,7 +1,7 @@
 //! The bytes that go over the wire: requests as the vendors' SDKs for Python send them, and replies as vLLM and Anthropic do.
 //!
 //! - [`openai`], [`anthropic`]: what is said in either API.
-//! - [`way`]: which of them a stream begins in, and which it ends in.
+//! - [`way`]: which of them an exchange begins in, and which it ends in.
 
 mod anthropic;
 mod openai;
@@ -16,7 +16,7 @@ pub(crate) use way::Way;
 pub(crate) const REQUESTED_MODEL: &str = "gpt-4";
 /// The name that the upstream knows.
 pub(crate) const UPSTREAM_MODEL: &str = "llama";
-/// The key that clients send, which the upstream must not see from the proxy.
+/// The key that clients send, which the upstream must not see from the proxy. A policy knows it as a user's token.
 pub(crate) const CLIENT_KEY: &str = "sk-the-clients-own-placeholder";
 /// The key that the upstream wants from the proxy.
 pub(crate) const UPSTREAM_KEY: &str = "sk-bench-0123456789abcdef0123456789abcdef";
