@@ -156,9 +156,12 @@ async fn a_map_may_ask_who_is_calling_and_from_where() {
         ("bob", "bob-0123456789abcdef"),
     ];
     let upstream = simulator().await;
-    let secret = KEYS.map(|(user, key)| format!("  {user}: {key}\n")).concat();
-    let secret =
-        format!("---\napiVersion: v1\nkind: Secret\nmetadata: {{name: keys}}\nstringData:\n{secret}");
+    let secret = KEYS
+        .map(|(user, key)| format!("  {user}: {key}\n"))
+        .concat();
+    let secret = format!(
+        "---\napiVersion: v1\nkind: Secret\nmetadata: {{name: keys}}\nstringData:\n{secret}"
+    );
     let policy = object(
         "AccessPolicy",
         "{name: callers}",
