@@ -20,7 +20,7 @@ fn with_route(name: &str) -> Items {
 fn newer_chat() -> Value {
     let held = with_route("chat");
     let mut item = serde_json::to_value(&held[&chat()]).unwrap();
-    item["policies"] = json!(["AccessPolicy/team-a/staff"]);
+    item["quotas"] = json!(["Quota/team-a/staff"]);
     json!({"name": chat(), "hash": "newer", "content": {"item": item}})
 }
 
@@ -70,7 +70,7 @@ async fn an_item_of_a_newer_operator_keeps_its_previous_version_and_the_rest_of_
     assert_eq!(report.digest, digest);
     assert_eq!(report.refused.len(), 1, "{report:?}");
     let why = &report.refused[&chat()];
-    assert!(why.contains("unknown field `policies`"), "{why}");
+    assert!(why.contains("unknown field `quotas`"), "{why}");
     assert_eq!(pod.routes(), ["team-a/chat", "team-a/talk"]);
     // What was refused is claimed all the same, and refused again.
     drop(stream);
@@ -113,8 +113,8 @@ async fn an_item_of_a_newer_operator_that_never_was_readable_fails_closed_and_su
 async fn items_of_an_unknown_kind_are_refused_by_name_and_keep_the_two_together() {
     let held = with_route("chat");
     let (mut operator, _, _pod, mut stream) = in_sync(&held).await;
-    let name = "AccessPolicy/team-a/staff";
-    let policy = json!({"name": name, "hash": "p", "content": {"item": {"kind": "AccessPolicy"}}});
+    let name = "Quota/team-a/staff";
+    let policy = json!({"name": name, "hash": "p", "content": {"item": {"kind": "Quota"}}});
     let (line, digest) = puts(&[policy], &versions(&held, &[(name, "p")]));
     stream.send_json(&line);
     let report = stream.report_json().await;
