@@ -8,6 +8,7 @@
 //! - [`facts`]: what rules may ask of a request
 //! - [`limits`]: how much may be asked
 //! - [`metrics`]: how often what was refused
+//! - [`models`]: which models may be called
 //! - [`redis`]: the Redis that counts for all proxies
 //! - [`respond`]: a reply in the model's place
 //! - [`response`]: rules on replies
@@ -23,6 +24,7 @@ pub mod facts;
 pub mod identity;
 pub mod limits;
 pub mod metrics;
+pub mod models;
 pub mod networks;
 pub mod policy;
 mod redis;

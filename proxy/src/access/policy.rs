@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use dragoman_config::names::{BadFilter, Filter};
+use dragoman_config::names::BadFilter;
 use dragoman_config::{ObjectKey, PolicyItem};
-use dragoman_crds::Matching;
 
 use super::Memory;
 use super::bans::Ban;
 use super::identity::Authentication;
 use super::limits::Limits;
 use super::metrics::PolicyMetrics;
+use super::models::Models;
 use super::networks::Networks;
 use super::response::ResponseRules;
 use super::rules::Rules;
@@ -35,7 +35,7 @@ pub struct Policy {
     /// Bounds.
     pub limits: Limits,
     /// Models that may be called.
-    pub models: Filter,
+    pub models: Models,
     /// What is counted.
     pub metrics: Arc<PolicyMetrics>,
     /// What it was built from, to see whether it changed.
@@ -66,7 +66,7 @@ impl Policy {
         let rules = Rules::new(&item.rules).map_err(|faults| told("rules", faults))?;
         let response_rules = ResponseRules::new(key, &item.response_rules)
             .map_err(|faults| told("responseRules", faults))?;
-        let models = Filter::new(&item.models, Matching::Exact).map_err(|faults| {
+        let models = Models::new(&item.models).map_err(|faults| {
             let told =
                 |BadFilter { field, fault }: &BadFilter| format!("spec.models.{field}: {fault}");
             faults.iter().map(told).collect::<Vec<_>>().join("; ")

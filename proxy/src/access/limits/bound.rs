@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::span::Span;
 use crate::access::caller::Caller;
+use crate::access::models::otherwise;
 
 /// What a request would take of the limits that it falls under.
 #[derive(Clone, Copy, Debug)]
@@ -134,7 +135,12 @@ impl Bound {
         let Some(models) = &self.models else {
             return true;
         };
-        model.is_some_and(|model| models.iter().any(|pattern| pattern.matches(model)))
+        model.is_some_and(|model| {
+            let other = otherwise(model);
+            models.iter().any(|pattern| {
+                pattern.matches(model) || other.as_deref().is_some_and(|name| pattern.matches(name))
+            })
+        })
     }
 
     /// What a request takes of it.

@@ -2,6 +2,7 @@
 
 mod manifests;
 mod oracle;
+mod policies;
 mod proxy;
 mod raw;
 

@@ -1,0 +1,112 @@
+//! What policies say of models, and the policies of backends (features A13, C1, D7).
+
+use http::Method;
+use serde_json::json;
+
+use super::manifests::{backend, object, posts, route, route_to, simulator};
+use super::proxy::{Answer, Proxy, answer, chat};
+
+const KEY: &str = "ann-0123456789abcdef";
+const OTHER: &str = "bob-0123456789abcdef";
+
+fn policy(name: &str, spec: &str) -> String {
+    object("AccessPolicy", &format!("{{name: {name}}}"), spec)
+}
+
+fn secret(name: &str, token: &str) -> String {
+    format!(
+        "---\napiVersion: v1\nkind: Secret\nmetadata: {{name: {name}}}\nstringData:\n  ann: {token}\n"
+    )
+}
+
+async fn called(proxy: &Proxy, model: &str, headers: &[(&str, &str)]) -> Answer {
+    let request = proxy.request(Method::POST, "/v1/chat/completions");
+    let request = request.json(&chat(model, "hello"));
+    let request = headers.iter().fold(request, |request, (name, value)| {
+        request.header(*name, *value)
+    });
+    answer(request).await
+}
+
+#[tokio::test]
+async fn models_that_a_policy_does_not_admit_are_neither_listed_nor_callable() {
+    let upstream = simulator().await;
+    let spec = "models:\n  allow: [{regex: 'echo.*'}, {exact: said}]\n  deny: [{exact: 'echo-secret:latest'}]";
+    let catalog = "catalog: [{name: echo}, {name: echo-secret}, {name: said}, {name: other}]";
+    let manifest = policy("models", spec)
+        + &backend("main", &upstream.url(), catalog)
+        + &route("accessPolicyRefs: [{name: models}]");
+    let proxy = Proxy::start(&manifest).await;
+    for path in ["/v1/models", "/api/tags", "/v1beta/models"] {
+        let listed = answer(proxy.request(Method::GET, path)).await;
+        let text = listed.text();
+        assert_eq!(listed.status, 200, "{path}: {text}");
+        assert!(
+            text.contains("echo") && text.contains("said"),
+            "{path}: {text}"
+        );
+        assert!(
+            !text.contains("secret") && !text.contains("other"),
+            "{path}: {text}"
+        );
+    }
+    assert_eq!(called(&proxy, "echo", &[]).await.status, 200);
+    let before = posts(&upstream).len();
+    for name in ["other", "echo-secret", "ECHO-SECRET", "echo-secret:latest"] {
+        let refused = called(&proxy, name, &[]).await;
+        let told = (refused.status, refused.code());
+        assert_eq!(told, (404, "model_not_found".to_owned()), "{name}");
+    }
+    // In a body of no API that is known, and in a path.
+    let body = json!({"model": "other", "input": "x"});
+    let request = proxy.request(Method::POST, "/v1/moderations").json(&body);
+    assert_eq!(answer(request).await.status, 404);
+    let contents = json!({"contents": [{"parts": [{"text": "x"}]}]});
+    let path = "/v1beta/models/other:generateContent";
+    let request = proxy.request(Method::POST, path).json(&contents);
+    assert_eq!(answer(request).await.status, 404);
+    assert_eq!(posts(&upstream).len(), before);
+}
+
+#[tokio::test]
+async fn a_backends_policy_admits_what_reaches_it_and_its_key_goes_no_further() {
+    let (first, second) = (simulator().await, simulator().await);
+    let own = "authentication: {bearerTokens: {secretRefs: [{name: inner}]}}\nrules:\n- {name: short, action: Deny, when: 'request.max_tokens != null && request.max_tokens > 100'}";
+    let manifest = secret("inner", KEY)
+        + &policy("inner", own)
+        + &backend(
+            "first",
+            &first.url(),
+            "credential: {passthrough: {}}\naccessPolicyRefs: [{name: inner}]",
+        )
+        + &backend("second", &second.url(), "")
+        + &route_to(
+            "- {name: first, backendRef: {name: first}, modelPrefix: a/}\n- {name: second, backendRef: {name: second}, modelPrefix: b/}",
+            "",
+        );
+    let proxy = Proxy::start(&manifest).await;
+    assert_eq!(called(&proxy, "b/echo", &[]).await.status, 200);
+    assert_eq!(called(&proxy, "a/echo", &[]).await.status, 401);
+    assert_eq!(
+        called(&proxy, "a/echo", &[("x-api-key", OTHER)])
+            .await
+            .status,
+        401
+    );
+    assert!(posts(&first).is_empty());
+    let both = [("x-api-key", KEY), ("authorization", "Bearer sk-own")];
+    assert_eq!(called(&proxy, "a/echo", &both).await.status, 200);
+    let seen = posts(&first).pop().unwrap();
+    assert_eq!(seen.header("authorization"), Some("Bearer sk-own"));
+    assert_eq!(seen.header("x-api-key"), None);
+    let body = json!({"model": "a/echo", "max_tokens": 500, "messages": [{"role": "user", "content": "x"}]});
+    let request = proxy
+        .request(Method::POST, "/v1/chat/completions")
+        .json(&body);
+    let refused = answer(request.header("x-api-key", KEY)).await;
+    assert_eq!(
+        (refused.status, refused.code()),
+        (403, "request_denied".to_owned())
+    );
+    assert_eq!(posts(&first).len(), 1);
+}
