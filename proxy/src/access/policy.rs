@@ -91,6 +91,16 @@ impl Policy {
         !self.response_rules.is_empty()
     }
 
+    /// Whether it has something to say of bodies: models, rules that read them, limits that count what they ask for.
+    pub fn judges_bodies(&self) -> bool {
+        let models = &self.item.models;
+        models.allow.is_some()
+            || !models.deny.is_empty()
+            || self.rules.reads_body()
+            || self.limits.counts_tokens()
+            || self.item.limits.iter().any(|limit| limit.models.is_some())
+    }
+
     /// Whether it is what `item` would become.
     pub fn is(&self, item: &PolicyItem) -> bool {
         self.item == *item

@@ -166,7 +166,7 @@ impl Rule {
         let asks = when.as_ref().is_some_and(|when| when.names("request"));
         Ok(Self {
             name: item.name.clone(),
-            reads: sets || asks,
+            reads: sets || asks || matches!(action, Action::Call(_)),
             when,
             action,
         })

@@ -18,6 +18,8 @@ pub(crate) struct Body {
     inner: Inner,
     tracked: Option<Tracked>,
     metered: Option<Box<Metered>>,
+    /// What lasts as long as the reply.
+    held: Vec<Box<Metered>>,
 }
 
 enum Inner {
@@ -44,6 +46,7 @@ impl Body {
             inner,
             tracked: None,
             metered: None,
+            held: Vec::new(),
         }
     }
 
@@ -74,6 +77,8 @@ impl Body {
 
     /// Looked into for what limits count.
     pub(crate) fn metered(mut self, metered: Option<Metered>) -> Self {
+        // Of two, the first is held until the end, and the second looks into the reply.
+        self.held.extend(self.metered.take());
         self.metered = metered.map(Box::new);
         self
     }

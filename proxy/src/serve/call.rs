@@ -110,7 +110,7 @@ async fn send(
 }
 
 /// A body that names another model.
-fn renamed(body: &Bytes, model: &str) -> Result<Bytes, Malformed> {
+pub(super) fn renamed(body: &Bytes, model: &str) -> Result<Bytes, Malformed> {
     let members = json::scan(body, &MEMBERS)?;
     let mut edit = ObjectEdit::new(&members);
     edit.set("model", json::string::literal(model).into());
@@ -205,7 +205,7 @@ async fn go(
         judged::note(&denied, asked.id, &asked.worker.shared);
         return Err(judged::denied(&denied));
     }
-    let looks_into = (known && !edits.are_none()) || judges;
+    let looks_into = (known && !edits.are_none()) || judges || counts;
     // A model in the body opens no door to what a key owns.
     let other = operation == Operation::Other;
     let owned = other && !relay::is_by_model(&asked.path);

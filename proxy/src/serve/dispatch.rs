@@ -69,6 +69,11 @@ impl Asked {
         }
     }
 
+    /// Whether a policy has something to say of bodies.
+    pub(crate) fn judges_bodies(&self) -> bool {
+        self.policies().iter().any(|policy| policy.judges_bodies())
+    }
+
     /// The client's headers.
     pub(crate) fn headers(&self) -> Ref<'_, HeaderMap> {
         self.headers.borrow()

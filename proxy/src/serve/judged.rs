@@ -174,6 +174,15 @@ pub(crate) fn stopped(stopped: Stopped, backend: &str) -> Refusal {
     }
 }
 
+/// The refusal of a body that policies have something to say of, and nobody can read.
+pub(crate) fn unread(asked: &Asked) -> Refusal {
+    let message = format!(
+        "{} takes a body that nobody here can read, and an AccessPolicy judges bodies: send a JSON object, or have spec.relay of the LLMBackend list the path.",
+        asked.shown_path()
+    );
+    Refusal::client(StatusCode::FORBIDDEN, "body_unjudged", message)
+}
+
 /// The refusal of a reply by a rule.
 pub(crate) fn denied(denied: &ContentDenied) -> Refusal {
     Refusal::client(

@@ -1,6 +1,8 @@
 //! The list of models: the union of what the route's backends list, under the names that its clients see.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
+use std::collections::HashSet;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -90,12 +92,27 @@ async fn entries(asked: &Asked) -> Result<(Vec<Entry>, Option<Missing>), Refusal
     let names = call::names(route)?;
     let ttl = Duration::from_millis(names.cache_ttl_ms);
     let headers = asked.headers().clone();
+    let refused = RefCell::new(HashSet::new());
     let outcomes = join_all(
         route
             .backends
             .iter()
             .map(async |entry| match &entry.backend {
-                Ok(backend) => fetch(&asked.worker, backend, &headers, ttl).await,
+                Ok(backend) if entry.policies.are_none() => {
+                    fetch(&asked.worker, backend, &headers, ttl).await
+                }
+                // Whom the backend's own policies do not admit sees nothing of it, and what they take goes no further.
+                Ok(backend) => match admission::of_backend(asked, entry, None, None).await {
+                    Ok(admitted) => {
+                        let mut headers = headers.clone();
+                        admitted.withhold(&mut headers);
+                        fetch(&asked.worker, backend, &headers, ttl).await
+                    }
+                    Err(refusal) => {
+                        refused.borrow_mut().insert(entry.name.as_str());
+                        Err(Failure::new(refusal.status, refusal.message.into_owned()))
+                    }
+                },
                 Err(why) => {
                     let why = format!("backend {:?} cannot be used: {why}", entry.name);
                     Err(Failure::new(StatusCode::SERVICE_UNAVAILABLE, why))
@@ -112,6 +129,9 @@ async fn entries(asked: &Asked) -> Result<(Vec<Entry>, Option<Missing>), Refusal
     for (entry, outcome) in route.backends.iter().zip(outcomes) {
         // What the catalog declares stands there without the upstream's word.
         let listed = outcome.as_ref().map_or(&[][..], |listing| &listing.entries);
+        if refused.borrow().contains(entry.name.as_str()) {
+            continue;
+        }
         let mut listed = entry.names.list(listed.iter().cloned());
         match &entry.policies {
             Policies::Apply(policies) => listed.retain(|entry| admitted(policies, entry)),

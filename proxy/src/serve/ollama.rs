@@ -10,7 +10,7 @@ use super::body::Body;
 use super::content::refuse_encoded;
 use super::dispatch::Asked;
 use super::error::{Refusal, bounded};
-use super::{call, intake, listings, models, relay, tags};
+use super::{call, intake, listings, methods, models, relay, tags};
 use crate::state::listing::LATEST;
 
 /// Answers `POST /api/show` from the list.
@@ -39,6 +39,10 @@ pub(crate) async fn show(asked: &Asked, body: Incoming) -> Result<Response<Body>
 /// # Errors
 /// 403 where none does; 404 for a model that the route's clients may not name.
 pub(crate) async fn manage(asked: &Asked, body: Incoming) -> Result<Response<Body>, Refusal> {
+    // Who may make a copy of a model under another name is bound by no policy of models.
+    if asked.judges_bodies() && !methods::lists(asked.route(), &asked.method, &asked.path) {
+        return Err(forbidden(asked));
+    }
     let relayed = relay::answer(asked, body).await;
     relayed.map_err(|refusal| match refusal.code {
         relay::NOT_RELAYED => forbidden(asked),

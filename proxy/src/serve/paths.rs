@@ -3,16 +3,19 @@
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::{Method, Response, StatusCode};
 use http_body::Body as _;
 use hyper::body::Incoming;
 
+use super::admission::{Judged, Question};
 use super::body::Body;
 use super::content::refuse_encoded;
 use super::dispatch::Asked;
 use super::error::{Blame, Refusal, bounded};
 use super::mapped::{self, Mapped};
 use super::{admission, call, headers, intake, judged, methods, mirror, path, relay, reply};
+use crate::json;
 use crate::state::paths::Path;
 use crate::state::route::RouteBackend;
 use crate::upstream::{Request, RequestBody};
@@ -45,11 +48,53 @@ pub(crate) async fn answer(
         return Err(Refusal::unavailable(Blame::Proxy, "path_unusable", message));
     }
     judged::refuse_unread(asked)?;
-    let answered = send(asked, (listed, entry), below, body);
+    let way = (listed, entry);
     if asked.policies().is_empty() {
-        return answered.await;
+        return send(asked, way, below, Brought::Unread(body)).await;
     }
-    Box::pin(admission::judged(asked, answered)).await
+    if body.is_end_stream() || !asked.judges_bodies() {
+        let answered = send(asked, way, below, Brought::Unread(body));
+        return Box::pin(admission::judged(asked, answered)).await;
+    }
+    Box::pin(read(asked, way, below, body)).await
+}
+
+/// Sends on what policies have read and judged: a path that a route maps by itself is no way around them.
+async fn read(
+    asked: &Asked,
+    way: (&Path, &RouteBackend),
+    below: &str,
+    body: Incoming,
+) -> Result<Response<Body>, Refusal> {
+    refuse_encoded(&asked.headers())?;
+    let body = intake::whole(body, asked.state.proxy.body_bytes).await?;
+    let Ok(members) = json::scan(&body, &relay::MEMBERS) else {
+        return Err(judged::unread(asked));
+    };
+    let model = members.text(&body, "model");
+    let question = Question {
+        body: Some(&body),
+        model: model.as_deref(),
+        told: None,
+    };
+    let mut going = match admission::judge(asked, question).await? {
+        Judged::Goes(going) => going,
+        Judged::Answered(answer) => return Ok(answer),
+    };
+    let mut changed = going.body.take().unwrap_or_else(|| body.clone());
+    if let Some(model) = &going.model {
+        changed = call::renamed(&changed, model).map_err(Refusal::malformed)?;
+    }
+    let answered = send(asked, way, below, Brought::Read(changed)).await?;
+    Ok(going.holds(answered))
+}
+
+/// A body that is sent on.
+enum Brought {
+    /// As it comes.
+    Unread(Incoming),
+    /// Read and judged.
+    Read(Bytes),
 }
 
 /// Sends it on.
@@ -57,7 +102,7 @@ async fn send(
     asked: &Asked,
     (listed, entry): (&Path, &RouteBackend),
     below: &str,
-    body: Incoming,
+    body: Brought,
 ) -> Result<Response<Body>, Refusal> {
     let Ok(backend) = &entry.backend else {
         return Err(call::unusable(asked.route(), listed.backend));
@@ -77,13 +122,14 @@ async fn send(
         stream: Cell::new(None),
         headers: mapped::read_headers(mapper, &asked.headers()),
     });
-    let body = if body.is_end_stream() {
-        RequestBody::Empty
-    } else if mapped.is_some() {
-        refuse_encoded(&asked.headers())?;
-        RequestBody::Bytes(intake::whole(body, asked.state.proxy.body_bytes).await?)
-    } else {
-        relay::stream(None, body)
+    let body = match body {
+        Brought::Read(body) => RequestBody::Bytes(body),
+        Brought::Unread(body) if body.is_end_stream() => RequestBody::Empty,
+        Brought::Unread(body) if mapped.is_some() => {
+            refuse_encoded(&asked.headers())?;
+            RequestBody::Bytes(intake::whole(body, asked.state.proxy.body_bytes).await?)
+        }
+        Brought::Unread(body) => relay::stream(None, body),
     };
     let body = RefCell::new(Some(body));
     let make = || {

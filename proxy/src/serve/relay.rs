@@ -88,14 +88,20 @@ pub(crate) async fn answer(asked: &Asked, body: Incoming) -> Result<Response<Bod
         return Err(Refusal::client(status, code, message));
     }
     let boundary = form::boundary(&asked.headers());
+    // What is answered by the model is judged by it, whatever the body is said to be: not every server looks at the type.
+    let by_model = is_by_model(&asked.path) && !takes_forms(&asked.path);
     match boundary {
-        Some(boundary) => form(asked, &boundary, body).await,
-        // What is answered by the model is judged by it, whatever the body is said to be: not every server looks at the type.
-        None if is_by_model(&asked.path) || may_be_json(&asked.headers()) => {
+        Some(boundary) if !by_model => form(asked, &boundary, body).await,
+        _ if by_model || is_by_model(&asked.path) || may_be_json(&asked.headers()) => {
             json(asked, body).await
         }
-        None => pass(asked, stream(None, body)).await,
+        _ => pass(asked, stream(None, body)).await,
     }
+}
+
+/// Whether a path takes forms that name a model.
+fn takes_forms(path: &str) -> bool {
+    FORMS.contains(&path.trim_end_matches('/'))
 }
 
 /// Whether a body names a model though it is no POST's: Ollama's deletion of one, which must not reach a namesake.
@@ -126,7 +132,10 @@ async fn json(asked: &Asked, body: Incoming) -> Result<Response<Body>, Refusal> 
     let members = match json::scan(&body, &MEMBERS) {
         Ok(members) => members,
         // What does not even say that it is JSON may be something else. JSON lines and arrays name no model.
-        Err(_) if !reply::is_json(&asked.headers()) || body.starts_with(b"[") => {
+        Err(_)
+            if !is_by_model(&asked.path)
+                && (!reply::is_json(&asked.headers()) || body.starts_with(b"[")) =>
+        {
             return pass(asked, RequestBody::Bytes(body)).await;
         }
         Err(fault) => return Err(Refusal::malformed(fault)),
@@ -149,7 +158,7 @@ async fn form(
     boundary: &str,
     mut body: Incoming,
 ) -> Result<Response<Body>, Refusal> {
-    let whole = FORMS.contains(&asked.path.as_str());
+    let whole = takes_forms(&asked.path);
     let (start, rest) = if whole {
         (
             intake::whole(body, asked.state.proxy.body_bytes).await?,
@@ -242,6 +251,11 @@ async fn pass(asked: &Asked, mut body: RequestBody) -> Result<Response<Body>, Re
     judged::refuse_unread(asked)?;
     if asked.policies().is_empty() {
         return send(asked, body, None).await;
+    }
+    let unread = !matches!(body, RequestBody::Empty) && object(&body).is_none();
+    if unread && asked.judges_bodies() && !methods::lists(asked.route(), &asked.method, &asked.path)
+    {
+        return Err(judged::unread(asked));
     }
     let question = Question {
         body: object(&body),

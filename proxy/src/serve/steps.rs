@@ -231,7 +231,12 @@ impl<'a> Call<'a> {
         }
         let ttl = Duration::from_millis(names.cache_ttl_ms);
         for at in order.iter() {
-            if let Ok(backend) = &self.asked.route().backends[at].backend {
+            let entry = &self.asked.route().backends[at];
+            // Whom a backend's own policies admit is known when it is asked.
+            if !entry.policies.are_none() {
+                continue;
+            }
+            if let Ok(backend) = &entry.backend {
                 models::look_after(&self.asked.worker, backend, &self.asked.headers(), ttl);
             }
         }

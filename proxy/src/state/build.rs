@@ -171,10 +171,7 @@ impl<'a> Builder<'a> {
             Ok(https) => self.https = https,
             Err(fault) => {
                 self.refuse(key, &fault.into());
-                // The first version is run without HTTPS rather than not at all: what guards requests is part of it.
-                if self.previous.counts[0] > 0 {
-                    return Arc::clone(&self.previous.proxy);
-                }
+                // HTTPS stays as it was; the rest is run, since what guards requests is part of it.
             }
         }
         if *item == *self.previous.proxy {

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use dragoman_config::ObjectKey;
+use dragoman_config::{ObjectKey, PriceItem};
 use dragoman_dialects::Wire;
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 
+use super::names;
 use crate::access::caller::Caller;
 use crate::access::facts::Facts;
 use crate::access::limits::{self, Ask, Reservation};
@@ -92,6 +93,11 @@ pub(super) async fn by(
     caller: &Caller,
     question: Question<'_>,
 ) -> Result<Judged, Refusal> {
+    if let Some(body) = question.body
+        && policies.iter().any(|policy| policy.judges_bodies())
+    {
+        names::refuse_ambiguous(body)?;
+    }
     let admitted = match rule(asked, policies, caller, question).await? {
         Ok(admitted) => admitted,
         Err(answer) => return Ok(Judged::Answered(answer)),
@@ -189,6 +195,8 @@ pub(crate) struct Reserved {
     reservation: Reservation,
     /// The estimated tokens of the prompt.
     prompt: u64,
+    /// What the model may cost at most, until it is known who answers.
+    price: Option<PriceItem>,
 }
 
 impl Reserved {
@@ -205,7 +213,14 @@ pub(crate) fn meter(one: Option<Meter>, other: Option<Reserved>) -> Option<Meter
             meter.hold(reserved.reservation);
             Some(meter)
         }
-        (None, Some(reserved)) => Some(Meter::new(vec![reserved.reservation], reserved.prompt)),
+        (None, Some(reserved)) => {
+            let mut meter = Meter::new(vec![reserved.reservation], reserved.prompt);
+            // Whoever leaves before it is known who answers pays the highest price.
+            if let Some(price) = reserved.price {
+                meter.price(price);
+            }
+            Some(meter)
+        }
         (meter, None) => meter,
     }
 }
@@ -358,6 +373,7 @@ async fn reserve(
         Ok(reservation) => Ok(Some(Reserved {
             reservation,
             prompt: estimate.prompt,
+            price,
         })),
         Err(exceeded) => {
             let over = exceeded.policy.as_deref();
