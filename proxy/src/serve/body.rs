@@ -19,7 +19,7 @@ pub(crate) struct Body {
     tracked: Option<Tracked>,
     metered: Option<Box<Metered>>,
     /// What lasts as long as the reply.
-    held: Vec<Box<Metered>>,
+    held: Vec<Metered>,
 }
 
 enum Inner {
@@ -78,7 +78,7 @@ impl Body {
     /// Looked into for what limits count.
     pub(crate) fn metered(mut self, metered: Option<Metered>) -> Self {
         // Of two, the first is held until the end, and the second looks into the reply.
-        self.held.extend(self.metered.take());
+        self.held.extend(self.metered.take().map(|first| *first));
         self.metered = metered.map(Box::new);
         self
     }

@@ -110,3 +110,120 @@ async fn a_backends_policy_admits_what_reaches_it_and_its_key_goes_no_further() 
     );
     assert_eq!(posts(&first).len(), 1);
 }
+
+#[tokio::test]
+async fn a_body_that_servers_read_in_different_ways_is_no_way_around_a_policy() {
+    let upstream = simulator().await;
+    let manifest = policy("models", "models: {deny: [{exact: dear}]}")
+        + &backend("main", &upstream.url(), "")
+        + &route(
+            "accessPolicyRefs: [{name: models}]\npaths: [{path: /own, backend: main, to: /chat/completions}]",
+        );
+    let proxy = Proxy::start(&manifest).await;
+    let messages = r#""messages":[{"role":"user","content":"x"}]"#;
+    for (path, kind, body, status, code) in [
+        (
+            "/v1/chat/completions",
+            "application/json",
+            r#"{"model":"echo","MODEL":"dear",@}"#,
+            400,
+            "ambiguous_member",
+        ),
+        (
+            "/v1/chat/completions",
+            "application/json",
+            r#"{"model":"echo","model":"dear",@}"#,
+            400,
+            "ambiguous_member",
+        ),
+        (
+            "/v1/rerank",
+            "multipart/form-data; boundary=x",
+            r#"{"model":"dear",@}"#,
+            404,
+            "model_not_found",
+        ),
+        (
+            "/v1/rerank",
+            "text/plain",
+            "\u{feff}{\"model\":\"dear\",@}",
+            400,
+            "invalid_json",
+        ),
+        (
+            "/own",
+            "application/json",
+            r#"{"model":"dear",@}"#,
+            404,
+            "model_not_found",
+        ),
+        (
+            "/own",
+            "application/octet-stream",
+            "dear",
+            403,
+            "body_unjudged",
+        ),
+        (
+            "/v2/chat",
+            "application/octet-stream",
+            r#"{"model":"dear",@}"#,
+            403,
+            "body_unjudged",
+        ),
+    ] {
+        let request = proxy
+            .request(Method::POST, path)
+            .header("content-type", kind);
+        let refused = answer(request.body(body.replace('@', messages))).await;
+        assert_eq!(
+            (refused.status, refused.code().as_str()),
+            (status, code),
+            "{path} {kind}: {}",
+            refused.text()
+        );
+    }
+    assert!(posts(&upstream).is_empty());
+    let body = format!(r#"{{"model":"echo",{messages}}}"#);
+    for path in ["/v1/chat/completions", "/own"] {
+        let request = proxy.request(Method::POST, path).body(body.clone());
+        assert_eq!(answer(request).await.status, 200, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn whom_a_backends_policy_refuses_sees_none_of_its_models() {
+    let (first, second) = (simulator().await, simulator().await);
+    let inner = "authentication: {bearerTokens: {secretRefs: [{name: inner}]}}";
+    let manifest = secret("inner", KEY)
+        + &policy("inner", inner)
+        + &backend(
+            "first",
+            &first.url(),
+            "credential: {passthrough: {}}\naccessPolicyRefs: [{name: inner}]",
+        )
+        + &backend("second", &second.url(), "")
+        + &route_to(
+            "- {name: first, backendRef: {name: first}, modelPrefix: a/}\n- {name: second, backendRef: {name: second}, modelPrefix: b/}",
+            "",
+        );
+    let proxy = Proxy::start(&manifest).await;
+    let list = async |key: &str| {
+        let request = proxy.request(Method::GET, "/v1/models");
+        let listed = answer(request.header("x-api-key", key)).await;
+        assert_eq!(listed.status, 200, "{}", listed.text());
+        listed.ids()
+    };
+    let seen = list(OTHER).await;
+    assert!(
+        !seen.is_empty() && seen.iter().all(|id| id.starts_with("b/")),
+        "{seen:?}"
+    );
+    assert!(first.requests().is_empty());
+    assert!(list(KEY).await.iter().any(|id| id.starts_with("a/")));
+    let asked = first.requests();
+    assert!(!asked.is_empty());
+    for request in asked {
+        assert_eq!(request.header("x-api-key"), None);
+    }
+}
