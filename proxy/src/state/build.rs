@@ -172,6 +172,11 @@ impl<'a> Builder<'a> {
             Err(fault) => {
                 self.refuse(key, &fault.into());
                 // HTTPS stays as it was; the rest is run, since what guards requests is part of it.
+                let certificates = self.previous.proxy.certificates.clone();
+                return Arc::new(ProxyItem {
+                    certificates,
+                    ..item.clone()
+                });
             }
         }
         if *item == *self.previous.proxy {
