@@ -92,7 +92,7 @@ async fn a_map_or_policy_of_another_namespace_is_used_by_nobody_whom_it_does_not
     home.apply(&object(
         "AccessPolicy",
         "callers",
-        "{authentication: {anonymous: {}}}",
+        "{authentication: {anonymous: true}}",
     ));
     evil.apply(&backend("one", &upstream, ""));
     for more in [
