@@ -6,7 +6,8 @@ FROM rust:1.95-bookworm AS build
 ARG PROGRAM=proxy
 WORKDIR /src
 COPY . .
-RUN cargo rustc --locked --release --package dragoman-${PROGRAM} --bin dragoman-${PROGRAM} -- -C target-feature=+crt-static \
+RUN RUSTFLAGS=-Cprofile-use=/src/proxy/profile.profdata \
+    cargo rustc --locked --release --package dragoman-${PROGRAM} --bin dragoman-${PROGRAM} -- -C target-feature=+crt-static \
  && mkdir -p /image/etc/ssl/certs /image/tmp \
  && cp target/release/dragoman-${PROGRAM} /image/program \
  && cp /etc/ssl/certs/ca-certificates.crt /image/etc/ssl/certs/ \

@@ -8,6 +8,8 @@ CARGO_TEST = cargo test --quiet
 # PROFILE=dev builds quicker and runs slower.
 PROFILE ?= release
 PROGRAMS = target/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
+# What runs is optimised by how often what ran under the loads of `make bench`; tests/bench/profile records it anew.
+OPTIMISED = $(if $(filter release,$(PROFILE)),RUSTFLAGS="$(RUSTFLAGS) -Cprofile-use=$(CURDIR)/proxy/profile.profdata")
 IMAGES = target/images
 # How long each fuzz target runs, and which; all if none is named.
 FUZZ_SECONDS ?= 60
@@ -32,9 +34,10 @@ check: ## The quick loop: format, lints and unit tests.
 fmt: ## Formats the code.
 	cargo fmt
 
-lint: ## Format, lints, generated files, manifests.
+lint: ## Format, lints, fuzz targets, generated files, manifests.
 	cargo fmt --check
 	cargo clippy --quiet --workspace --all-targets -- --deny warnings
+	CARGO_TARGET_DIR=target/fuzz cargo check --quiet --locked --manifest-path proxy/fuzz/Cargo.toml
 	tests/system/generated-files-are-current
 	tests/system/features-name-real-tests
 	tests/system/proxy-never-links-the-kube-client
@@ -51,7 +54,7 @@ docs: generate ## The reference, and the crates' own documentation.
 
 build: ## One release build of everything that runs, static so that it fits an image.
 	@for program in proxy operator simulator; do \
-	  cargo rustc --quiet --profile $(PROFILE) --package dragoman-$$program --bin dragoman-$$program -- -C target-feature=+crt-static; \
+	  $(OPTIMISED) cargo rustc --quiet --profile $(PROFILE) --package dragoman-$$program --bin dragoman-$$program -- -C target-feature=+crt-static; \
 	done
 
 images: build ## Image archives of the programs, in target/images, without a container engine.
@@ -67,8 +70,8 @@ soak: ## What takes long and finds more by it: every fuzz target for ten minutes
 	proxy/fuzz/run 600
 
 bench: ## Measures the proxy beside nginx; figures as in docs/performance.md.
-	cargo build --quiet --release --package dragoman-proxy --bin dragoman-proxy
-	cargo run --quiet --release --package dragoman-bench -- --proxy target/release/dragoman-proxy
+	$(OPTIMISED) cargo build --quiet --release --package dragoman-proxy --bin dragoman-proxy
+	$(OPTIMISED) cargo run --quiet --release --package dragoman-bench -- --proxy target/release/dragoman-proxy
 
 cluster: images ## A real one-node cluster with Dragoman and the examples; prints how to use it.
 	tests/cluster/up $(CLUSTER)

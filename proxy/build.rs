@@ -32,11 +32,13 @@ fn link_with(cargo: &mut impl Write, option: &str) -> io::Result<()> {
     writeln!(cargo, "cargo::rustc-link-arg-bins=-Wl,{option}")
 }
 
-/// Puts the functions of `order` before all others; what is not named stays where the linker has it.
+/// Puts the functions of `order` before all others, whatever the compiler holds of them; what is not named stays where the linker has it.
 fn linker_script(order: &str) -> String {
     let patterns = order.lines().filter(|line| !line.starts_with('#'));
     let sections: String = patterns
-        .map(|pattern| format!("    *(.text.{pattern} .text.unlikely.{pattern})\n"))
+        .map(|pattern| {
+            format!("    *(.text.{pattern} .text.hot.{pattern} .text.unlikely.{pattern})\n")
+        })
         .collect();
     format!("SECTIONS {{\n  .text.first : {{\n{sections}  }}\n}}\nINSERT BEFORE .text;\n")
 }

@@ -89,7 +89,7 @@ pub struct AccessPolicySpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32))]
     pub limits: Vec<Limit>,
-    /// Which models may be called and are listed, by the names that clients use. Others get 404 `model_not_found`. What is denied is denied in any case, and with or without the tag `:latest`.
+    /// Which models may be called and are listed, by the names that clients use; in a backend's policy, `deny` knows the backend's own names too. Others get 404 `model_not_found`. What is denied is denied in any case, and with or without the tag `:latest`.
     #[serde(default)]
     pub models: NameFilter,
     /// Which resources may refer to this policy, by their namespaces: routes, and backends and LLMProxies too. Default: those of its own.

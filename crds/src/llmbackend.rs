@@ -103,7 +103,8 @@ pub struct LLMBackendSpec {
     pub catalog: Vec<CatalogEntry>,
     /// Paths that may go upstream with the backend's own credential besides the APIs that name a model (chat, completions, embeddings,
     /// responses, images, audio, moderations, rerank and their kin): files, batches and the like. Stored responses (`previous_response_id`,
-    /// `conversation`) need `/responses` here. Without a credential of ours every path may; `headers` says which of its headers count as one.
+    /// `conversation`) need `/responses` here. Without a credential of ours every path may, but for what changes which models an Ollama has
+    /// (`/api/pull`, `/api/delete` and their kin), which is always listed or refused; `headers` says which of its headers count as one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32))]
     pub relay: Vec<Relay>,

@@ -71,7 +71,7 @@ pub struct ModelMapSpec {
 pub struct MapRule {
     /// The names that the rule speaks of.
     pub r#match: NameMatch,
-    /// A CEL expression that must hold too. It knows `request` (the body), `headers` (lower-case names), `user` (`name`, `groups`, `claims`; null for nobody), `client.address`, `model`, `route` and `now`. What is missing reads as null, which compares with nothing; guard it, as in `request.max_tokens != null && request.max_tokens > 100`. A call for which it fails is answered with 500, naming map, rule and fault.
+    /// A CEL expression that must hold too. It knows `request` (the body), `headers` (lower-case names; credentials never), `user` (`name`, `groups`, `claims`; null for nobody), `client.address`, `model`, `route` and `now`. Its work is bounded. What is missing reads as null, which compares with nothing; guard it, as in `request.max_tokens != null && request.max_tokens > 100`. A call for which it fails is answered with 500, naming map, rule and fault; a body in which a name stands twice, where an expression reads it, with 400.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 1024))]
     pub when: Option<String>,

@@ -40,7 +40,7 @@ const WORDS: Words = Words {
         "headers",
     ],
     functions: &OURS,
-    fixed_regex: false,
+    guard: "what is missing is null, so guard it as in body.max_tokens != null ? body.max_tokens : 100",
 };
 
 thread_local! {
@@ -61,6 +61,7 @@ const LONGEST: usize = 8 << 10;
 pub struct Mapping {
     source: Arc<str>,
     plan: Arc<Plan>,
+    guard: &'static str,
 }
 
 impl Mapping {
@@ -93,10 +94,12 @@ impl Mapping {
             return Err(bad(0, message));
         }
         let program = super::parse::parse(source).map_err(|(at, message)| bad(at, message))?;
+        let guard = words.guard;
         let plan = Plan::of(program.expression(), source, words);
         Ok(Self {
             source: source.into(),
             plan: Arc::new(plan.map_err(|(at, message)| bad(at, message))?),
+            guard,
         })
     }
 
@@ -153,7 +156,7 @@ impl Mapping {
                     .culprit(&self.plan.root, &context)
                     .unwrap_or(&self.plan.root);
                 let at = self.plan.place(culprit);
-                Err(fault(at, explain(&failed, &resolver)))
+                Err(fault(at, explain(&failed, &resolver, self.guard)))
             }
         }
     }
@@ -180,8 +183,8 @@ impl Mapping {
     }
 }
 
-/// The fault without values of the body, which may be anything.
-fn explain(fault: &ExecutionError, resolver: &Resolver<'_>) -> String {
+/// The fault without values of the body, which may be anything; `guard` is the cure of most, which come of a null.
+fn explain(fault: &ExecutionError, resolver: &Resolver<'_>, guard: &str) -> String {
     match fault {
         ExecutionError::UndeclaredReference(name) => resolver
             .explain(name)
@@ -189,13 +192,9 @@ fn explain(fault: &ExecutionError, resolver: &Resolver<'_>) -> String {
         ExecutionError::FunctionError { function, message } if functions::is_ours(function) => {
             message.clone()
         }
-        _ => super::explain_without(fault, GUARD),
+        _ => super::explain(fault, guard),
     }
 }
-
-/// The cure of most failures: what is missing is null.
-const GUARD: &str =
-    "what is missing is null, so guard it as in body.max_tokens != null ? body.max_tokens : 100";
 
 #[cfg(test)]
 mod tests;

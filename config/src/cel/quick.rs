@@ -4,6 +4,7 @@
 
 use std::borrow::Cow;
 
+use http::HeaderName;
 use kube_cel::cel::IdedExpr;
 use kube_cel::cel::common::ast::{CallExpr, Expr, LiteralValue};
 use regex::Regex;
@@ -21,6 +22,8 @@ pub(super) enum Quick {
     Same(Operand, Operand),
     Among(Operand, Vec<Operand>),
     Member(Operand, Operand),
+    /// Whether the user is in a group.
+    Group(Operand),
     Text(Operand, Test),
     Truth(Operand),
 }
@@ -41,11 +44,12 @@ pub(super) enum Operand {
     Bool(bool),
     Int(i64),
     Text(String),
-    Header(String),
+    Header(HeaderName),
     Model,
     Namespace,
     Route,
     Address,
+    UserName,
     User(Vec<Step>),
     Request(Vec<Step>),
     Response(Vec<Step>),
@@ -82,7 +86,10 @@ impl Quick {
                         let among: Option<Vec<_>> = list.elements.iter().map(Operand::of).collect();
                         Some(Self::Among(one, among?))
                     }
-                    _ => Some(Self::Member(one, Operand::of(other)?)),
+                    _ => Some(match Operand::of(other)? {
+                        Operand::User(path) if is_member(&path, "groups") => Self::Group(one),
+                        other => Self::Member(one, other),
+                    }),
                 }
             }
             ("_[_]", _) => Operand::of(written).map(Self::Truth),
@@ -151,6 +158,10 @@ impl Quick {
                 }
                 Some(false)
             }
+            Self::Group(group) => match group.seen(facts)? {
+                Seen::Text(group) => facts.in_group(&group),
+                _ => None,
+            },
             Self::Text(text, test) => {
                 let Seen::Text(text) = text.seen(facts)? else {
                     return None;
@@ -184,10 +195,14 @@ impl Operand {
         let (root, mut path) = path_of(&written.expr)?;
         match (root.as_str(), path.as_slice()) {
             ("model", []) => Some(Self::Model),
-            ("headers", [Step::Member(name)]) => Some(Self::Header(name.clone())),
+            ("headers", [Step::Member(name)]) => {
+                let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
+                Some(Self::Header(name))
+            }
             ("client", [Step::Member(name)]) if name == "address" => Some(Self::Address),
             ("route", [Step::Member(name)]) if name == "namespace" => Some(Self::Namespace),
             ("route", [Step::Member(name)]) if name == "name" => Some(Self::Route),
+            ("user", path) if is_member(path, "name") => Some(Self::UserName),
             ("user", _) => Some(Self::User(std::mem::take(&mut path))),
             ("request", _) => Some(Self::Request(std::mem::take(&mut path))),
             ("response", _) => Some(Self::Response(std::mem::take(&mut path))),
@@ -207,11 +222,16 @@ impl Operand {
             Self::Namespace => text(facts.route().0),
             Self::Route => text(facts.route().1),
             Self::Address => text(facts.address()),
+            Self::UserName => facts.user_name().map_or(Seen::Null, text),
             Self::User(path) => at(facts.user(), path)?,
             Self::Request(path) => at(facts.request(), path)?,
             Self::Response(path) => at(facts.response(), path)?,
         })
     }
+}
+
+fn is_member(path: &[Step], name: &str) -> bool {
+    matches!(path, [Step::Member(member)] if member == name)
 }
 
 fn at<'f>(root: &'f Value, path: &[Step]) -> Option<Seen<'f>> {

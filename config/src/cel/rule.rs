@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use http::HeaderName;
 use kube_cel::cel::Value as CelValue;
 use serde_json::{Map, Value, json};
 
@@ -45,7 +46,7 @@ impl Variables {
             variables,
             // `render` is the Mappers' alone.
             functions: OURS.get(1..).unwrap_or_default(),
-            fixed_regex: true,
+            guard: "what a request lacks is null, so guard it as in request.max_tokens != null && request.max_tokens > 100",
         }
     }
 }
@@ -54,10 +55,14 @@ impl Variables {
 pub trait Facts {
     /// The request's body; null where it is no JSON.
     fn request(&self) -> &Value;
-    /// A header by its lower-case name. Several lines of it are one, with `, ` between them.
-    fn header(&self, name: &str) -> Option<Cow<'_, str>>;
+    /// A header. Several lines of it are one, with `, ` between them.
+    fn header(&self, name: &HeaderName) -> Option<Cow<'_, str>>;
     /// The user: `name`, `groups` and `claims`; null for nobody.
     fn user(&self) -> &Value;
+    /// The user's name; none for nobody.
+    fn user_name(&self) -> Option<&str>;
+    /// Whether the user is in a group; none for nobody.
+    fn in_group(&self, group: &str) -> Option<bool>;
     /// The client's address.
     fn address(&self) -> &str;
     /// The route's namespace and name.
@@ -199,7 +204,9 @@ impl<'f> Read<'f> {
         let headers: Map<String, Value> = mapping
             .headers()
             .map(|name| {
-                let value = facts.header(name);
+                // What cannot be a header's name is the name of none.
+                let name_of = HeaderName::from_bytes(name.as_bytes()).ok();
+                let value = name_of.as_ref().and_then(|name| facts.header(name));
                 let value = value.map_or(Value::Null, |value| value.into_owned().into());
                 (name.to_owned(), value)
             })

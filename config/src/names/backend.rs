@@ -63,6 +63,12 @@ impl BackendNames {
             .map_or(bare, |entry| &entry.upstream_name)
     }
 
+    /// The catalog's names of what the upstream knows by this one.
+    #[must_use]
+    pub fn known_as(&self, upstream: &str) -> &[String] {
+        self.renamed.get(upstream).map_or(&[], Vec::as_slice)
+    }
+
     /// What a model of this bare name costs; absent: nothing.
     #[must_use]
     pub fn price(&self, bare: &str) -> Option<PriceItem> {

@@ -1,5 +1,6 @@
 //! A ModelMap's rules, compiled: what a client's name means, and what it falls back to.
 
+mod called;
 mod compile;
 mod listing;
 
@@ -11,7 +12,8 @@ use serde_json::{Map, Value};
 
 use super::Filter;
 use crate::NamePattern;
-use crate::cel::{EvaluationError, Input, Predicate};
+use crate::cel::{Condition, EvaluationError, Facts};
+use called::Called;
 
 /// The most attempts that one call may come to, fallbacks of fallbacks included.
 const MOST_STEPS: usize = 16;
@@ -65,7 +67,7 @@ pub struct Step<'m> {
 struct Rule {
     matching: NameMatch,
     pattern: NamePattern,
-    when: Option<Condition>,
+    when: Option<When>,
     target: ModelTarget,
     fallbacks: Vec<ModelTarget>,
     defaults: Map<String, Value>,
@@ -73,8 +75,8 @@ struct Rule {
 }
 
 #[derive(Clone, Debug)]
-struct Condition {
-    predicate: Predicate,
+struct When {
+    condition: Condition,
     source: String,
 }
 
@@ -111,9 +113,9 @@ impl Names {
     pub fn resolve<'m>(
         &'m self,
         name: &'m str,
-        input: &Input<'_>,
+        facts: &dyn Facts,
     ) -> Result<Vec<Step<'m>>, Refusal> {
-        let rule = self.find(name, input)?;
+        let rule = self.find(name, facts)?;
         if self.enforce && (self.list.denies(name) || (rule.is_none() && !self.list.admits(name))) {
             return Err(Refusal::NotFound);
         }
@@ -122,7 +124,7 @@ impl Names {
             Cow::Borrowed(name),
             None,
             rule,
-            input,
+            facts,
             &mut Vec::new(),
             &mut steps,
         )?;
@@ -132,6 +134,13 @@ impl Names {
         } else {
             Ok(steps)
         }
+    }
+
+    /// Whether a `when` asks for this variable.
+    #[must_use]
+    pub fn reads(&self, variable: &str) -> bool {
+        let whens = self.rules.iter().filter_map(|rule| rule.when.as_ref());
+        whens.into_iter().any(|when| when.condition.names(variable))
     }
 
     /// The places of the rules that match, exact ones first, whatever their `when`.
@@ -148,18 +157,21 @@ impl Names {
         exact.iter().copied().chain(patterns.map(|(at, _)| at))
     }
 
-    fn find(&self, name: &str, input: &Input<'_>) -> Result<Option<usize>, Refusal> {
+    fn find(&self, name: &str, facts: &dyn Facts) -> Result<Option<usize>, Refusal> {
         for at in self.candidates(name) {
             let holds = match &self.rules[at].when {
                 None => true,
-                Some(when) => when.predicate.holds(input, name).map_err(|fault| {
-                    Refusal::When(Box::new(FailedCondition {
-                        rule: at,
-                        matching: describe(&self.rules[at].matching),
-                        when: when.source.clone(),
-                        fault,
-                    }))
-                })?,
+                Some(when) => when
+                    .condition
+                    .holds(&Called { facts, name })
+                    .map_err(|fault| {
+                        Refusal::When(Box::new(FailedCondition {
+                            rule: at,
+                            matching: describe(&self.rules[at].matching),
+                            when: when.source.clone(),
+                            fault,
+                        }))
+                    })?,
             };
             if holds {
                 return Ok(Some(at));
@@ -173,7 +185,7 @@ impl Names {
         name: Cow<'m, str>,
         backend: Option<&'m str>,
         rule: Option<usize>,
-        input: &Input<'_>,
+        facts: &dyn Facts,
         path: &mut Vec<usize>,
         steps: &mut Vec<Step<'m>>,
     ) -> Result<(), Refusal> {
@@ -214,8 +226,8 @@ impl Names {
                 continue;
             }
             let next = rule.model(&name, fallback);
-            let found = self.find(&next, input)?;
-            self.expand(next, fallback.backend.as_deref(), found, input, path, steps)?;
+            let found = self.find(&next, facts)?;
+            self.expand(next, fallback.backend.as_deref(), found, facts, path, steps)?;
         }
         path.pop();
         Ok(())

@@ -50,7 +50,7 @@ pub struct Limit {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1000000))]
     pub concurrency: Option<i32>,
-    /// The models, by the names that clients use, whose requests count. Absent: all requests, those without a model too.
+    /// The models, by the names that clients use and, in a backend's policy, the backend's own, whose requests count. Absent: all requests, those without a model too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 64))]
     pub models: Option<Vec<NameMatch>>,

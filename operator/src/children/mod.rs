@@ -75,12 +75,16 @@ fn owner_reference(kind: &str, owner: &ObjectMeta) -> Value {
 /// The port of every Service that leads to HTTPS.
 const HTTPS_PORT: i32 = 443;
 
+/// Whether a Service of this port serves nothing in the clear: it has each port once, and this one means HTTPS to everybody.
+fn https_alone(port: i32, tls: bool) -> bool {
+    tls && port == HTTPS_PORT
+}
+
 /// A Service's ports that lead to the proxies' traffic: in the clear, and over TLS where it is served.
 fn traffic_ports(http: i32, tls: bool) -> Value {
     let port = |name: &str, port: i32| json!({"name": name, "port": port, "targetPort": name, "protocol": "TCP", "appProtocol": name});
     let mut ports = Vec::new();
-    // A Service has each port once, and this one means HTTPS to everybody.
-    if !(tls && http == HTTPS_PORT) {
+    if !https_alone(http, tls) {
         ports.push(port("http", http));
     }
     if tls {

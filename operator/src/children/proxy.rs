@@ -84,6 +84,38 @@ pub fn children(proxy: &LLMProxy, installation: &Installation, ca_pem: &str) -> 
     ]
 }
 
+/// Where an LLMProxy's Service answers. In the clear where it does: a certificate need not have the Service's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Door {
+    /// HTTP on this port.
+    Http(i32),
+    /// HTTPS on its own port, and nothing else.
+    Https,
+}
+
+impl Door {
+    /// That of an LLMProxy.
+    #[must_use]
+    pub fn of(proxy: &LLMProxy) -> Self {
+        let port = service_port(proxy);
+        if super::https_alone(port, proxy.spec.tls.is_some()) {
+            Self::Https
+        } else {
+            Self::Http(port)
+        }
+    }
+
+    /// The origin of a URL that leads there by the name `host`.
+    #[must_use]
+    pub fn at(self, host: &str) -> String {
+        match self {
+            Self::Http(80) => format!("http://{host}"),
+            Self::Http(port) => format!("http://{host}:{port}"),
+            Self::Https => format!("https://{host}"),
+        }
+    }
+}
+
 fn service(proxy: &LLMProxy, name: &str) -> Value {
     let r#type = match proxy.spec.deployment.service.r#type {
         ServiceType::ClusterIP => "ClusterIP",
@@ -188,6 +220,31 @@ mod tests {
         // Of one port there is one meaning.
         let (_, service) = ports(json!({"tls": tls, "deployment": {"service": {"port": 443}}}));
         assert_eq!(service, ["https"]);
+    }
+
+    #[test]
+    fn the_door_is_https_where_the_service_has_nothing_else() {
+        let door = |spec| {
+            let metadata = json!({"name": "edge", "namespace": "gateways"});
+            Door::of(&serde_json::from_value(json!({"metadata": metadata, "spec": spec})).unwrap())
+        };
+        let tls = json!({"secretRefs": [{"name": "edge-tls"}]});
+        let on = |port: i32| json!({"service": {"port": port}});
+        assert_eq!(door(json!({})).at("edge"), "http://edge");
+        assert_eq!(door(json!({"tls": tls})).at("edge"), "http://edge");
+        assert_eq!(
+            door(json!({"tls": tls, "deployment": on(8000)})).at("edge"),
+            "http://edge:8000"
+        );
+        assert_eq!(
+            door(json!({"tls": tls, "deployment": on(443)})).at("edge"),
+            "https://edge"
+        );
+        // Without certificates, nothing means HTTPS.
+        assert_eq!(
+            door(json!({"deployment": on(443)})).at("edge"),
+            "http://edge:443"
+        );
     }
 
     #[test]

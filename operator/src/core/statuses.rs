@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use super::{Core, Job};
 use crate::children::labels::selector_text;
-use crate::children::proxy::service_port;
+use crate::children::proxy::Door;
 use crate::status::{
     self, Backend, Proxies, RouteFacts, Upstream, Written, is_urgent, normal, ready_of,
 };
@@ -229,7 +229,7 @@ impl Core {
                         proxy,
                         self.world
                             .proxy(proxy)
-                            .map_or(80, |resource| service_port(resource)),
+                            .map_or(Door::Http(80), |resource| Door::of(resource)),
                     )
                 });
                 let backends = route

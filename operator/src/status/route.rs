@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use super::{Draft, Merged, Standing};
 use crate::children::labels;
+use crate::children::proxy::Door;
 
 /// One backend of a route.
 #[derive(Debug)]
@@ -23,8 +24,8 @@ pub struct Backend {
 pub struct RouteFacts<'a> {
     /// The route; absent when it does not parse.
     pub route: Option<&'a LLMRoute>,
-    /// The LLMProxy that its Service leads to, and that one's port.
-    pub proxy: Option<(&'a ObjectKey, i32)>,
+    /// The LLMProxy that its Service leads to, and where that one's Service answers.
+    pub proxy: Option<(&'a ObjectKey, Door)>,
     /// Its backends in the order of the manifest.
     pub backends: Vec<Backend>,
     /// Whether nobody is let in but who says who he is.
@@ -80,33 +81,23 @@ pub fn route(
 
 /// The base URL that applications set: one that answers, even while somebody else's Service has the route's name.
 fn url(route: &LLMRoute, facts: &RouteFacts<'_>) -> Option<String> {
-    let (proxy, port) = facts.proxy?;
+    let (proxy, door) = facts.proxy?;
     let service = match facts.standing {
         Standing::ServiceConflict(_) => RouteService::None,
         _ => route.spec.service,
     };
     let name = route.metadata.name.as_deref().unwrap_or_default();
     let namespace = route.metadata.namespace.as_deref().unwrap_or_default();
-    let with_port = |port: i32| {
-        if port == 80 {
-            String::new()
-        } else {
-            format!(":{port}")
-        }
-    };
     Some(match service {
         // Beside the proxy the Service is on 80; a name for the proxy's Service is on that one's port.
         RouteService::Auto if namespace == proxy.namespace => {
             format!("http://{name}.{namespace}.svc/v1")
         }
-        RouteService::Auto => format!("http://{name}.{namespace}.svc{}/v1", with_port(port)),
+        RouteService::Auto => format!("{}/v1", door.at(&format!("{name}.{namespace}.svc"))),
         RouteService::None => {
             let host = labels::object_name(&proxy.name);
-            let port = with_port(port);
-            format!(
-                "http://{host}.{}.svc{port}/routes/{namespace}/{name}/v1",
-                proxy.namespace
-            )
+            let origin = door.at(&format!("{host}.{}.svc", proxy.namespace));
+            format!("{origin}/routes/{namespace}/{name}/v1")
         }
     })
 }
@@ -220,11 +211,20 @@ mod tests {
     }
 
     fn said(service: &str, proxy: &ObjectKey, port: i32, backends: Vec<Backend>) -> LLMRouteStatus {
+        said_of(service, proxy, Door::Http(port), backends)
+    }
+
+    fn said_of(
+        service: &str,
+        proxy: &ObjectKey,
+        door: Door,
+        backends: Vec<Backend>,
+    ) -> LLMRouteStatus {
         let route = made(service);
         let facts = RouteFacts {
             restricted: false,
             route: Some(&route),
-            proxy: Some((proxy, port)),
+            proxy: Some((proxy, door)),
             backends,
             standing: Standing::Everywhere,
         };
@@ -251,6 +251,23 @@ mod tests {
     }
 
     #[test]
+    fn where_the_llmproxys_service_knows_https_alone_the_url_says_so() {
+        let here = ObjectKey::new("team-a", "edge");
+        let there = ObjectKey::new("gateways", "edge");
+        let url = |service, proxy| {
+            let status = said_of(service, proxy, Door::Https, Vec::new());
+            status.url.unwrap()
+        };
+        assert_eq!(url("Auto", &there), "https://chat.team-a.svc/v1");
+        assert_eq!(
+            url("None", &there),
+            "https://dragoman-edge.gateways.svc/routes/team-a/chat/v1"
+        );
+        // Beside the proxy the route's own Service has port 80 as well.
+        assert_eq!(url("Auto", &here), "http://chat.team-a.svc/v1");
+    }
+
+    #[test]
     fn the_url_never_leads_to_somebody_elses_service() {
         let here = ObjectKey::new("team-a", "edge");
         let route = made("Auto");
@@ -258,7 +275,7 @@ mod tests {
         let facts = RouteFacts {
             restricted: false,
             route: Some(&route),
-            proxy: Some((&here, 80)),
+            proxy: Some((&here, Door::Http(80))),
             backends: Vec::new(),
             standing,
         };
@@ -300,7 +317,7 @@ mod tests {
             let facts = RouteFacts {
                 restricted: false,
                 route: Some(&route),
-                proxy: Some((&here, 80)),
+                proxy: Some((&here, Door::Http(80))),
                 backends: vec![backend("a", merged)],
                 standing: Standing::Everywhere,
             };

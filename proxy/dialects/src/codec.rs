@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use crate::form::{
-    EmbeddingReply, EmbeddingRequest, Event, Failure, Field, Garbage, Malformed, Refused, Reply,
-    Request,
+    EmbeddingReply, EmbeddingRequest, Event, Failure, Field, Garbage, Malformed, Part, Refused,
+    Reply, Request,
 };
 use crate::rope::Rope;
 
@@ -106,6 +106,11 @@ pub trait Codec: Send + Sync {
     /// Writes a whole reply for a client. What the dialect cannot express is left out by its documented rules.
     fn write_reply(&self, reply: &Reply, context: &Context) -> Vec<u8>;
 
+    /// Whether a whole reply to a client may hold the part, in its words or in the nearest ones.
+    fn has_place_for(&self, part: &Part) -> bool {
+        part.is_common()
+    }
+
     /// How its streams are framed.
     fn framing(&self) -> Framing;
 
@@ -183,6 +188,11 @@ pub trait StreamWriter: Send {
     /// The same, with what is kept of the answer shared rather than copied where the dialect says it again.
     fn share(&mut self, event: Event<'_>, now: &dyn Fn() -> Timestamp, out: &mut Rope) {
         self.write(event, now, out.tail());
+    }
+
+    /// Whether [`Event::Part`] of this part is written; others are of no dialect that streams.
+    fn has_place_for(&self, _part: &Part) -> bool {
+        false
     }
 
     /// How many bytes of the answer are kept because the dialect wants them later: the whole text at the end (Responses, TGI), or a

@@ -33,7 +33,7 @@ pub const HARMLESS: [&str; 17] = [
 /// Fields that say how a server of their own dialect runs the model, not what is answered, by the names that their readers
 /// give them: `options.` for Ollama's, `parameters.` for TGI's. Only their own dialect is sent them.
 /// Those of Ollama in the second paragraph are ignored by its newer servers too.
-pub const ENGINE: [&str; 24] = [
+pub const ENGINE: [&str; 23] = [
     "options.num_ctx",
     "options.num_batch",
     "options.num_gpu",
@@ -59,19 +59,18 @@ pub const ENGINE: [&str; 24] = [
     "options.tfs_z",
     //
     "parameters.top_n_tokens",
-    "parameters.truncate",
 ];
 
 /// Sorts `extra`: fields of `known` are copied into `out` unless it has them, those of `dropped`, [`HARMLESS`] and
 /// [`ENGINE`], and nulls, are left out.
 ///
 /// # Errors
-/// [`Refused`] for any other field; `target` is the dialect's name for the message.
+/// [`Refused`] for any other field; `target` is the dialect's name for the message, with the page that has its fields.
 pub fn carry(
     extra: &Map<String, Value>,
     known: &[&str],
     dropped: &[&str],
-    target: &str,
+    (target, page): (&str, &'static str),
     out: &mut Map<String, Value>,
 ) -> Result<(), Refused> {
     for (name, value) in extra {
@@ -90,7 +89,7 @@ pub fn carry(
                 message: format!(
                     "There is no such field in {target}, and leaving it out might change the answer; remove it, or call a model whose backend speaks your dialect."
                 ),
-                source: None,
+                source: Some(page),
             });
         }
     }

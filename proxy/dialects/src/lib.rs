@@ -4,10 +4,11 @@
 //! does I/O, keeps a clock or knows a proxy: bytes in, bytes out.
 //!
 //! - [`form`]: the neutral form of requests, replies, streamed events, errors and vectors.
-//! - [`codec`]: what every dialect implements.
+//! - [`codec`]: what every dialect implements; [`again`]: streams that say the same around every token; [`bounds`]: how much of one is kept apart.
 //! - [`fields`]: a JSON object taken apart field by field, with faults that name the place.
 //! - [`extra`]: what becomes of fields that the form does not know.
 //! - [`framing`]: how streams are framed.
+//! - [`jinja`]: templates within bounds, whoever wrote them.
 //! - [`json`]: strings borrowed when read, values appended when written.
 //! - [`models`]: lists of models.
 //! - [`rope`]: bytes that are shared instead of copied.
@@ -16,8 +17,10 @@
 //!
 //! One folder a dialect, with the same file names in each: `request`, `reply`, `stream`, `error`.
 
+pub mod again;
 pub mod anthropic;
 pub mod bedrock;
+pub mod bounds;
 pub mod codec;
 pub mod conversation;
 pub mod extra;
@@ -25,6 +28,7 @@ pub mod fields;
 pub mod form;
 pub mod framing;
 pub mod gemini;
+pub mod jinja;
 pub mod json;
 pub mod models;
 pub mod ollama;

@@ -3,6 +3,8 @@
 //! - [`wires`]: every wire format, and how its requests, replies and streams are read and written here.
 //! - [`order`]: what the documentation of events promises of their order.
 //! - [`requests`]: what holds for every request.
+//! - [`http1`]: what holds for every reply off the wire.
+//! - [`access`]: the place of what policies add to streams.
 //! - [`splits`]: an input's first bytes as choices, and the rest cut into chunks.
 //! - [`mutation`]: a request with some of its values replaced by any other.
 //! - [`transcript`]: messages of AWS's, made of what stands for them in the golden files.
@@ -11,10 +13,12 @@
 //! The proxy's own parsers are compiled here once more, by their files: they need nothing else of the proxy, whose build with
 //! everything that coverage takes would be many minutes.
 
+pub mod access;
 #[path = "../../src/array.rs"]
 pub mod array;
 #[path = "../../src/chunk.rs"]
 pub mod chunk;
+pub mod http1;
 #[path = "../../src/json/mod.rs"]
 pub mod json;
 #[path = "../../src/messages.rs"]
@@ -34,4 +38,5 @@ pub mod think;
 pub mod transcript;
 #[path = "../../src/translate/mod.rs"]
 pub mod translate;
+pub mod upstream;
 pub mod wires;

@@ -80,6 +80,7 @@ fn choice(event: &Event<'_>) -> Option<u32> {
         | Event::Refusal { choice, .. }
         | Event::ToolStart { choice, .. }
         | Event::ToolArguments { choice, .. }
+        | Event::Part { choice, .. }
         | Event::Finish { choice, .. } => Some(*choice),
         _ => None,
     }

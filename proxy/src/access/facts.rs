@@ -8,8 +8,8 @@ use std::cell::OnceCell;
 use bytes::Bytes;
 use dragoman_config::ObjectKey;
 use dragoman_config::cel;
-use http::HeaderMap;
-use serde_json::{Value, json};
+use http::{HeaderMap, HeaderName};
+use serde_json::Value;
 
 use super::caller::Caller;
 pub use body::Unreadable;
@@ -30,26 +30,24 @@ pub struct Facts<'a> {
 }
 
 /// The same with what was read of it, and what rules have changed.
-pub(super) struct Known<'a> {
+pub(crate) struct Known<'a> {
     pub(super) facts: Facts<'a>,
     /// The body as rules left it, where one changed it.
     pub(super) body: Option<Bytes>,
     /// The model that a rule chose.
     pub(super) model: Option<String>,
     request: OnceCell<Value>,
-    user: OnceCell<Value>,
     address: OnceCell<String>,
     now: OnceCell<jiff::Timestamp>,
 }
 
 impl<'a> Known<'a> {
-    pub(super) fn new(facts: Facts<'a>) -> Self {
+    pub(crate) fn new(facts: Facts<'a>) -> Self {
         Self {
             facts,
             body: None,
             model: None,
             request: OnceCell::new(),
-            user: OnceCell::new(),
             address: OnceCell::new(),
             now: OnceCell::new(),
         }
@@ -64,7 +62,7 @@ impl<'a> Known<'a> {
     ///
     /// # Errors
     /// [`Unreadable`], where nobody can say what it asks for.
-    pub(super) fn read(&self) -> Result<(), Unreadable> {
+    pub(crate) fn read(&self) -> Result<(), Unreadable> {
         if self.request.get().is_some() {
             return Ok(());
         }
@@ -88,12 +86,21 @@ impl cel::Facts for Known<'_> {
         self.request.get().unwrap_or(NULL)
     }
 
-    fn header(&self, name: &str) -> Option<Cow<'_, str>> {
+    fn header(&self, name: &HeaderName) -> Option<Cow<'_, str>> {
         header(self.facts.headers, name)
     }
 
     fn user(&self) -> &Value {
-        self.user.get_or_init(|| user(self.facts.caller))
+        self.facts.caller.seen()
+    }
+
+    fn user_name(&self) -> Option<&str> {
+        Some(&self.facts.caller.user.as_ref()?.name)
+    }
+
+    fn in_group(&self, group: &str) -> Option<bool> {
+        let groups = &self.facts.caller.user.as_ref()?.groups;
+        Some(groups.iter().any(|one| one == group))
     }
 
     fn address(&self) -> &str {
@@ -119,23 +126,11 @@ impl cel::Facts for Known<'_> {
 }
 
 /// A header, all lines of it.
-pub(super) fn header<'h>(headers: &'h HeaderMap, name: &str) -> Option<Cow<'h, str>> {
+pub(super) fn header<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<Cow<'h, str>> {
     let mut lines = headers.get_all(name).iter();
     let first = String::from_utf8_lossy(lines.next()?.as_bytes());
     Some(lines.fold(first, |joined, line| {
         let line = String::from_utf8_lossy(line.as_bytes());
         Cow::Owned(joined.into_owned() + ", " + &line)
     }))
-}
-
-/// A user, as rules see it.
-pub(crate) fn user(caller: &Caller) -> Value {
-    match &caller.user {
-        Some(user) => json!({
-            "name": user.name,
-            "groups": user.groups,
-            "claims": user.claims,
-        }),
-        None => Value::Null,
-    }
 }

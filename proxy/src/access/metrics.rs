@@ -43,16 +43,55 @@ const REASONS: [(Reason, &str); 9] = [
     (Reason::Response, "response"),
 ];
 
+/// A kind of line in the log. Each has a clock of its own, so that none keeps another from being told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Line {
+    /// A credential cannot be checked.
+    Unchecked,
+    /// An address was banned.
+    Banned,
+    /// A rule on requests failed.
+    RuleFailed,
+    /// A rule was passed over.
+    PassedOver,
+    /// A rule refused a reply.
+    ReplyRefused,
+    /// A rule on a reply failed.
+    ReplyFailed,
+}
+
+/// How many kinds of lines there are.
+const LINES: usize = Line::ReplyFailed as usize + 1;
+
 /// How often a policy refused a request, by reason. Refusals are rare enough for threads to share a counter.
 #[derive(Debug, Default)]
 pub struct PolicyMetrics {
     refused: [AtomicU64; REASONS.len()],
-    /// When something was last told in the log, in seconds since 1970.
-    told: AtomicI64,
+    /// Rules that were passed over, since the service that they ask failed.
+    passed_over: AtomicU64,
+    /// The clock of each kind of line in the log.
+    told: [Told; LINES],
 }
 
-/// Seconds between two lines of the log that say much the same of a policy: whoever can provoke them must not fill a disk.
+/// Seconds between two lines of the log that say much the same: whoever can provoke them must not fill a disk.
 const QUIET: i64 = 10;
+
+/// When something was last told in the log, in seconds since 1970.
+#[derive(Debug, Default)]
+pub struct Told(AtomicI64);
+
+impl Told {
+    /// Whether it is time for another line.
+    pub fn tells(&self) -> bool {
+        let now = jiff::Timestamp::now().as_second();
+        let last = self.0.load(Ordering::Relaxed);
+        now - last >= QUIET
+            && self
+                .0
+                .compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok()
+    }
+}
 
 impl PolicyMetrics {
     /// Counts a refusal.
@@ -62,15 +101,14 @@ impl PolicyMetrics {
         }
     }
 
-    /// Whether it is time for another line in the log.
-    pub fn tells(&self) -> bool {
-        let now = jiff::Timestamp::now().as_second();
-        let last = self.told.load(Ordering::Relaxed);
-        now - last >= QUIET
-            && self
-                .told
-                .compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed)
-                .is_ok()
+    /// Counts a rule that was passed over, since the service that it asks failed.
+    pub fn passed_over(&self) {
+        self.passed_over.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Whether it is time for another line of this kind in the log.
+    pub fn tells(&self, line: Line) -> bool {
+        self.told.get(line as usize).is_some_and(Told::tells)
     }
 
     /// How many refusals there were of each reason.
@@ -85,19 +123,32 @@ impl PolicyMetrics {
 
 /// Writes what is counted of policies in [Prometheus' text format](https://prometheus.io/docs/instrumenting/exposition_formats/).
 pub fn text<'a>(
-    policies: impl Iterator<Item = (&'a ObjectKey, &'a PolicyMetrics)>,
+    policies: impl Iterator<Item = (&'a ObjectKey, &'a PolicyMetrics)> + Clone,
     banned: usize,
     shared: &Shared,
 ) -> String {
     let mut text = String::from(
         "# HELP dragoman_policy_refusals_total Requests and replies that an AccessPolicy refused, by reason.\n# TYPE dragoman_policy_refusals_total counter\n",
     );
-    for (key, metrics) in policies {
+    for (key, metrics) in policies.clone() {
         for (reason, count) in metrics.counts().filter(|(_, count)| *count > 0) {
             let ObjectKey { namespace, name } = key;
             let _ = writeln!(
                 text,
                 "dragoman_policy_refusals_total{{namespace=\"{namespace}\",policy=\"{name}\",reason=\"{reason}\"}} {count}"
+            );
+        }
+    }
+    text.push_str(
+        "# HELP dragoman_policy_rules_passed_over_total Rules of an AccessPolicy that were passed over, since the service that they ask failed.\n# TYPE dragoman_policy_rules_passed_over_total counter\n",
+    );
+    for (key, metrics) in policies {
+        let count = metrics.passed_over.load(Ordering::Relaxed);
+        if count > 0 {
+            let ObjectKey { namespace, name } = key;
+            let _ = writeln!(
+                text,
+                "dragoman_policy_rules_passed_over_total{{namespace=\"{namespace}\",policy=\"{name}\"}} {count}"
             );
         }
     }
@@ -120,6 +171,22 @@ pub fn text<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_kind_of_line_keeps_another_from_being_told() {
+        let metrics = PolicyMetrics::default();
+        for line in [
+            Line::Unchecked,
+            Line::Banned,
+            Line::RuleFailed,
+            Line::PassedOver,
+            Line::ReplyRefused,
+            Line::ReplyFailed,
+        ] {
+            assert!(metrics.tells(line), "{line:?}");
+            assert!(!metrics.tells(line), "{line:?}");
+        }
+    }
 
     #[test]
     fn each_reason_counts_under_its_own_name() {

@@ -39,9 +39,12 @@ impl Models {
 
     /// Whether the model of this name may be called.
     pub fn admits(&self, name: &str) -> bool {
-        self.allow.admits(name)
-            && !self.deny.denies(name)
-            && !otherwise(name).is_some_and(|name| self.deny.denies(&name))
+        self.allow.admits(name) && !self.denies(name)
+    }
+
+    /// Whether it may not be called, whatever else it is called.
+    pub fn denies(&self, name: &str) -> bool {
+        self.deny.denies(name) || otherwise(name).is_some_and(|name| self.deny.denies(&name))
     }
 }
 

@@ -9,7 +9,7 @@ use super::Memory;
 use super::bans::Ban;
 use super::identity::Authentication;
 use super::limits::Limits;
-use super::metrics::PolicyMetrics;
+use super::metrics::{PolicyMetrics, Told};
 use super::models::Models;
 use super::networks::Networks;
 use super::response::ResponseRules;
@@ -113,7 +113,26 @@ pub enum Policies {
     /// These, all of which must admit.
     Apply(Arc<[Arc<Policy>]>),
     /// One that cannot be had: nothing is admitted.
-    Closed(String),
+    Closed(Arc<Unusable>),
+}
+
+/// Why something cannot be used, and when the log was told last.
+#[derive(Debug, Default)]
+pub struct Unusable {
+    /// What is wrong.
+    pub why: String,
+    /// For the log.
+    pub told: Told,
+}
+
+impl Unusable {
+    /// Something that nobody was told yet.
+    pub fn new(why: impl Into<String>) -> Self {
+        Self {
+            why: why.into(),
+            told: Told::default(),
+        }
+    }
 }
 
 impl Policies {
@@ -130,6 +149,16 @@ impl Policies {
         }
     }
 
+    /// Whether one has something to say of what bodies ask for.
+    pub fn judge_bodies(&self) -> bool {
+        match self {
+            Self::Apply(policies) => policies
+                .iter()
+                .any(|policy| policy.judges_bodies() || policy.judges()),
+            Self::Closed(_) => false,
+        }
+    }
+
     /// Whether there are none.
     pub fn are_none(&self) -> bool {
         matches!(self, Self::Apply(policies) if policies.is_empty())
@@ -138,7 +167,7 @@ impl Policies {
     /// These and then `more`.
     pub fn and(&self, more: &Self) -> Self {
         match (self, more) {
-            (Self::Closed(why), _) | (_, Self::Closed(why)) => Self::Closed(why.clone()),
+            (Self::Closed(why), _) | (_, Self::Closed(why)) => Self::Closed(Arc::clone(why)),
             (Self::Apply(first), Self::Apply(more)) if first.is_empty() => {
                 Self::Apply(Arc::clone(more))
             }
@@ -152,22 +181,6 @@ impl Policies {
         }
     }
 
-    /// Without those that are among `others`, which were asked before.
-    pub fn without(self, others: &Self) -> Self {
-        match (self, others) {
-            (Self::Apply(all), Self::Apply(others)) => {
-                let asked = |policy: &Arc<Policy>| others.iter().any(|one| one.key == policy.key);
-                Self::Apply(
-                    all.iter()
-                        .filter(|policy| !asked(policy))
-                        .cloned()
-                        .collect(),
-                )
-            }
-            (all, _) => all,
-        }
-    }
-
     /// Whether they are the same, to the last bit.
     pub fn are(&self, other: &Self) -> bool {
         match (self, other) {
@@ -178,7 +191,7 @@ impl Policies {
                         .zip(&**other)
                         .all(|(one, other)| Arc::ptr_eq(one, other))
             }
-            (Self::Closed(one), Self::Closed(other)) => one == other,
+            (Self::Closed(one), Self::Closed(other)) => one.why == other.why,
             _ => false,
         }
     }

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use dragoman_config::cel::{Condition, Expression, Variables};
 use dragoman_config::{ObjectKey, ResponseActionItem, ResponseRuleItem};
 
+use super::caller::Caller;
 use super::facts::{Facts, Known};
 use super::rules::Failed;
 use super::service::{Service, Services};
@@ -21,7 +22,7 @@ pub use chain::ContentDenied;
 use finder::Finder;
 pub use stream::StreamJudge;
 use told::Told;
-pub use whole::{LONGEST, Stopped};
+pub use whole::{LONGEST, Stopped, unjudged};
 
 /// The rules of one policy.
 #[derive(Debug, Default)]
@@ -55,7 +56,6 @@ enum Action {
 #[derive(Debug, Clone)]
 pub struct Judging {
     rules: Rc<[Due]>,
-    told: Rc<Told>,
     services: Rc<Services>,
 }
 
@@ -66,6 +66,8 @@ struct Due {
     rule: Arc<Rule>,
     /// Whether the reply decides it too.
     late: bool,
+    /// The request, as the rule's policy knows it.
+    told: Rc<Told>,
 }
 
 impl ResponseRules {
@@ -104,49 +106,54 @@ impl ResponseRules {
         self.rules.iter().any(|rule| rule.holds(rule.is_late()))
     }
 
-    /// The rules of all `policies`, in order, by which the reply to this request is judged; none where none applies.
+    /// The rules of all `policies`, in order, each with the caller that its policy knows, by which the reply to this request is judged; none where none applies.
     ///
     /// # Errors
-    /// [`Failed`], where a condition cannot be evaluated: the request is refused.
+    /// [`Failed`], where a condition cannot be evaluated, or nobody can judge the body: the request is refused.
     pub fn begin(
-        policies: &[(&ObjectKey, &Self)],
+        policies: &[(&ObjectKey, &Self, &Caller)],
         facts: Facts<'_>,
         services: &Rc<Services>,
     ) -> Result<Option<Judging>, Failed> {
-        let known = Known::new(facts);
-        let mut rules = Vec::new();
-        for (policy, of) in policies {
+        let mut known = Known::new(facts);
+        let mut all = Vec::new();
+        for (policy, of, caller) in policies {
+            known.facts.caller = caller;
+            let mut rules = Vec::new();
             for rule in &of.rules {
-                let failed = |why| Failed {
+                let failed = |status, why| Failed {
                     policy: (*policy).clone(),
                     rule: rule.name.clone(),
                     why,
-                    status: 500,
+                    status,
                 };
                 if rule.reads("request") {
-                    known.read().map_err(|fault| failed(fault.to_string()))?;
+                    let read = known.read();
+                    read.map_err(|fault| failed(400, fault.to_string()))?;
                 }
                 let late = rule.is_late();
                 let applies = match &rule.when {
-                    Some(when) if !late => when.holds(&known).map_err(|fault| failed(fault.0))?,
+                    Some(when) if !late => {
+                        when.holds(&known).map_err(|fault| failed(500, fault.0))?
+                    }
                     _ => true,
                 };
                 if applies {
-                    rules.push(Due {
-                        policy: (*policy).clone(),
-                        rule: Arc::clone(rule),
-                        late,
-                    });
+                    rules.push((Arc::clone(rule), late));
                 }
             }
+            if !rules.is_empty() {
+                let told = Rc::new(Told::new(&known, &rules));
+                all.extend(rules.into_iter().map(|(rule, late)| Due {
+                    policy: (*policy).clone(),
+                    rule,
+                    late,
+                    told: Rc::clone(&told),
+                }));
+            }
         }
-        if rules.is_empty() {
-            return Ok(None);
-        }
-        let told = Told::new(&known, &rules);
-        Ok(Some(Judging {
-            rules: rules.into(),
-            told: Rc::new(told),
+        Ok((!all.is_empty()).then(|| Judging {
+            rules: all.into(),
             services: Rc::clone(services),
         }))
     }
@@ -218,7 +225,6 @@ impl Judging {
         };
         let rules: Vec<Due> = one.rules.iter().chain(more.rules.iter()).cloned().collect();
         Some(Self {
-            told: one.told.and(&more.told).into(),
             rules: rules.into(),
             services: one.services,
         })

@@ -98,7 +98,7 @@ pub struct Failed {
     pub rule: String,
     /// What went wrong, without any value of the request. For logs.
     pub why: String,
-    /// 500; 503 where a service failed.
+    /// 500; 503 where a service failed; 400 for a body that nobody can judge, which `why` may be told to the client.
     pub status: u16,
 }
 

@@ -7,7 +7,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
-use dragoman_config::CallItem;
+use dragoman_config::{CallItem, ObjectKey};
 use dragoman_crds::CallFailure;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, header};
@@ -90,9 +90,14 @@ impl Service {
     }
 }
 
+/// What is told of a policy whose rule was passed over.
+type Notes = Box<dyn Fn(&ObjectKey) -> bool>;
+
 /// One thread's connections to services. They are reached as backends are: never at an address that the LLMProxy denies.
 #[derive(Default)]
 pub struct Services {
+    /// Counts a rule that was passed over, and says whether the log is to tell.
+    notes: Option<Notes>,
     denied: RefCell<Denied>,
     clusters: RefCell<HashMap<u64, (Weak<Service>, Cluster)>>,
 }
@@ -108,8 +113,25 @@ impl Services {
     #[must_use]
     pub fn new(denied: Denied) -> Self {
         Self {
+            notes: None,
             denied: RefCell::new(denied),
             clusters: RefCell::default(),
+        }
+    }
+
+    /// The same, which has `notes` count rules that were passed over and say whether the log is to tell.
+    #[must_use]
+    pub fn noting(self, notes: impl Fn(&ObjectKey) -> bool + 'static) -> Self {
+        Self {
+            notes: Some(Box::new(notes)),
+            ..self
+        }
+    }
+
+    /// Notes that a rule is passed over, since the service that it asks failed.
+    pub(super) fn passed_over(&self, policy: &ObjectKey, rule: &str, why: &str) {
+        if self.notes.as_ref().is_none_or(|notes| notes(policy)) {
+            tracing::warn!(%policy, rule, "the service that a rule asks failed, and the rule is passed over: {why}");
         }
     }
 

@@ -121,14 +121,14 @@ impl Identity {
         }
     }
 
-    /// What an upstream said, without these keys.
-    pub fn masked(&self, said: Bytes) -> Bytes {
-        let Some(keys) = self.current.load_full() else {
-            return said;
-        };
+    /// What is not to be told of these keys.
+    pub fn secrets(&self) -> Option<Secrets> {
+        let keys = self.current.load_full()?;
         let secrets = [Some(&keys.secret_access_key), keys.session_token.as_ref()];
         let secrets = secrets.into_iter().flatten();
-        Secrets::of(secrets.map(|secret| (&SECURITY_TOKEN, secret.as_bytes()))).mask(said)
+        Some(Secrets::of(
+            secrets.map(|secret| (&SECURITY_TOKEN, secret.as_bytes())),
+        ))
     }
 
     async fn find(&self) -> reqsign_core::Result<Option<Credential>> {

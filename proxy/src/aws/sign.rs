@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use dragoman_config::AwsItem;
 use http::{HeaderName, HeaderValue, Method, Uri, header};
 use reqsign_aws_v4::{Credential, RequestSigner};
@@ -10,6 +9,7 @@ use reqsign_core::{Context, SignRequest as _};
 use sha2::{Digest as _, Sha256};
 
 use super::identity::{Identity, Unavailable};
+use crate::state::secrets::Secrets;
 use crate::upstream::{Endpoint, Request, RequestBody};
 
 /// The name by which Bedrock's runtime is signed for.
@@ -60,11 +60,11 @@ impl Signer {
         }
     }
 
-    /// What an upstream said, without the proxy's own keys. Those of a Secret are known to whoever holds the signer.
-    pub fn masked(&self, said: Bytes) -> Bytes {
+    /// What is not to be told of the proxy's own keys. Those of a Secret are known to whoever holds the signer.
+    pub fn secrets(&self) -> Option<Secrets> {
         match &self.keys {
-            Some(_) => said,
-            None => Identity::of_process().masked(said),
+            Some(_) => None,
+            None => Identity::of_process().secrets(),
         }
     }
 
@@ -154,6 +154,7 @@ fn digest(body: &RequestBody) -> Result<HeaderValue, Unsigned> {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
     use dragoman_config::{AwsKeysItem, Secret};
     use hmac::{Hmac, KeyInit as _, Mac as _};
     use http::HeaderMap;

@@ -3,6 +3,8 @@
 //! Source: [RFC 8259](https://www.rfc-editor.org/rfc/rfc8259). Lone surrogates in `\u` escapes are let
 //! through, as its grammar does. Nothing is recursive: the nesting is a stack of bits.
 
+use std::ops::Range;
+
 use super::malformed::{Malformed, What};
 
 /// How many arrays and objects may stand inside one another.
@@ -21,7 +23,25 @@ pub fn whitespace(text: &[u8], mut at: usize) -> usize {
 ///
 /// # Errors
 /// [`Malformed`] where the text leaves the grammar.
-pub fn value(text: &[u8], mut at: usize, outer: u32) -> Result<usize, Malformed> {
+pub fn value(text: &[u8], at: usize, outer: u32) -> Result<usize, Malformed> {
+    value_naming(text, at, outer, &mut |_, _| ())
+}
+
+/// As [`value`], and shows the members of all objects in it to `each`: where the name stands between its quotes, and where its value starts.
+///
+/// # Errors
+/// [`Malformed`] where the text leaves the grammar.
+pub fn value_naming(
+    text: &[u8],
+    mut at: usize,
+    outer: u32,
+    each: &mut impl FnMut(Range<usize>, usize),
+) -> Result<usize, Malformed> {
+    let mut named = |at: usize| {
+        let (end, value) = name(text, at)?;
+        each(at + 1..end - 1, value);
+        Ok(value)
+    };
     // One bit per open bracket, the innermost lowest: 1 for an object, 0 for an array.
     let mut nesting: u128 = 0;
     let mut depth = 0;
@@ -39,11 +59,7 @@ pub fn value(text: &[u8], mut at: usize, outer: u32) -> Result<usize, Malformed>
                 } else {
                     nesting = (nesting << 1) | u128::from(object);
                     depth += 1;
-                    at = if object {
-                        name(text, inside)?.1
-                    } else {
-                        inside
-                    };
+                    at = if object { named(inside)? } else { inside };
                     continue;
                 }
             }
@@ -60,7 +76,7 @@ pub fn value(text: &[u8], mut at: usize, outer: u32) -> Result<usize, Malformed>
                 Some(b',') => {
                     at = whitespace(text, at + 1);
                     if object {
-                        at = name(text, at)?.1;
+                        at = named(at)?;
                     }
                     break;
                 }

@@ -44,6 +44,25 @@ pub struct Members<'k, K> {
     rest_is_null: bool,
 }
 
+/// A member's name, as [`scan_each`] shows it.
+#[derive(Debug)]
+pub struct Name<'b> {
+    text: &'b str,
+    at: Range<usize>,
+    /// Where its value starts.
+    pub value: usize,
+    /// Whether it is a member of an object within the scanned one.
+    pub nested: bool,
+}
+
+impl<'b> Name<'b> {
+    /// What stands between its quotes, which may be escaped.
+    #[must_use]
+    pub fn written(&self) -> &'b str {
+        self.text.get(self.at.clone()).unwrap_or_default()
+    }
+}
+
 /// Validates `body` as one JSON object and finds its members named `names`.
 ///
 /// ```
@@ -58,8 +77,20 @@ pub struct Members<'k, K> {
 /// [`Malformed`] if the body is not UTF-8, not JSON, no object, nested deeper than
 /// [`DEPTH`](lexer::DEPTH), or repeats wanted members more than [`DUPLICATES`] times.
 pub fn scan<'k, K: AsRef<str>>(body: &[u8], names: &'k [K]) -> Result<Members<'k, K>, Malformed> {
+    scan_each(body, names, |_| ())
+}
+
+/// As [`scan`], and shows every member, wanted or not, and those of all objects within to `each`.
+///
+/// # Errors
+/// As for [`scan`].
+pub fn scan_each<'k, 'b, K: AsRef<str>>(
+    body: &'b [u8],
+    names: &'k [K],
+    each: impl FnMut(Name<'b>),
+) -> Result<Members<'k, K>, Malformed> {
     let text = std::str::from_utf8(body).map_err(|e| What::Utf8.at(e.valid_up_to()))?;
-    let (members, end) = object(text, 0, names)?;
+    let (members, end) = object(text, 0, names, each)?;
     match lexer::whitespace(body, end) {
         end if end == body.len() => Ok(members),
         end => Err(What::Trailing.at(end)),
@@ -75,13 +106,14 @@ pub fn read<'k, K: AsRef<str>>(
     range: &Range<usize>,
     names: &'k [K],
 ) -> Result<Members<'k, K>, Malformed> {
-    object(text, range.start, names).map(|(members, _)| members)
+    object(text, range.start, names, |_| ()).map(|(members, _)| members)
 }
 
-fn object<'k, K: AsRef<str>>(
-    text: &str,
+fn object<'k, 't, K: AsRef<str>>(
+    text: &'t str,
     at: usize,
     names: &'k [K],
+    mut each: impl FnMut(Name<'t>),
 ) -> Result<(Members<'k, K>, usize), Malformed> {
     let bytes = text.as_bytes();
     let open = lexer::whitespace(bytes, at);
@@ -105,7 +137,19 @@ fn object<'k, K: AsRef<str>>(
     let mut from = start;
     loop {
         let (name_end, value_start) = lexer::name(bytes, start)?;
-        let value = value_start..lexer::value(bytes, value_start, 1)?;
+        let mut shown = |at: Range<usize>, value: usize, nested: bool| {
+            each(Name {
+                text,
+                at,
+                value,
+                nested,
+            });
+        };
+        shown(start + 1..name_end - 1, value_start, false);
+        let end = lexer::value_naming(bytes, value_start, 1, &mut |at, value| {
+            shown(at, value, true);
+        })?;
+        let value = value_start..end;
         let name = &text[start + 1..name_end - 1];
         let wanted = names
             .iter()
@@ -239,6 +283,26 @@ mod tests {
             What::Duplicates
         );
         assert!(scan(body.as_bytes(), &["other"]).is_ok());
+    }
+
+    #[test]
+    fn every_member_is_shown_once_with_where_it_stands() {
+        let body = br#"{"a":[{"b":{"c":"d\"e"}},{}],"\u0066":{"g":0}}"#;
+        let mut seen = Vec::new();
+        let each =
+            |name: Name<'_>| seen.push((name.written().to_owned(), name.nested, body[name.value]));
+        scan_each::<&str>(body, &[], each).unwrap();
+        let expected = [
+            ("a", false, b'['),
+            ("b", true, b'{'),
+            ("c", true, b'"'),
+            ("\\u0066", false, b'{'),
+            ("g", true, b'0'),
+        ];
+        assert_eq!(
+            seen,
+            expected.map(|(name, nested, value)| (name.to_owned(), nested, value))
+        );
     }
 
     #[test]

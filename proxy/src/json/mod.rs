@@ -23,6 +23,6 @@ mod properties;
 pub use edit::ObjectEdit;
 pub use elements::elements;
 pub use malformed::Malformed;
-pub use members::{Members, read, scan};
+pub use members::{Members, Name, read, scan, scan_each};
 pub use merge::Merge;
 pub use splice::{Edit, splice};

@@ -6,9 +6,10 @@ use dragoman_dialects::Wire;
 use http::{Response, StatusCode};
 use hyper::body::Incoming;
 
-use super::admission::{self, Going, Judged, Question, Reserved, Told};
+use super::admission::{self, Going, Judged, MemberNames, Question, Reserved, Told};
 use super::body::Body;
 use super::content::{Content, refuse_encoded};
+use super::counting::Counting;
 use super::dispatch::Asked;
 use super::embeddings::{self, Vectors};
 use super::error::{Blame, Refusal};
@@ -17,15 +18,12 @@ use super::reply::{self, Edits};
 use super::steps::{Answer, Call};
 use super::translated;
 use super::translation::Translation;
-use super::{intake, judged, metered, path, relay};
+use super::{intake, judged, kept, metered, path, relay, steps};
 use crate::access::response::Judging;
 use crate::access::usage::Meter;
 use crate::json::{self, Malformed, ObjectEdit};
 use crate::state::route::{Map, Route};
 use crate::think;
-
-/// The members of a body that are looked at.
-const MEMBERS: [&str; 1] = ["model"];
 
 /// Answers a POST whose body is JSON, with a `model` where the path names none.
 pub(crate) async fn answer(
@@ -36,7 +34,10 @@ pub(crate) async fn answer(
     let names = names(asked.route())?;
     refuse_encoded(&asked.headers())?;
     let body = intake::whole(body, asked.state.proxy.body_bytes).await?;
-    let members = json::scan(&body, &MEMBERS).map_err(Refusal::malformed)?;
+    let mut member_names = MemberNames::default();
+    let scanned = kept::scan(&body, &relay::MEMBERS, false, |name| member_names.see(name));
+    let (members, suspect) = scanned.map_err(Refusal::malformed)?;
+    member_names.refuse_ambiguous(asked.judges_bodies())?;
     let named = operation.model();
     let named = named.or_else(|| asked.deployment.as_deref().map(Into::into));
     let Some(model) = named.or_else(|| members.text(&body, "model")) else {
@@ -49,8 +50,9 @@ pub(crate) async fn answer(
     let content = Content::Json {
         body: &body,
         members: &members,
+        suspect,
     };
-    send(asked, names, operation, content, &model).await
+    send(asked, names, operation, content, &model, true).await
 }
 
 /// Answers a call of `model`, wherever its body names it.
@@ -60,15 +62,25 @@ pub(crate) async fn named(
     content: Content<'_>,
     model: &str,
 ) -> Result<Response<Body>, Refusal> {
-    send(asked, names(asked.route())?, operation, content, model).await
+    send(
+        asked,
+        names(asked.route())?,
+        operation,
+        content,
+        model,
+        false,
+    )
+    .await
 }
 
+/// `plain`: the names of the body's members were looked at.
 async fn send(
     asked: &Asked,
     names: &Names,
     operation: Operation<'_>,
     content: Content<'_>,
     model: &str,
+    plain: bool,
 ) -> Result<Response<Body>, Refusal> {
     if asked.policies().is_empty() {
         return go(asked, names, operation, content, model, Going::default()).await;
@@ -78,8 +90,9 @@ async fn send(
             client,
             said: said(asked, operation, model),
         }),
-        body: content.json(),
-        model: Some(model),
+        plain,
+        price: &|model, body| steps::dearest(asked, names, operation, body, model),
+        ..Question::plainly(content.json(), Some(model))
     };
     let mut going = match Box::pin(admission::judge(asked, question)).await? {
         Judged::Goes(going) => going,
@@ -101,9 +114,14 @@ async fn send(
     match &changed {
         None => go(asked, names, operation, content, model, going).await,
         Some(body) => {
-            let members = json::scan(body, &relay::MEMBERS).map_err(Refusal::malformed)?;
-            let members = &members;
-            let content = Content::Json { body, members };
+            let responses = relay::is_responses(&asked.path);
+            let scanned = kept::scan(body, &relay::MEMBERS, responses, |_| ());
+            let (members, suspect) = scanned.map_err(Refusal::malformed)?;
+            let content = Content::Json {
+                body,
+                members: &members,
+                suspect,
+            };
             Box::pin(go(asked, names, operation, content, model, going)).await
         }
     }
@@ -111,7 +129,7 @@ async fn send(
 
 /// A body that names another model.
 pub(super) fn renamed(body: &Bytes, model: &str) -> Result<Bytes, Malformed> {
-    let members = json::scan(body, &MEMBERS)?;
+    let members = json::scan(body, &relay::MEMBERS)?;
     let mut edit = ObjectEdit::new(&members);
     edit.set("model", json::string::literal(model).into());
     Ok(json::splice(body, edit.finish()).concat().into())
@@ -156,7 +174,8 @@ async fn go(
     let requested = going.requested.as_deref().unwrap_or(model);
     // What a reply is edited in place for.
     let edited = operation.wire().is_some_and(think::edits);
-    let known = operation != Operation::Other && client.is_none_or(think::edits);
+    let response = client == Some(Wire::Responses);
+    let known = response || (operation != Operation::Other && client.is_none_or(think::edits));
     let said = said(asked, operation, model);
     let counts =
         going.reserved.as_ref().is_some_and(Reserved::counts) || asked.route().backends_count();
@@ -164,6 +183,7 @@ async fn go(
     let translation = match (client, &content) {
         (Some(client), Content::Json { body, .. }) => {
             let translation = Translation::new(client, body, said, asked.route());
+            let translation = translation.betas(&asked.headers());
             Some(translation.metered(counts).judged(judges))
         }
         _ => None,
@@ -176,6 +196,10 @@ async fn go(
     let vectors = match (embeddings::Form::of(operation), &content) {
         (Some(client), Content::Json { body, .. }) => Some(Vectors::new(client, body, said)),
         _ => None,
+    };
+    let counting = match &content {
+        Content::Json { body, .. } => Counting::of(operation, body, said),
+        Content::Form { .. } => None,
     };
     let rules = edited
         .then_some(&asked.route().rules)
@@ -209,19 +233,15 @@ async fn go(
     // A model in the body opens no door to what a key owns.
     let other = operation == Operation::Other;
     let owned = other && !relay::is_by_model(&asked.path);
-    let kept = match &content {
-        Content::Json { body, members } if other => relay::kept(&asked.path, body, members),
-        _ => None,
-    };
     let call = Call {
         asked,
         operation,
         content,
         model,
         owned,
-        kept,
         translation,
         vectors,
+        counting,
         chosen: going.backend,
         hides,
     };
@@ -249,39 +269,52 @@ async fn go(
     if let (Some(meter), Some(price)) = (&mut meter, price) {
         meter.price(price);
     }
-    let left = meter.as_ref().map(admission::left).unwrap_or_default();
-    if let Some(judging) = Judging::and(going.judging, admitted.judging) {
-        let model = names.reply_requested.then(|| requested.to_owned());
-        if let Some(way) = judged::way(&call, backend, &reply, judging, model)? {
-            let answered = translated::answer(reply, way, asked, &entry.name, backend, meter);
-            return Ok(admission::telling(Box::pin(answered).await?, left));
+    let left = meter.as_ref().and_then(admission::left);
+    let answered = async {
+        if let Some(judging) = Judging::and(going.judging, admitted.judging) {
+            let model = names.reply_requested.then(|| requested.to_owned());
+            if let Some(way) = judged::way(&call, backend, &reply, judging, model)? {
+                let who = (&*entry.name, backend);
+                return Box::pin(translated::answer(reply, way, asked, who, &mut meter)).await;
+            }
+        }
+        if let Some(translation) = &call.translation
+            && let Some(ends) = translation.ends(backend)
+        {
+            let model = names.reply_requested.then(|| requested.to_owned());
+            let way = translation.way(ends, backend, asked, model);
+            let who = (&*entry.name, backend);
+            return Box::pin(translated::answer(reply, way, asked, who, &mut meter)).await;
+        }
+        if let Some(vectors) = &call.vectors
+            && let Some(form) = vectors.upstream(backend)?
+        {
+            let model = names.reply_requested.then(|| requested.to_owned());
+            let who = (&*entry.name, &**backend);
+            let answered = Box::pin(vectors.answer(reply, form, asked, who, model)).await?;
+            return Ok(metered(answered, meter.take(), Wire::Chat, false));
+        }
+        if let Some(counting) = &call.counting
+            && let Some(upstream) = counting.upstream(asked, backend)
+        {
+            let who = (&*entry.name, &**backend);
+            let answered = Box::pin(counting.answer(reply, upstream, asked, who)).await?;
+            return Ok(metered(answered, meter.take(), edits.dialect, false));
+        }
+        let dialect = edits.dialect;
+        let answered = reply::answer(reply, edits, asked, backend, &entry.name).await?;
+        Ok(metered(answered, meter.take(), dialect, hides))
+    };
+    match answered.await {
+        Ok(answered) => Ok(admission::telling(answered, left)),
+        Err(refusal) => {
+            // Nothing of an answer is delivered, and that is not what the client asked for.
+            if let Some(meter) = meter.as_mut().filter(|_| refusal.blame != Blame::Client) {
+                meter.refund();
+            }
+            Err(refusal)
         }
     }
-    if let Some(translation) = &call.translation
-        && let Some(ends) = translation.ends(backend)
-    {
-        let model = names.reply_requested.then(|| requested.to_owned());
-        let way = translation.way(ends, backend, asked, model);
-        let answered = translated::answer(reply, way, asked, &entry.name, backend, meter);
-        return Ok(admission::telling(Box::pin(answered).await?, left));
-    }
-    if let Some(vectors) = &call.vectors
-        && let Some(form) = vectors.upstream(backend)?
-    {
-        let model = names.reply_requested.then(|| requested.to_owned());
-        let who = (&*entry.name, &**backend);
-        let answered = Box::pin(vectors.answer(reply, form, asked, who, model)).await?;
-        return Ok(admission::telling(
-            metered(answered, meter, Wire::Chat, false),
-            left,
-        ));
-    }
-    let dialect = edits.dialect;
-    let answered = reply::answer(reply, edits, asked, backend, &entry.name).await?;
-    Ok(admission::telling(
-        metered(answered, meter, dialect, hides),
-        left,
-    ))
 }
 
 /// A reply that is looked into for tokens, where they count.

@@ -19,8 +19,9 @@ use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
+use super::delivery::{Deliveries, Delivery, Reply};
 use super::dispatch;
-use super::exchanges::{Exchanges, Reply};
+use super::exchanges::Exchanges;
 use super::tls::{self, Handshakes};
 use super::wire::{Socket, Wire};
 use super::worker::Worker;
@@ -40,6 +41,8 @@ pub(crate) struct Connections {
     /// How to wake each, to tell it that draining begins.
     wakers: RefCell<HashMap<u64, Option<Waker>>>,
     handshakes: Handshakes,
+    /// What clients are to take.
+    pub(crate) deliveries: Deliveries,
     gone: Notify,
 }
 
@@ -50,6 +53,7 @@ impl Connections {
             next: Cell::new(0),
             wakers: RefCell::default(),
             handshakes: Handshakes::default(),
+            deliveries: Deliveries::default(),
             gone: Notify::new(),
         })
     }
@@ -199,9 +203,12 @@ async fn serve_http1<S: Socket>(worker: Rc<Worker>, mut entered: Entered, stream
         .max_header_size(header_bytes)
         .max_buf_size(header_bytes.max(BUFFER.1).max(BUFFER.0));
     let exchanges = Exchanges::new();
+    let delivery = Rc::<Delivery>::default();
+    let delivered = Rc::clone(&delivery);
     let wire = Wire::new(stream, Rc::clone(&exchanges));
     let service = service_fn(move |request| {
         let (worker, exchange) = (Rc::clone(&worker), exchanges.begin());
+        let delivery = Rc::clone(&delivered);
         // In a box of its own, which is gone when the reply begins: hyper keeps the place of this future for as long as the
         // connection lives, and a thousand streams that wait would each keep five kilobytes of nothing.
         async move {
@@ -209,9 +216,10 @@ async fn serve_http1<S: Socket>(worker: Rc<Worker>, mut entered: Entered, stream
             if answer.status().is_client_error() {
                 exchange.refuse();
             }
-            Ok::<_, Infallible>(answer.map(|body| Reply::new(body, exchange)))
+            Ok::<_, Infallible>(answer.map(|body| Reply::new(body, delivery, Some(exchange))))
         }
     });
+    let connections = Rc::clone(&entered.connections);
     let mut connection = pin!(builder.serve_connection(wire, service));
     let ended = poll_fn(|cx| {
         if entered.is_to_end(cx) {
@@ -219,19 +227,30 @@ async fn serve_http1<S: Socket>(worker: Rc<Worker>, mut entered: Entered, stream
         }
         connection.as_mut().poll(cx)
     });
-    note(ended.await);
+    if let Some(ended) = connections.deliveries.watch(&delivery, ended).await {
+        note(ended);
+    }
 }
 
 async fn serve_http2<S: Socket>(worker: Rc<Worker>, mut entered: Entered, stream: S, peer: IpAddr) {
     let header_bytes = worker.state().proxy.header_bytes;
-    let mut builder = http2::Builder::new(Local);
+    let streams = Streams::of(&entered.connections);
+    let mut builder = http2::Builder::new(Local(Rc::clone(&streams)));
     builder
         .timer(TokioTimer::new())
         .max_header_list_size(header_bytes)
         .max_concurrent_streams(256)
         .keep_alive_interval(Duration::from_secs(30))
         .keep_alive_timeout(Duration::from_secs(20));
-    let service = service_fn(move |request| dispatch::answer(Rc::clone(&worker), peer, request));
+    let next = Rc::clone(&streams);
+    let service = service_fn(move |request| {
+        let answer = dispatch::answer(Rc::clone(&worker), peer, request);
+        let delivery = next.next();
+        async move {
+            let answer = answer.await?;
+            Ok::<_, Infallible>(answer.map(|body| Reply::new(body, delivery, None)))
+        }
+    });
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
     let ended = poll_fn(|cx| {
         if entered.is_to_end(cx) {
@@ -249,15 +268,50 @@ fn note(ended: hyper::Result<()>) {
     }
 }
 
-/// Runs tasks on the thread's own runtime.
-#[derive(Clone, Copy)]
-struct Local;
+/// The streams of one connection.
+struct Streams {
+    connections: Rc<Connections>,
+    /// That of the request which hyper has just asked about, and whose task it begins next.
+    next: RefCell<Option<Rc<Delivery>>>,
+}
+
+impl Streams {
+    fn of(connections: &Rc<Connections>) -> Rc<Self> {
+        Rc::new(Self {
+            connections: Rc::clone(connections),
+            next: RefCell::default(),
+        })
+    }
+
+    fn next(&self) -> Rc<Delivery> {
+        let delivery = Rc::<Delivery>::default();
+        self.next.replace(Some(Rc::clone(&delivery)));
+        delivery
+    }
+
+    /// Serves one. Given up, it is reset, and the others of the connection go on.
+    async fn serve(self: Rc<Self>, delivery: Rc<Delivery>, stream: impl Future<Output = ()>) {
+        let deliveries = &self.connections.deliveries;
+        deliveries.watch(&delivery, stream).await;
+    }
+}
+
+/// Runs the tasks of a connection's streams on the thread's own runtime.
+#[derive(Clone)]
+struct Local(Rc<Streams>);
 
 impl<F> Executor<F> for Local
 where
     F: Future<Output = ()> + 'static,
 {
     fn execute(&self, future: F) {
-        tokio::task::spawn_local(future);
+        match self.0.next.take() {
+            Some(delivery) => {
+                tokio::task::spawn_local(Rc::clone(&self.0).serve(delivery, future));
+            }
+            None => {
+                tokio::task::spawn_local(future);
+            }
+        }
     }
 }

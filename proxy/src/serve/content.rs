@@ -8,6 +8,7 @@ use http::{HeaderMap, StatusCode, header};
 use hyper::body::Incoming;
 
 use super::error::Refusal;
+use super::kept::Suspect;
 use crate::json::Members;
 
 /// A body that names a model.
@@ -16,6 +17,8 @@ pub(crate) enum Content<'a> {
     Json {
         body: &'a Bytes,
         members: &'a Members<'a, &'static str>,
+        /// Whether it may lead to what a key keeps.
+        suspect: Suspect,
     },
     /// A multipart form: what was read of it, where its model stands, and the rest, which can be sent once.
     Form {

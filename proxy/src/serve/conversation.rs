@@ -16,6 +16,7 @@ use super::content::{Content, refuse_encoded};
 use super::dispatch::Asked;
 use super::error::{Blame, Refusal, bounded};
 use super::intake;
+use super::kept::Suspect;
 use super::path::{Operation, Shown};
 use crate::json::{self, Members, ObjectEdit};
 
@@ -93,6 +94,7 @@ pub(crate) async fn answer(
             let content = Content::Json {
                 body: &body,
                 members: &members,
+                suspect: Suspect::Maybe,
             };
             call::named(asked, operation, content, &model).await
         }
@@ -101,6 +103,7 @@ pub(crate) async fn answer(
             let content = Content::Json {
                 body: &body,
                 members: &members,
+                suspect: Suspect::Maybe,
             };
             call::named(asked, operation, content, &model).await
         }

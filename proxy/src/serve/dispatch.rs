@@ -24,8 +24,9 @@ use super::tracked::Tracked;
 use super::worker::{Pinned, Worker};
 use super::{call, conversation, listings, methods, ollama, paths, query, relay};
 use crate::access::address;
-use crate::access::caller::Caller;
+use crate::access::caller::Callers;
 use crate::access::identity::Consumed;
+use crate::access::limits::Counted;
 use crate::access::policy::{Policies, Policy};
 use crate::state::backend::CREDENTIAL_HEADERS;
 use crate::state::route::Route;
@@ -37,9 +38,11 @@ pub(crate) struct Asked {
     pub(crate) worker: Rc<Worker>,
     pub(crate) state: Pinned,
     /// Who sends it, and from where.
-    pub(crate) caller: Caller,
+    pub(crate) callers: Callers,
     /// The credential headers as they came, for backends whose policies ask for them.
     pub(crate) credentials: HeaderMap,
+    /// Under which counts it was counted, where backends have policies that count too.
+    pub(crate) counted: RefCell<Counted>,
     /// The route's number.
     pub(crate) at: usize,
     pub(crate) method: Method,
@@ -119,8 +122,10 @@ pub(crate) async fn answer(
     let answered = route(worker, id, peer, request, &mut tracked, &mut client).await;
     let mut response = answered.unwrap_or_else(|refusal| {
         // A fault of an upstream was logged when it was met, and one of the client's is nobody's here.
-        if refusal.blame == Blame::Proxy {
-            tracing::warn!(request_id = %id, code = refusal.code, "{}", refusal.message);
+        if refusal.blame == Blame::Proxy
+            && let Some(line) = refusal.line()
+        {
+            tracing::warn!(request_id = %id, code = refusal.code, "{line}");
         }
         let mut response = refusal.response(client, id);
         if has_body && refusal.may_leave_the_body() {
@@ -164,9 +169,14 @@ async fn route(
         Found::Nothing(asked) => return Err(unknown(&asked)),
     };
     if let Some(closed) = state.closed(at) {
-        let message = format!("LLMRoute {} cannot be used: {}.", closed.key, closed.why);
+        // Nobody was let in yet: what is wrong with whose objects is told in the log and in status.
+        let message = "The LLMRoute of this name cannot be used at the moment.";
         let code = "route_unusable";
-        return Err(Refusal::unavailable(Blame::Proxy, code, message));
+        let refusal = Refusal::unavailable(Blame::Proxy, code, message);
+        let fault = &closed.fault;
+        return Err(refusal.told(&fault.told, || {
+            format!("LLMRoute {} cannot be used: {}", closed.key, fault.why)
+        }));
     }
     tracked.route(&state, at);
     let route = &state.routes[at];
@@ -178,8 +188,8 @@ async fn route(
     }
     let policies = admission::applying(&route.policies, &format_args!("LLMRoute {}", route.key))?;
     let address = address::client(peer, &head.headers, &state.trusted);
-    let entered = admission::enter(worker.shared.memory(), policies, address, &head.headers);
-    let entered = entered.await?;
+    let memory = worker.shared.memory();
+    let entered = admission::enter(memory, route, policies, address, &head.headers).await?;
     let credentials = set_aside(route, &mut head.headers, entered.consumed);
     let is_root = matches!(below, "" | "/");
     let below = path::after_base(below);
@@ -199,8 +209,9 @@ async fn route(
         id,
         worker,
         state: Rc::clone(&state),
-        caller: entered.caller,
+        callers: entered.callers,
         credentials,
+        counted: RefCell::default(),
         at,
         method,
         headers,

@@ -5,10 +5,10 @@ use std::cell::OnceCell;
 
 use bytes::Bytes;
 use dragoman_crds::Dialect;
-use dragoman_dialects::form::{EmbeddingRequest, Estimate, Garbage, Malformed};
+use dragoman_dialects::form::{EmbeddingReply, EmbeddingRequest, Estimate, Garbage, Malformed};
 use dragoman_dialects::ollama::{self, measure};
 use dragoman_dialects::{Context, EmbeddingCodec, Path, Target, Wire, gemini, openai};
-use http::{HeaderValue, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use jiff::Timestamp;
 
 use super::body::Body;
@@ -16,9 +16,9 @@ use super::dispatch::Asked;
 use super::error::Refusal;
 use super::path::Operation;
 use super::reply::respond;
+use super::rewritten;
 use super::translated;
 use super::translation::{self, Ends};
-use super::{headers, mirror};
 use crate::state::backend::Backend;
 use crate::state::dialect;
 use crate::upstream::Reply;
@@ -151,6 +151,34 @@ impl<'a> Vectors<'a> {
         self.form.get_or_init(read)
     }
 
+    /// The answer to a request of Ollama's that only loads a model, which no other dialect has: there is nothing to load.
+    pub(crate) fn loaded(&self, backend: &Backend) -> Option<Response<Body>> {
+        let form = self.form().as_ref().ok()?;
+        let loads = matches!(self.client, Form::Embed | Form::Embeddings) && form.inputs.is_empty();
+        self.upstream(backend).ok().flatten().filter(|_| loads)?;
+        let reply = EmbeddingReply::default();
+        let context = self.context(String::new(), form.model.clone());
+        let written = self.client.codec().write_reply(&reply, false, &context);
+        let json = HeaderValue::from_static("application/json");
+        let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, json)]);
+        Some(respond(
+            StatusCode::OK,
+            headers,
+            Body::whole(written.into()),
+        ))
+    }
+
+    fn context(&self, request_id: String, model: String) -> Context {
+        Context {
+            request_id,
+            model,
+            started: self.started,
+            stream_usage: false,
+            reasoning: false,
+            echo: serde_json::Map::new(),
+        }
+    }
+
     /// The body for a backend that knows the model as `model`.
     ///
     /// # Errors
@@ -178,46 +206,22 @@ impl<'a> Vectors<'a> {
         reply: Reply,
         upstream: Form,
         asked: &Asked,
-        (name, backend): (&str, &Backend),
+        who: (&str, &Backend),
         model: Option<String>,
     ) -> Result<Response<Body>, Refusal> {
-        let id = asked.id.to_string();
-        if reply.status.as_u16() >= 400 {
-            let ends = Ends {
-                client: self.client.wire(),
-                upstream: upstream.wire(),
-            };
-            return Ok(mirror::in_dialect(reply, backend, ends, &id).await);
-        }
-        let Reply {
-            status,
-            mut headers,
-            body,
-            ..
-        } = reply;
-        headers::downstream(&mut headers);
-        for name in [
-            header::CONTENT_LENGTH,
-            header::CONTENT_ENCODING,
-            header::ETAG,
-        ] {
-            headers.remove(name);
-        }
-        let json = HeaderValue::from_static("application/json");
-        headers.insert(header::CONTENT_TYPE, json);
-        let said = body
-            .collect(LONGEST)
-            .await
-            .map_err(|fault| Refusal::upstream(name, &fault))?;
-        let said =
-            said.ok_or_else(|| translated::unreadable(name, "sent a reply that is too long"))?;
-        let written = self.rewritten(upstream, &said, id, model);
-        let (written, estimated) =
-            written.map_err(|garbage| translated::garbage(name, &garbage))?;
-        if estimated {
-            headers.insert(translated::USAGE.clone(), translated::ESTIMATED);
-        }
-        Ok(respond(status, headers, Body::whole(written.into())))
+        let ends = Ends {
+            client: self.client.wire(),
+            upstream: upstream.wire(),
+        };
+        let write = |said: &[u8], headers: &mut HeaderMap| {
+            let (written, estimated) =
+                self.rewritten(upstream, said, asked.id.to_string(), model)?;
+            if estimated {
+                headers.insert(translated::USAGE.clone(), translated::ESTIMATED);
+            }
+            Ok(written)
+        };
+        rewritten::answer(reply, ends, LONGEST, asked, who, write).await
     }
 
     /// The reply for the client, and whether its usage is estimated.
@@ -246,14 +250,8 @@ impl<'a> Vectors<'a> {
         let estimated = reply.usage.is_some_and(|usage| usage.estimated);
         // Only Ollama's replies tell times, and its own server measures them itself.
         measure::fill(&mut reply.usage, self.started, Timestamp::now());
-        let context = Context {
-            request_id,
-            model: model.or(reply.model.take()).unwrap_or(asked_for),
-            started: self.started,
-            stream_usage: false,
-            reasoning: false,
-            echo: serde_json::Map::new(),
-        };
+        let model = model.or(reply.model.take()).unwrap_or(asked_for);
+        let context = self.context(request_id, model);
         let base64 = form.is_some_and(|form| form.base64);
         let written = self.client.codec().write_reply(&reply, base64, &context);
         Ok((written, estimated))

@@ -12,6 +12,7 @@ use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 
 use super::body::Body;
 use super::request_id::RequestId;
+use crate::access::metrics::Told;
 use crate::json::{self, Malformed};
 use crate::upstream::{self, Fault, Phase};
 
@@ -63,7 +64,18 @@ pub(crate) struct Refusal {
     /// Methods that are taken instead.
     pub(crate) allow: Option<&'static str>,
     /// What is left of limits, for those that ask to be told.
-    pub(crate) limits: Vec<(HeaderName, HeaderValue)>,
+    pub(crate) limits: Box<[(HeaderName, HeaderValue)]>,
+    /// What the log is told; absent: the message.
+    pub(crate) log: Option<Box<Log>>,
+}
+
+/// What the log is told of a refusal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Log {
+    /// This, which is not the client's business.
+    Detail(String),
+    /// Nothing more: it was told, or the same a moment ago.
+    Told,
 }
 
 impl Refusal {
@@ -83,7 +95,35 @@ impl Refusal {
             retry: false,
             retry_after: None,
             allow: None,
-            limits: Vec::new(),
+            limits: Box::default(),
+            log: None,
+        }
+    }
+
+    /// The same, of which the log is told `detail`, unless it was told a moment ago.
+    pub(crate) fn told(self, told: &Told, detail: impl FnOnce() -> String) -> Self {
+        let log = if told.tells() {
+            Log::Detail(detail())
+        } else {
+            Log::Told
+        };
+        self.logged(log)
+    }
+
+    /// The same, of which the log is told `log`.
+    pub(crate) fn logged(self, log: Log) -> Self {
+        Self {
+            log: Some(Box::new(log)),
+            ..self
+        }
+    }
+
+    /// The line of the log, if there is to be one.
+    pub(crate) fn line(&self) -> Option<&str> {
+        match self.log.as_deref() {
+            None => Some(&self.message),
+            Some(Log::Detail(detail)) => Some(detail),
+            Some(Log::Told) => None,
         }
     }
 
@@ -104,7 +144,8 @@ impl Refusal {
             retry: true,
             retry_after: Some(1),
             allow: None,
-            limits: Vec::new(),
+            limits: Box::default(),
+            log: None,
         }
     }
 
@@ -208,7 +249,8 @@ impl Refusal {
             retry,
             retry_after: saturated.then_some(1),
             allow: None,
-            limits: Vec::new(),
+            limits: Box::default(),
+            log: None,
         }
     }
 
@@ -256,6 +298,19 @@ impl Refusal {
         out
     }
 
+    /// The data of the Responses API's [error event](https://platform.openai.com/docs/api-reference/responses-streaming/error), with the object that makes
+    /// OpenAI's SDKs raise it. Which number it has in the sequence is not known: what was relayed was not read.
+    fn responses_event(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(256 + 2 * self.message.len());
+        out.extend_from_slice(b"{\"type\":\"error\",\"code\":");
+        json::string::encode(self.code, &mut out);
+        out.extend_from_slice(b",\"message\":");
+        json::string::encode(&self.message, &mut out);
+        out.extend_from_slice(b",\"param\":null,");
+        out.extend_from_slice(self.object().get(1..).unwrap_or_default());
+        out
+    }
+
     /// The same in no dialect.
     pub(crate) fn failure(&self) -> Failure {
         Failure {
@@ -279,10 +334,14 @@ impl Refusal {
         // A stream may break within an event: a blank line first, so that it is not taken for the rest of that one. Lines are passed on whole.
         let (before, after): (&[u8], &[u8]) = match client {
             Wire::OllamaChat | Wire::OllamaGenerate | Wire::Conversation => (b"", b"\n"),
-            Wire::Messages => (b"\n\nevent: error\ndata: ", b"\n\n"),
+            Wire::Messages | Wire::Responses => (b"\n\nevent: error\ndata: ", b"\n\n"),
             _ => (b"\n\ndata: ", b"\n\n"),
         };
-        [before, &self.said(client, id).1, after].concat().into()
+        let said = match client {
+            Wire::Responses => self.responses_event(),
+            client => self.said(client, id).1,
+        };
+        [before, &said, after].concat().into()
     }
 
     /// The status and the body in the words of the client's dialect.
@@ -359,6 +418,18 @@ mod tests {
     }
 
     #[test]
+    fn the_log_is_told_once_what_is_not_the_clients_business() {
+        let refusal = || Refusal::unavailable(Blame::Proxy, "route_unusable", "Not now.");
+        assert_eq!(refusal().line(), Some("Not now."));
+        let told = Told::default();
+        let first = refusal().told(&told, || "LLMRoute a/b cannot be used".into());
+        assert_eq!(first.line(), Some("LLMRoute a/b cannot be used"));
+        assert!(!String::from_utf8_lossy(&first.object()).contains("a/b"));
+        let again = refusal().told(&told, || "LLMRoute a/b cannot be used".into());
+        assert_eq!(again.line(), None);
+    }
+
+    #[test]
     fn a_broken_stream_ends_in_the_clients_dialect() {
         let refusal = Refusal::unavailable(Blame::Upstream, "upstream_cut", "It broke off.");
         let event = |client| {
@@ -375,6 +446,18 @@ mod tests {
             (&data["type"], &data["error"]["message"]),
             (&"error".into(), &"It broke off.".into())
         );
+        let openais = event(Wire::Responses);
+        let data = openais.strip_prefix("\n\nevent: error\ndata: ").unwrap();
+        let data: serde_json::Value = serde_json::from_str(data).unwrap();
+        assert_eq!(
+            (&data["type"], &data["code"], &data["message"]),
+            (
+                &"error".into(),
+                &"upstream_cut".into(),
+                &"It broke off.".into()
+            )
+        );
+        assert_eq!(data["error"]["message"], "It broke off.");
         assert_eq!(event(Wire::OllamaChat), "{\"error\":\"It broke off.\"}\n");
     }
 

@@ -4,14 +4,7 @@
 //! no other way: a reply's body may hold any bytes, and may be cut anywhere.
 
 use std::cell::Cell;
-use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
-
-use bytes::Bytes;
-use http_body::{Frame, SizeHint};
-
-use super::body::{Body, Cut};
 
 /// The exchanges of one connection.
 pub(crate) struct Exchanges {
@@ -76,41 +69,6 @@ impl Exchange {
 impl Drop for Exchange {
     fn drop(&mut self) {
         self.0.open.set(self.0.open.get() - 1);
-    }
-}
-
-/// A reply's body, with which its exchange ends.
-pub(crate) struct Reply {
-    body: Body,
-    _exchange: Exchange,
-}
-
-impl Reply {
-    pub(crate) fn new(body: Body, exchange: Exchange) -> Self {
-        Self {
-            body,
-            _exchange: exchange,
-        }
-    }
-}
-
-impl http_body::Body for Reply {
-    type Data = Bytes;
-    type Error = Cut;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
     }
 }
 

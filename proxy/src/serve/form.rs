@@ -54,12 +54,45 @@ pub(crate) enum Model {
     At(Range<usize>),
     /// It has none, as far as the form is known.
     None,
-    /// It has several, or one whose name is spelled so that servers may read it otherwise: no two need take the same.
+    /// It has several, or one whose name or bounds are spelled so that servers may read them otherwise: no two need take the same.
     Several,
+}
+
+/// Whether a line could be a bound of parts to one server and what a part holds to another: its end is not a line's, or the one before it is no
+/// CRLF, which some do without. What follows the last bound is no part to any.
+fn has_loose_bounds(body: &[u8], boundary: &str) -> bool {
+    let mark = format!("--{boundary}");
+    for at in memmem::find_iter(body, mark.as_bytes()) {
+        let (before, after) = (&body[..at], &body[at + mark.len()..]);
+        match before {
+            [] | [.., b'\r', b'\n'] => {}
+            [.., b'\r' | b'\n'] => return true,
+            _ => continue,
+        }
+        if after == b"-" {
+            return false;
+        }
+        let last = after.strip_prefix(b"--");
+        let mut line = last.unwrap_or(after).iter();
+        let end = line.find(|byte| !matches!(byte, b' ' | b'\t'));
+        // A body that is not there whole may end anywhere.
+        let is_line =
+            end.is_none_or(|end| *end == b'\r' && line.next().is_none_or(|next| *next == b'\n'));
+        if !is_line {
+            return true;
+        }
+        if last.is_some() {
+            return false;
+        }
+    }
+    false
 }
 
 /// Finds the field `model` among the parts that `body` holds whole.
 pub(crate) fn model(body: &[u8], boundary: &str) -> Model {
+    if has_loose_bounds(body, boundary) {
+        return Model::Several;
+    }
     let delimiter = format!("\r\n--{boundary}");
     let finder = memmem::Finder::new(delimiter.as_bytes());
     // The first delimiter has no line end before it.
@@ -76,9 +109,14 @@ pub(crate) fn model(body: &[u8], boundary: &str) -> Model {
         if part.starts_with(b"--") {
             return found;
         }
+        let next = finder.find(part);
         let Some(head) = memmem::find(part, b"\r\n\r\n") else {
-            return found;
+            // Some servers end a head's lines with one of the two alone.
+            return next.map_or(found, |_| Model::Several);
         };
+        if next.is_some_and(|next| next < head) || has_loose_lines(&part[..head]) {
+            return Model::Several;
+        }
         let content = at + head + 4;
         // An empty content's line end is the head's last.
         let Some(length) = finder.find(&body[content - 2..]) else {
@@ -87,19 +125,26 @@ pub(crate) fn model(body: &[u8], boundary: &str) -> Model {
         let end = (content - 2 + length).max(content);
         match field(&part[..head]) {
             Field::Model if found == Model::None => found = Model::At(content..end),
-            Field::Model | Field::Encoded => return Model::Several,
+            Field::Model | Field::Unclear => return Model::Several,
             Field::Other => {}
         }
         at = content - 2 + length + delimiter.len();
     }
 }
 
+/// Whether a head holds half a line's end, which is one to some servers.
+fn has_loose_lines(head: &[u8]) -> bool {
+    let pairs = memmem::find_iter(head, b"\r\n").count();
+    let ends = memchr::memchr2_iter(b'\r', b'\n', head).count();
+    ends != 2 * pairs
+}
+
 /// Which field a part is.
 enum Field {
     Model,
     /// One with an encoded name ([RFC 8187](https://www.rfc-editor.org/rfc/rfc8187)), which forms must not have (RFC 7578 §4.2) and
-    /// some servers read.
-    Encoded,
+    /// some servers read; or one that servers take for the model that know no quotes or escapes.
+    Unclear,
     Other,
 }
 
@@ -118,11 +163,18 @@ fn field(head: &[u8]) -> Field {
         for (name, value) in parameters(value) {
             let name = name.to_ascii_lowercase();
             if name.starts_with("name*") {
-                return Field::Encoded;
+                return Field::Unclear;
             }
             if name == "name" && value == "model" {
                 return Field::Model;
             }
+        }
+        let mut loosely = value.split(';').filter_map(|one| one.split_once('='));
+        if loosely.any(|(name, value)| {
+            let value = value.trim().trim_matches('"');
+            name.trim().eq_ignore_ascii_case("name") && value == "model"
+        }) {
+            return Field::Unclear;
         }
     }
     Field::Other
@@ -200,10 +252,44 @@ mod tests {
         ] {
             assert!(matches!(form(disposition), Model::At(_)), "{disposition}");
         }
-        for disposition in ["name=\"a; name=model\"", "name=\"Model\"", "filename=model"] {
+        for disposition in ["name=\"a; name=mod\"", "name=\"Model\"", "filename=model"] {
             assert_eq!(form(disposition), Model::None, "{disposition}");
         }
-        assert_eq!(form("name*=utf-8''model"), Model::Several);
+        // What some servers take for the model, and others do not.
+        for disposition in [
+            "name*=utf-8''model",
+            "name=\"a; name=model\"",
+            "filename=\"a\\\"; name=\"model\"",
+            "name=\"model",
+        ] {
+            assert_eq!(form(disposition), Model::Several, "{disposition}");
+        }
+    }
+
+    #[test]
+    fn bounds_that_servers_read_in_different_ways_are_told() {
+        assert!(matches!(model(FORM.as_bytes(), "B"), Model::At(_)));
+        for loose in [
+            "ab\r\n--B--x",
+            "ab\r\n--Bx",
+            "ab\n--B",
+            "ab\r--B--",
+            "ab\r\n--B\n",
+            "ab\r\n--B\r\na: b\r\n--B",
+            "ab\r\n--B\r\na: b\nc: d\r\n\r\nab",
+        ] {
+            let form = FORM.replace("ab", loose);
+            assert_eq!(model(form.as_bytes(), "B"), Model::Several, "{loose:?}");
+        }
+        for plain in ["ab\r\n--b", "a--B--x", "ab\r\n-B"] {
+            let form = FORM.replace("ab", plain);
+            assert!(
+                matches!(model(form.as_bytes(), "B"), Model::At(_)),
+                "{plain:?}"
+            );
+        }
+        let padded = FORM.replace("--B\r\n", "--B \t\r\n") + "\n--Bx and what else follows";
+        assert!(matches!(model(padded.as_bytes(), "B"), Model::At(_)));
     }
 
     #[test]

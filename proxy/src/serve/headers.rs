@@ -14,6 +14,7 @@ use crate::upstream::hop;
 /// Whether a client's header stays here, whatever the backend.
 fn stays(name: &HeaderName) -> bool {
     let text = name.as_str();
+    // By the first letter: it is asked of every header of every request.
     match text.as_bytes().first() {
         Some(b'x') => {
             text.starts_with("x-dragoman-")
@@ -29,19 +30,14 @@ fn stays(name: &HeaderName) -> bool {
                         | "x-rewrite-url"
                 )
         }
-        _ => {
-            *name == header::HOST
-                || *name == header::CONTENT_LENGTH
-                || *name == header::COOKIE
-                || *name == header::EXPECT
-                || *name == header::FORWARDED
-                || *name == header::VIA
-                || *name == header::ACCEPT_ENCODING
-                || *name == header::ORIGIN
-                || text.starts_with("access-control-request-")
-                || text == "http2-settings"
-                || hop::is_hop_by_hop(name)
-        }
+        Some(b'a') => text == "accept-encoding" || text.starts_with("access-control-request-"),
+        Some(b'c') => matches!(text, "content-length" | "cookie") || hop::is_hop_by_hop(name),
+        Some(b'e') => text == "expect",
+        Some(b'f') => text == "forwarded",
+        Some(b'h') => matches!(text, "host" | "http2-settings"),
+        Some(b'o') => text == "origin",
+        Some(b'v') => text == "via",
+        _ => hop::is_hop_by_hop(name),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Replies under rules: what is held back until its end, and what becomes of a reply that may not reach the client.
 
-use dragoman_dialects::form::{Event, Garbage, Reply as Form};
+use dragoman_dialects::form::{Event, Reply as Form};
 use dragoman_dialects::{Codec, StreamReader};
 use http::StatusCode;
 
@@ -9,13 +9,15 @@ use super::error::{Blame, Refusal};
 use super::path::Operation;
 use super::request_id::RequestId;
 use super::steps::Call;
-use super::translated::{Way, garbage, is_stream, unreadable};
-use crate::access::response::{ContentDenied, Judging, LONGEST, Stopped};
+use super::translated::{Way, is_stream};
+use super::unreadable::Whose;
+use crate::access::metrics::{Line, Reason};
+use crate::access::response::{self, ContentDenied, Judging, LONGEST, Stopped};
 use crate::access::usage::Meter;
 use crate::state::Shared;
 use crate::state::backend::Backend;
-use crate::translate::frames::{Frames, Uncut};
-use crate::translate::{Broken, Collected};
+use crate::translate::frames::Frames;
+use crate::translate::{Broken, Collected, stream};
 use crate::upstream::{Reply, ReplyBody};
 
 /// How a reply to `call` is read for rules: whatever the backend speaks, it is told anew from what was read and judged. None where it has no text
@@ -82,7 +84,7 @@ pub(crate) async fn collected(
     mut body: ReplyBody,
     upstream: &dyn Codec,
     mut reader: Box<dyn StreamReader>,
-    name: &str,
+    whose: Whose<'_>,
     mut meter: Option<&mut Meter>,
 ) -> Result<Form, Refusal> {
     let mut frames = Frames::new(upstream.framing());
@@ -94,70 +96,61 @@ pub(crate) async fn collected(
         collected.take(event);
     };
     while let Some(chunk) = body.chunk().await {
-        let chunk = chunk.map_err(|fault| Refusal::upstream(name, &fault))?;
+        let chunk = chunk.map_err(|fault| whose.fault(&fault))?;
         let read = frames.push(chunk, |frame| {
             reader.read(frame, &mut |event| take(event, &mut collected))?;
             Ok(())
         });
-        read.map_err(|fault: Unread| fault.refusal(name))?;
+        read.map_err(|fault: Broken| whose.broken(&fault))?;
+        if collected.media() > stream::LONGEST {
+            return Err(whose.did("sent a reply that is too long"));
+        }
         if collected.length() > LONGEST {
-            let too_long = Stopped::Unjudged(
-                "is longer than the 1 MiB that a rule on whole replies can judge",
-            );
-            return Err(stopped(too_long, name));
+            let too_long = "is longer than the 1 MiB that a rule on whole replies can judge";
+            return Err(unjudged_of(whose.name, too_long));
         }
     }
     let read = frames.finish(|frame| {
         reader.read(frame, &mut |event| take(event, &mut collected))?;
         Ok(())
     });
-    read.map_err(|fault: Unread| fault.refusal(name))?;
+    read.map_err(|fault: Broken| whose.broken(&fault))?;
     let complete = reader.end(&mut |event| take(event, &mut collected));
     if collected.failed().is_some() {
-        return Err(unreadable(name, "broke its reply off with an error"));
+        return Err(whose.did("broke its reply off with an error"));
     }
     if !complete && !collected.is_done() {
-        return Err(unreadable(
-            name,
-            "ended the stream before the answer was complete",
-        ));
+        return Err(whose.did("ended the stream before the answer was complete"));
     }
     Ok(collected.reply())
 }
 
-/// Why a stream could not be read.
-enum Unread {
-    Uncut(Uncut),
-    Garbage(Garbage),
+/// The answer in the place of a reply that may not reach the client, which is counted and told in the log. `backend` is its name within the route.
+pub(crate) fn stopped(stopped: &Stopped, backend: &str, asked: &Asked) -> Refusal {
+    note_stopped(stopped, asked.id, &asked.worker.shared);
+    refusal(stopped, backend)
 }
 
-impl From<Uncut> for Unread {
-    fn from(fault: Uncut) -> Self {
-        Self::Uncut(fault)
-    }
-}
-
-impl From<Garbage> for Unread {
-    fn from(fault: Garbage) -> Self {
-        Self::Garbage(fault)
-    }
-}
-
-impl Unread {
-    fn refusal(self, name: &str) -> Refusal {
-        match self {
-            Self::Uncut(fault) => super::pipe::broken_off(name, &Broken::Uncut(fault)),
-            Self::Garbage(fault) => garbage(name, &fault),
+/// Counts a reply that may not reach the client, and tells it in the log.
+pub(crate) fn note_stopped(stopped: &Stopped, id: RequestId, shared: &Shared) {
+    match stopped {
+        Stopped::Denied(denied) => note(denied, id, shared),
+        Stopped::Failed(failed) => {
+            if shared.refused_reply(&failed.policy, Reason::RuleFailed, Line::ReplyFailed) {
+                tracing::error!(request_id = %id, policy = %failed.policy, rule = &*failed.rule, "a rule on a reply failed, so the reply is refused: {}", failed.why);
+            }
+        }
+        Stopped::Unjudged(what) => {
+            tracing::debug!(request_id = %id, "a reply is refused, since it {what}");
         }
     }
 }
 
-/// The answer in the place of a reply that may not reach the client. `backend` is its name within the route.
-pub(crate) fn stopped(stopped: Stopped, backend: &str) -> Refusal {
+/// The answer in the place of a reply that may not reach the client.
+pub(crate) fn refusal(stopped: &Stopped, backend: &str) -> Refusal {
     match stopped {
-        Stopped::Denied(denied) => self::denied(&denied),
+        Stopped::Denied(denied) => self::denied(denied),
         Stopped::Failed(failed) => {
-            tracing::error!(policy = %failed.policy, rule = &*failed.rule, "a rule on a reply failed: {}", failed.why);
             let message = format!(
                 "The rule {:?} on this reply could not be judged, so it is refused.",
                 failed.rule
@@ -170,8 +163,12 @@ pub(crate) fn stopped(stopped: Stopped, backend: &str) -> Refusal {
                 ..Refusal::client(status, "rule_failed", message)
             }
         }
-        Stopped::Unjudged(what) => unjudged(&format!("The reply of backend {backend:?} {what}.")),
+        Stopped::Unjudged(what) => unjudged_of(backend, what),
     }
+}
+
+fn unjudged_of(backend: &str, what: &str) -> Refusal {
+    unjudged(&format!("The reply of backend {backend:?} {what}."))
 }
 
 /// The refusal of a body that policies have something to say of, and nobody can read.
@@ -194,7 +191,7 @@ pub(crate) fn denied(denied: &ContentDenied) -> Refusal {
 
 /// The refusal of a reply that rules apply to and nobody can judge.
 pub(crate) fn unjudged(what: &str) -> Refusal {
-    let message = format!("{what} Rules apply to it, and what they have not judged is refused.");
+    let message = response::unjudged(what);
     Refusal {
         blame: Blame::Proxy,
         ..Refusal::client(StatusCode::BAD_GATEWAY, "content_unjudged", message)
@@ -204,7 +201,7 @@ pub(crate) fn unjudged(what: &str) -> Refusal {
 /// Notes that a rule refused a reply.
 pub(crate) fn note(denied: &ContentDenied, id: RequestId, shared: &Shared) {
     let ContentDenied { policy, rule, .. } = denied;
-    if shared.refused_reply(policy) {
+    if shared.refused_reply(policy, Reason::Response, Line::ReplyRefused) {
         tracing::warn!(request_id = %id, %policy, rule, "a rule refused a reply");
     }
 }

@@ -11,8 +11,10 @@ use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{mpsc, watch};
+use tokio::time::MissedTickBehavior;
 
 use super::connection::{self, Connections};
+use super::delivery;
 use super::https::{Change, Https};
 use super::worker::Worker;
 use crate::state::Shared;
@@ -172,6 +174,8 @@ async fn serve(
     let mut https = None;
     let mut draining = worker.shared.draining();
     let mut sweep = tokio::time::interval(SWEEP);
+    let mut deliveries = tokio::time::interval(delivery::PERIOD);
+    deliveries.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
@@ -191,6 +195,7 @@ async fn serve(
                 worker.state();
                 worker.forget();
             }
+            _ = deliveries.tick() => connections.deliveries.look(),
         }
     }
     answer_waiting(Some(listener), |stream, peer| {
@@ -200,7 +205,12 @@ async fn serve(
         connection::spawn_tls(&worker, &connections, stream, peer);
     });
     connections.drain();
-    connections.gone().await;
+    loop {
+        tokio::select! {
+            () = connections.gone() => return,
+            _ = deliveries.tick() => connections.deliveries.look(),
+        }
+    }
 }
 
 /// The next connection of a listener that there may be.

@@ -3,6 +3,7 @@
 //! The Mapper stands next to the upstream: what it is given was written for the backend's dialect, and what it makes of replies is read in
 //! that dialect. A backend of dialect Custom is asked in OpenAI's, and its Mapper does the rest.
 
+mod elements;
 mod events;
 
 use std::cell::Cell;
@@ -17,10 +18,11 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde_json::Value;
 
 use super::error::{Blame, Refusal};
-use super::{call, reply, spelling, translated};
+use super::{call, reply, spelling, translated, unreadable};
 use crate::state::backend::{Backend, CREDENTIAL_HEADERS};
 use crate::state::dialect;
 use crate::upstream::{Reply, ReplyBody, Request, RequestBody};
+use elements::Elements;
 use events::Events;
 
 /// The longest reply that is mapped whole.
@@ -180,6 +182,13 @@ impl Mapped {
         if reply.status.as_u16() >= 400 {
             return self.whole(reply, MapperPhase::Error, name, backend).await;
         }
+        if self.is_array(&reply.headers) {
+            if self.mapper.maps(MapperPhase::StreamEvent) {
+                reply.headers.remove(header::CONTENT_LENGTH);
+                reply.body = reply.body.edited(Box::new(Elements::new(self)));
+            }
+            return Ok(reply);
+        }
         match self.framing(&reply.headers) {
             Some(framing) => {
                 if !self.is_custom() && !self.mapper.maps(MapperPhase::StreamEvent) {
@@ -202,6 +211,12 @@ impl Mapped {
                     .await
             }
         }
+    }
+
+    /// Whether the reply is a stream that is one JSON array, as Gemini's is where no events are asked for.
+    fn is_array(&self, headers: &HeaderMap) -> bool {
+        let asked = self.stream.get().unwrap_or_default();
+        self.dialect == Dialect::Gemini && asked && reply::is_json(headers)
     }
 
     /// How the reply is a stream; none where it is none.
@@ -234,7 +249,7 @@ impl Mapped {
         let said = reply.body.collect(LONGEST).await;
         let said = said
             .map_err(|fault| Refusal::upstream(name, &fault))?
-            .ok_or_else(|| translated::unreadable(name, "sent a reply that is too long"))?;
+            .ok_or_else(|| unreadable::refusal(name, "sent a reply that is too long"))?;
         // Before an expression sees it, which may be another team's than the key: what it makes of a key nobody would know again.
         let said = backend.masked(said);
         let body = json_or_text(&said);

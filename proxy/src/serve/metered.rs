@@ -75,14 +75,18 @@ impl Metered {
                 }
                 Ok(())
             }
-            Reading::Frames(frames) => frames.push(piece.clone(), |frame| {
-                event(meter, frame.data);
-                Ok(())
-            }),
-            Reading::Coded(frames, reader) => frames.push(piece.clone(), |frame| {
-                let read = reader.read(frame, &mut |event| meter.event(&event));
-                read.map_err(|_| Unread)
-            }),
+            Reading::Frames(frames) => frames
+                .push(piece.clone(), |frame| {
+                    event(meter, frame.data);
+                    Ok(())
+                })
+                .map(drop),
+            Reading::Coded(frames, reader) => frames
+                .push(piece.clone(), |frame| {
+                    let read = reader.read(frame, &mut |event| meter.event(&event));
+                    read.map_err(|_| Unread)
+                })
+                .map(drop),
             Reading::Hiding(framer) => {
                 let mut out = Vec::new();
                 let passed = without_usage(framer, piece, meter, &mut out);

@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use bytes::Bytes;
+use dragoman_crds::Dialect;
+use dragoman_dialects::bedrock::error as error_of_bedrock;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use memchr::memmem;
 
@@ -98,11 +100,19 @@ pub(crate) async fn in_dialect(
     if is_json && ends.client == ends.upstream {
         return respond(status, headers, Body::whole(said));
     }
-    let failure = if is_json {
-        ends.upstream.codec().read_error(status.as_u16(), &said)
+    let mut failure = if is_json {
+        let failure = ends.upstream.codec().read_error(status.as_u16(), &said);
+        let named = headers.get(error_of_bedrock::TYPE);
+        match named.and_then(|named| named.to_str().ok()) {
+            Some(named) if backend.dialect == Dialect::Bedrock => {
+                error_of_bedrock::named(failure, named)
+            }
+            _ => failure,
+        }
     } else {
         quoted.failure()
     };
+    failure.message = bounded(&failure.message, EXAMINED).to_owned();
     let (status, body) = ends.client.codec().write_error(&failure, request_id);
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
     respond(status, headers, Body::whole(body.into()))

@@ -10,13 +10,13 @@
 //! - [`steps`], [`sent`], [`translation`]: who is asked, and what is sent on: the client's own, or a translation
 //! - [`apis`]: which API a path is of, and whether the route speaks it
 //! - [`conversation`]: the Conversation API's paths and prompts
-//! - [`embeddings`]: calls for vectors, between dialects
+//! - [`embeddings`], [`counting`]: calls for vectors and for counts of tokens, between dialects
 //! - [`models`], [`upstream_list`]: which models there are
 //! - [`listings`], [`page`], [`ollama`], [`tags`]: what each dialect's clients are told of them
 //! - [`relay`], [`form`], [`methods`]: all other paths
 //! - [`candidates`], [`attempt`]: which backends, in which order, how often
 //! - [`intake`], [`headers`]: what goes upstream
-//! - [`reply`], [`stream`], [`mirror`], [`masked`], [`reply_model`], [`body`]: what comes back
+//! - [`reply`], [`stream`], [`mirror`], [`masked`], [`reply_model`], [`rewritten`], [`body`]: what comes back
 //! - [`error`]: answers that are errors
 //! - [`request_id`], [`tracked`]: what is known of each request
 
@@ -30,6 +30,8 @@ mod connection;
 mod content;
 mod conversation;
 mod cors;
+mod counting;
+mod delivery;
 mod dispatch;
 mod embeddings;
 pub mod error;
@@ -58,6 +60,7 @@ mod relay;
 mod reply;
 mod reply_model;
 pub mod request_id;
+mod rewritten;
 mod sent;
 pub mod spelling;
 mod steps;
@@ -67,6 +70,7 @@ mod tls;
 mod tracked;
 mod translated;
 mod translation;
+mod unreadable;
 mod untranslated;
 mod upstream_list;
 mod wire;

@@ -1,7 +1,6 @@
 //! The list of models: the union of what the route's backends list, under the names that its clients see.
 
 use std::borrow::Cow;
-use std::cell::RefCell;
 use std::collections::HashSet;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -15,6 +14,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
+use super::admission::{Named, Reaching};
 use super::dispatch::Asked;
 use super::error::{Blame, Refusal};
 use super::worker::Worker;
@@ -24,6 +24,7 @@ use crate::state::backend::{Backend, CREDENTIAL_HEADERS, Credential};
 use crate::state::dialect;
 use crate::state::key_verdict::{self, Purpose, Refused};
 use crate::state::listing::{Failure, Listing, Outcome, Turn, Whose};
+use crate::state::route::RouteBackend;
 use crate::upstream::{Fault, Request, RequestBody};
 
 /// How long one backend may take for its list.
@@ -92,34 +93,39 @@ async fn entries(asked: &Asked) -> Result<(Vec<Entry>, Option<Missing>), Refusal
     let names = call::names(route)?;
     let ttl = Duration::from_millis(names.cache_ttl_ms);
     let headers = asked.headers().clone();
-    let refused = RefCell::new(HashSet::new());
-    let outcomes = join_all(
-        route
-            .backends
-            .iter()
-            .map(async |entry| match &entry.backend {
-                Ok(backend) if entry.policies.are_none() => {
-                    fetch(&asked.worker, backend, &headers, ttl).await
-                }
-                // Whom the backend's own policies do not admit sees nothing of it, and what they take goes no further.
-                Ok(backend) => match admission::of_backend(asked, entry, None, None).await {
-                    Ok(admitted) => {
+    let mut refused = HashSet::new();
+    let mut fetches = Vec::with_capacity(route.backends.len());
+    for entry in &route.backends {
+        let known: Result<_, Failure> = match &entry.backend {
+            Ok(backend) if entry.policies.are_none() => Ok((backend, Cow::Borrowed(&headers))),
+            // Whom the backend's own policies do not admit sees nothing of it, and what they take goes no further.
+            Ok(backend) => {
+                let reached = admission::of_backend(asked, entry, Reaching::default());
+                match reached.await {
+                    Ok(mut admitted) => {
+                        // A list takes no place that the next backend's may need.
+                        admitted.give_back(asked);
                         let mut headers = headers.clone();
                         admitted.withhold(&mut headers);
-                        fetch(&asked.worker, backend, &headers, ttl).await
+                        Ok((backend, Cow::Owned(headers)))
                     }
                     Err(refusal) => {
-                        refused.borrow_mut().insert(entry.name.as_str());
+                        refused.insert(entry.name.as_str());
                         Err(Failure::new(refusal.status, refusal.message.into_owned()))
                     }
-                },
-                Err(why) => {
-                    let why = format!("backend {:?} cannot be used: {why}", entry.name);
-                    Err(Failure::new(StatusCode::SERVICE_UNAVAILABLE, why))
                 }
-            }),
-    );
-    let outcomes = outcomes.await;
+            }
+            Err(why) => {
+                let why = format!("backend {:?} cannot be used: {why}", entry.name);
+                Err(Failure::new(StatusCode::SERVICE_UNAVAILABLE, why))
+            }
+        };
+        fetches.push(async move {
+            let (backend, headers) = known?;
+            fetch(&asked.worker, backend, &headers, ttl).await
+        });
+    }
+    let outcomes = join_all(fetches).await;
     if candidates::for_path(route, |_| true).is_err() {
         return Err(call::unusable(route, 0));
     }
@@ -129,12 +135,13 @@ async fn entries(asked: &Asked) -> Result<(Vec<Entry>, Option<Missing>), Refusal
     for (entry, outcome) in route.backends.iter().zip(outcomes) {
         // What the catalog declares stands there without the upstream's word.
         let listed = outcome.as_ref().map_or(&[][..], |listing| &listing.entries);
-        if refused.borrow().contains(entry.name.as_str()) {
+        if refused.contains(entry.name.as_str()) {
             continue;
         }
         let mut listed = entry.names.list(listed.iter().cloned());
         match &entry.policies {
-            Policies::Apply(policies) => listed.retain(|entry| admitted(policies, entry)),
+            Policies::Apply(policies) if policies.is_empty() => {}
+            Policies::Apply(policies) => listed.retain(|model| admits(entry, policies, model)),
             Policies::Closed(_) => listed.clear(),
         }
         parts.extend(listed);
@@ -152,7 +159,21 @@ async fn entries(asked: &Asked) -> Result<(Vec<Entry>, Option<Missing>), Refusal
 /// Whether the policies let the model of an entry be called.
 fn admitted(policies: &[Arc<Policy>], entry: &Entry) -> bool {
     let name = entry.get("id").and_then(Value::as_str);
-    policies.is_empty() || name.is_some_and(|name| admission::lists(policies, name))
+    policies.is_empty() || name.is_some_and(|name| admission::lists(policies, name, &[]))
+}
+
+/// The same of a backend's own policies, which judge every name of it.
+fn admits(entry: &RouteBackend, policies: &[Arc<Policy>], model: &Entry) -> bool {
+    let client = model.get("id").and_then(Value::as_str);
+    let named = client.and_then(|client| {
+        let bare = entry.names.bare(client)?;
+        Some(Named {
+            client,
+            bare,
+            upstream: entry.names.upstream(bare),
+        })
+    });
+    named.is_some_and(|named| admission::lists(policies, named.bare, &named.others(entry)))
 }
 
 /// Whose list a client sees of a backend.

@@ -50,7 +50,8 @@ pub(crate) async fn manage(asked: &Asked, body: Incoming) -> Result<Response<Bod
     })
 }
 
-fn forbidden(asked: &Asked) -> Refusal {
+/// The refusal of what changes which models a server has.
+pub(crate) fn forbidden(asked: &Asked) -> Refusal {
     let message = format!(
         "{method} {} changes which models a server has, which clients of LLMRoute {} may not. Do it at the server itself, with its own `ollama` command; or have spec.relay of its LLMBackend list {method} {}.",
         asked.shown_path(),

@@ -1,14 +1,15 @@
 //! Paths that a route maps by itself: sent to the path of a backend that it names, with query and body.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use dragoman_config::PriceItem;
 use http::{Method, Response, StatusCode};
 use http_body::Body as _;
 use hyper::body::Incoming;
 
-use super::admission::{Judged, Question};
+use super::admission::{Going, Judged, Named, Question, Reaching, Reserved};
 use super::body::Body;
 use super::content::refuse_encoded;
 use super::dispatch::Asked;
@@ -16,6 +17,8 @@ use super::error::{Blame, Refusal, bounded};
 use super::mapped::{self, Mapped};
 use super::{admission, call, headers, intake, judged, methods, mirror, path, relay, reply};
 use crate::json;
+use crate::state::backend::Backend;
+use crate::state::dialect;
 use crate::state::paths::Path;
 use crate::state::route::RouteBackend;
 use crate::upstream::{Request, RequestBody};
@@ -49,12 +52,12 @@ pub(crate) async fn answer(
     }
     judged::refuse_unread(asked)?;
     let way = (listed, entry);
-    if asked.policies().is_empty() {
-        return send(asked, way, below, Brought::Unread(body)).await;
-    }
-    if body.is_end_stream() || !asked.judges_bodies() {
-        let answered = send(asked, way, below, Brought::Unread(body));
-        return Box::pin(admission::judged(asked, answered)).await;
+    let reads = asked.judges_bodies() || entry.policies.judge_bodies();
+    if !reads || body.is_end_stream() {
+        return match admission::judge(asked, Question::plainly(None, None)).await? {
+            Judged::Goes(going) => held(asked, way, below, Brought::Unread(body), going).await,
+            Judged::Answered(answer) => Ok(answer),
+        };
     }
     Box::pin(read(asked, way, below, body)).await
 }
@@ -68,14 +71,16 @@ async fn read(
 ) -> Result<Response<Body>, Refusal> {
     refuse_encoded(&asked.headers())?;
     let body = intake::whole(body, asked.state.proxy.body_bytes).await?;
-    let Ok(members) = json::scan(&body, &relay::MEMBERS) else {
+    let members = json::scan(&body, &relay::MEMBERS).ok();
+    if members.is_none() && asked.judges_bodies() {
         return Err(judged::unread(asked));
-    };
-    let model = members.text(&body, "model");
+    }
+    let model = members.as_ref().and_then(|it| it.text(&body, "model"));
+    let entry = way.1;
+    let price = |model: &str, _: Option<&Bytes>| price(entry, model);
     let question = Question {
-        body: Some(&body),
-        model: model.as_deref(),
-        told: None,
+        price: &price,
+        ..Question::plainly(members.is_some().then_some(&body), model.as_deref())
     };
     let mut going = match admission::judge(asked, question).await? {
         Judged::Goes(going) => going,
@@ -85,8 +90,42 @@ async fn read(
     if let Some(model) = &going.model {
         changed = call::renamed(&changed, model).map_err(Refusal::malformed)?;
     }
-    let answered = send(asked, way, below, Brought::Read(changed)).await?;
-    Ok(going.holds(answered))
+    held(asked, way, below, Brought::Read(changed), going).await
+}
+
+/// What the model costs that `entry`'s upstream knows by this name.
+fn price(entry: &RouteBackend, model: &str) -> Option<PriceItem> {
+    entry.names.price(Named::directly(entry, model).bare)
+}
+
+/// Sends it on, under the limits that it was counted under.
+async fn held(
+    asked: &Asked,
+    way: (&Path, &RouteBackend),
+    below: &str,
+    body: Brought,
+    going: Going,
+) -> Result<Response<Body>, Refusal> {
+    let counts =
+        going.reserved.as_ref().is_some_and(Reserved::counts) || asked.route().backends_count();
+    let tells = counts && matches!(body, Brought::Read(_));
+    // A client that leaves from here on pays for its prompt.
+    let mut meter = admission::meter(None, going.reserved);
+    match send(asked, way, below, body, tells).await {
+        Ok((answered, reserved, price)) => {
+            let mut meter = admission::meter(meter, reserved);
+            if let (Some(meter), Some(price)) = (&mut meter, price) {
+                meter.price(price);
+            }
+            Ok(admission::held(answered, meter, tells))
+        }
+        Err(refusal) => {
+            if let Some(meter) = &mut meter {
+                meter.refund();
+            }
+            Err(refusal)
+        }
+    }
 }
 
 /// A body that is sent on.
@@ -97,17 +136,17 @@ enum Brought {
     Read(Bytes),
 }
 
-/// Sends it on.
+/// Sends it on. `tells`: the reply is looked into for what it used.
 async fn send(
     asked: &Asked,
     (listed, entry): (&Path, &RouteBackend),
     below: &str,
     body: Brought,
-) -> Result<Response<Body>, Refusal> {
+    tells: bool,
+) -> Result<(Response<Body>, Option<Reserved>, Option<PriceItem>), Refusal> {
     let Ok(backend) = &entry.backend else {
         return Err(call::unusable(asked.route(), listed.backend));
     };
-    let admitted = admission::of_backend(asked, entry, None, None).await?;
     let to = listed.leads_to(below);
     if !backend.relays(&asked.method, &to) {
         return Err(not_listed(asked, &entry.name, &to));
@@ -131,40 +170,61 @@ async fn send(
         }
         Brought::Unread(body) => relay::stream(None, body),
     };
-    let body = RefCell::new(Some(body));
-    let make = || {
-        let to = match asked.uri.query() {
-            Some(query) => format!("{to}?{query}"),
-            None => to.clone().into_owned(),
-        };
-        let to = if listed.says_where() {
-            backend.withheld(to.into())
-        } else {
-            backend.passed(to.into())
-        };
-        let to = backend.settings.endpoint.join(&to);
-        let mut request = Request {
-            method: asked.method.clone(),
-            path: to.map_err(|_| call::bad_path())?,
-            headers: headers::upstream(asked.headers().clone(), backend, mapped.is_some()),
-            body: body.take().unwrap_or(RequestBody::Empty),
-        };
-        if backend.passes_credentials() {
-            admitted.withhold(&mut request.headers);
-        }
-        if let Some(mapped) = &mapped {
-            let before = request.path.clone();
-            mapped.request(&mut request, backend)?;
-            // An expression of the route's is no way around what the backend lists.
-            let (below, base) = (request.path.path(), backend.settings.endpoint.base_path());
-            let below = below.strip_prefix(base).unwrap_or(below);
-            if request.path != before && !backend.relays(&asked.method, below) {
-                return Err(not_listed(asked, &entry.name, below));
-            }
-        }
-        Ok(request)
+    let target = match asked.uri.query() {
+        Some(query) => format!("{to}?{query}"),
+        None => to.clone().into_owned(),
     };
-    let outcome = asked.sender().send(backend, make).await?;
+    let target = if listed.says_where() {
+        backend.withheld(target.into())
+    } else {
+        backend.passed(target.into())
+    };
+    let target = backend.settings.endpoint.join(&target);
+    let looks_into = tells || mapped.is_some();
+    let mut request = Request {
+        method: asked.method.clone(),
+        path: target.map_err(|_| call::bad_path())?,
+        headers: headers::upstream(asked.headers().clone(), backend, looks_into),
+        body,
+    };
+    let map = |request: &mut Request| {
+        let Some(mapped) = &mapped else {
+            return Ok(());
+        };
+        let before = request.path.clone();
+        mapped.request(request, backend)?;
+        // An expression of the route's is no way around what the backend lists.
+        let below = below_base(request, backend);
+        if request.path != before && !backend.relays(&asked.method, below) {
+            return Err(not_listed(asked, &entry.name, below));
+        }
+        Ok(())
+    };
+    // The backend's policies judge what the route's Mapper makes; its own comes after them.
+    let of_route = listed.mapper.is_some();
+    if of_route {
+        map(&mut request)?;
+    }
+    let reads = tells || entry.policies.judge_bodies();
+    let json = reads.then(|| relay::object(&request.body)).flatten();
+    let members = json.and_then(|body| Some((body, json::scan(body, &relay::MEMBERS).ok()?)));
+    let model = members.and_then(|(body, members)| members.text(body, "model"));
+    let named = model.as_deref().map(|model| Named::directly(entry, model));
+    let reaching = Reaching {
+        path: below_base(&request, backend),
+        body: json,
+        unread: json.is_none() && !matches!(request.body, RequestBody::Empty),
+        model: named,
+    };
+    let admitted = admission::of_backend(asked, entry, reaching).await?;
+    let price = named.and_then(|named| entry.names.price(named.bare));
+    if backend.passes_credentials() {
+        admitted.withhold(&mut request.headers);
+    }
+    if !of_route {
+        map(&mut request)?;
+    }
+    let outcome = asked.sender().send(backend, || Ok(request)).await?;
     let reply = outcome.map_err(|fault| Refusal::upstream(&entry.name, &fault))?;
     let reply = match mapped {
         Some(mapped) => mapped.reply(reply, &entry.name, backend).await?,
@@ -178,14 +238,28 @@ async fn send(
     } else {
         reply::relay(reply, asked, &entry.name)
     };
-    Ok(admitted.holds(answered))
+    Ok((answered, admitted.reserved, price))
+}
+
+/// The path of a request below the backend's base URL.
+fn below_base<'r>(request: &'r Request, backend: &Backend) -> &'r str {
+    let (path, base) = (request.path.path(), backend.settings.endpoint.base_path());
+    path.strip_prefix(base).unwrap_or(path)
 }
 
 fn not_listed(asked: &Asked, backend: &str, to: &str) -> Refusal {
     let to = bounded(to, 256);
+    let (status, why) = if to.strip_prefix("/api/").is_some_and(dialect::manages) {
+        (
+            StatusCode::FORBIDDEN,
+            "which changes which models a server has",
+        )
+    } else {
+        (StatusCode::NOT_FOUND, "which has a credential of ours")
+    };
     let message = format!(
-        "This path leads to {to} of backend {backend:?}, which has a credential of ours, and its spec.relay (LLMBackend) does not list {} {to}.",
+        "This path leads to {to} of backend {backend:?}, {why}, and its spec.relay (LLMBackend) does not list {} {to}.",
         asked.method
     );
-    Refusal::client(StatusCode::NOT_FOUND, relay::NOT_RELAYED, message)
+    Refusal::client(status, relay::NOT_RELAYED, message)
 }

@@ -14,7 +14,7 @@ use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
 
-use super::admission::{self, Judged, Question};
+use super::admission::{self, Admitted, Going, Judged, Question, Reaching, Reserved};
 use super::attempt;
 use super::body::Body;
 use super::call;
@@ -24,8 +24,8 @@ use super::dispatch::Asked;
 use super::error::{Blame, Refusal, bounded};
 use super::form::{self, Model};
 use super::path::{self, Operation};
-use super::{headers, intake, judged, methods, mirror, reply};
-use crate::json::{self, Members};
+use super::{headers, intake, judged, kept, methods, mirror, reply};
+use crate::json;
 use crate::upstream::{BoxError, Request, RequestBody};
 
 /// The code of a refusal of what no backend takes.
@@ -55,11 +55,8 @@ const BY_MODEL: [&str; 11] = [
 ];
 /// The same, for any one segment below them.
 const BY_MODEL_BELOW: [&str; 2] = ["audio", "images"];
-/// Where responses are kept, and members of a request for one that lead to others.
-const RESPONSES: &str = "/responses";
-const KEPT: [&str; 2] = ["previous_response_id", "conversation"];
-/// Members of a JSON body that are looked at.
-pub(crate) const MEMBERS: [&str; 3] = ["model", KEPT[0], KEPT[1]];
+/// The members of a body that are looked at.
+pub(crate) const MEMBERS: [&str; 1] = ["model"];
 
 /// Answers a request of such a path.
 pub(crate) async fn answer(asked: &Asked, body: Incoming) -> Result<Response<Body>, Refusal> {
@@ -129,8 +126,8 @@ fn may_be_json(headers: &HeaderMap) -> bool {
 async fn json(asked: &Asked, body: Incoming) -> Result<Response<Body>, Refusal> {
     refuse_encoded(&asked.headers())?;
     let body = intake::whole(body, asked.state.proxy.body_bytes).await?;
-    let members = match json::scan(&body, &MEMBERS) {
-        Ok(members) => members,
+    let (members, suspect) = match kept::scan(&body, &MEMBERS, is_responses(&asked.path), |_| ()) {
+        Ok(scanned) => scanned,
         // What does not even say that it is JSON may be something else. JSON lines and arrays name no model.
         Err(_)
             if !is_by_model(&asked.path)
@@ -146,6 +143,7 @@ async fn json(asked: &Asked, body: Incoming) -> Result<Response<Body>, Refusal> 
             let content = Content::Json {
                 body: &body,
                 members: &members,
+                suspect,
             };
             call::named(asked, Operation::Other, content, &model).await
         }
@@ -178,8 +176,7 @@ async fn form(
             };
         }
         Model::Several => {
-            let message =
-                "The form has more than one field \"model\", or one with an encoded name.";
+            let message = "The form has more than one field \"model\", or one whose name or bounds servers read in different ways.";
             return Err(Refusal::client(
                 StatusCode::BAD_REQUEST,
                 "ambiguous_model",
@@ -208,31 +205,7 @@ pub(crate) fn is_by_model(path: &str) -> bool {
 
 /// Whether a path makes responses.
 pub(crate) fn is_responses(path: &str) -> bool {
-    path.trim_matches('/') == RESPONSES.trim_matches('/')
-}
-
-/// The member of a request for a response that leads to what was kept of others, if it has one.
-pub(crate) fn kept(path: &str, body: &[u8], members: &Members<'_, &str>) -> Option<&'static str> {
-    let names = |name: &&str| {
-        let mut values = members.all(name).map(|member| &body[member.value.clone()]);
-        values.any(|value| value != b"null")
-    };
-    if !is_responses(path) {
-        return None;
-    }
-    KEPT.into_iter().find(names)
-}
-
-/// What a request is told that leads to a kept response at a backend whose key is ours.
-pub(crate) fn is_kept(asked: &Asked, field: &'static str) -> Refusal {
-    let message = format!(
-        "{field:?} leads to what others of this key may own; LLMRoute {} allows it only at a backend without a credential of its own, or one whose spec.relay (LLMBackend) lists POST {RESPONSES}. Send the whole conversation as input.",
-        asked.route().key
-    );
-    Refusal {
-        param: Some(field.into()),
-        ..Refusal::client(StatusCode::BAD_REQUEST, "kept_response", message)
-    }
+    path.trim_matches('/') == "responses"
 }
 
 pub(crate) fn not_relayed(asked: &Asked) -> Refusal {
@@ -250,18 +223,14 @@ pub(crate) fn not_relayed(asked: &Asked) -> Refusal {
 async fn pass(asked: &Asked, mut body: RequestBody) -> Result<Response<Body>, Refusal> {
     judged::refuse_unread(asked)?;
     if asked.policies().is_empty() {
-        return send(asked, body, None).await;
+        return held(asked, body, Going::default()).await;
     }
     let unread = !matches!(body, RequestBody::Empty) && object(&body).is_none();
     if unread && asked.judges_bodies() && !methods::lists(asked.route(), &asked.method, &asked.path)
     {
         return Err(judged::unread(asked));
     }
-    let question = Question {
-        body: object(&body),
-        model: None,
-        told: None,
-    };
+    let question = Question::plainly(object(&body), None);
     let mut going = match Box::pin(admission::judge(asked, question)).await? {
         Judged::Goes(going) => going,
         Judged::Answered(answer) => return Ok(answer),
@@ -269,22 +238,43 @@ async fn pass(asked: &Asked, mut body: RequestBody) -> Result<Response<Body>, Re
     if let Some(changed) = going.body.take() {
         body = RequestBody::Bytes(changed);
     }
-    let answered = send(asked, body, going.backend.as_deref()).await?;
-    Ok(going.holds(answered))
+    held(asked, body, going).await
+}
+
+/// Sends it, under the limits that it was counted under.
+async fn held(asked: &Asked, body: RequestBody, going: Going) -> Result<Response<Body>, Refusal> {
+    let counts =
+        going.reserved.as_ref().is_some_and(Reserved::counts) || asked.route().backends_count();
+    let tells = counts && object(&body).is_some();
+    // A client that leaves from here on pays for its prompt.
+    let mut meter = admission::meter(None, going.reserved);
+    match send(asked, body, going.backend.as_deref(), tells).await {
+        Ok((answered, admitted)) => {
+            let meter = admission::meter(meter, admitted.reserved);
+            Ok(admission::held(answered, meter, tells))
+        }
+        Err(refusal) => {
+            if let Some(meter) = &mut meter {
+                meter.refund();
+            }
+            Err(refusal)
+        }
+    }
 }
 
 /// A body that is a JSON object.
-fn object(body: &RequestBody) -> Option<&Bytes> {
+pub(super) fn object(body: &RequestBody) -> Option<&Bytes> {
     body.whole()
         .filter(|body| json::scan(body, &MEMBERS).is_ok())
 }
 
-/// Sends it to the first backend by priority, or to the one that the client chose.
+/// Sends it to the first backend by priority, or to the one that the client chose. `looks_into`: the reply is read.
 async fn send(
     asked: &Asked,
     mut body: RequestBody,
     chosen: Option<&str>,
-) -> Result<Response<Body>, Refusal> {
+    looks_into: bool,
+) -> Result<(Response<Body>, Admitted), Refusal> {
     let route = asked.route();
     let order = match chosen {
         None => candidates::for_path(route, |backend| backend.relays(&asked.method, &asked.path)),
@@ -297,13 +287,24 @@ async fn send(
         Nobody::NoModel => call::unusable(route, 0),
         Nobody::Unusable(at) => call::unusable(route, at),
     })?;
-    let mut last = None;
+    let mut last: Option<Result<(Response<Body>, Admitted), Refusal>> = None;
     for at in order.iter() {
         let entry = &route.backends[at];
         let Ok(backend) = &entry.backend else {
             continue;
         };
-        let admitted = match admission::of_backend(asked, entry, object(&body), None).await {
+        // Who failed is asked no more, and holds no place that this one may need.
+        if let Some(Ok((_, admitted))) = &mut last {
+            admitted.give_back(asked);
+        }
+        let json = object(&body);
+        let reaching = Reaching {
+            path: &asked.path,
+            body: json,
+            unread: json.is_none() && !matches!(body, RequestBody::Empty),
+            model: None,
+        };
+        let mut admitted = match admission::of_backend(asked, entry, reaching).await {
             Ok(admitted) => admitted,
             Err(refusal) => {
                 last.get_or_insert(Err(refusal));
@@ -327,7 +328,7 @@ async fn send(
                 .as_ref()
                 .and_then(RequestBody::replay)
                 .or_else(|| once.take());
-            let mut headers = headers::upstream(asked.headers().clone(), backend, false);
+            let mut headers = headers::upstream(asked.headers().clone(), backend, looks_into);
             if backend.passes_credentials() {
                 admitted.withhold(&mut headers);
             }
@@ -359,7 +360,10 @@ async fn send(
             }
             Err(fault) => Err(Refusal::upstream(&entry.name, &fault)),
         };
-        let answer = answer.map(|answer| admitted.holds(answer));
+        if answer.is_err() {
+            admitted.give_back(asked);
+        }
+        let answer = answer.map(|answer| (answer, admitted));
         match again {
             Some(again) if kept => {
                 // A real answer, even a refusal, says more than that another could not be reached.
@@ -426,79 +430,4 @@ impl http_body::Body for Upload {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_model_is_enough_only_where_nothing_but_the_body_is_answered() {
-        for path in [
-            "/responses",
-            "/images/generations",
-            "/audio/speech",
-            "/rerank",
-            "/moderations/",
-            "/chat/completions",
-        ] {
-            assert!(is_by_model(path), "{path}");
-        }
-        for path in [
-            "/files",
-            "/files/1/content",
-            "/batches",
-            "/responses/r1",
-            "/responses/compact",
-            "/chat/completions/c1",
-            "/threads/t/runs",
-            "/v1/rerank",
-            "/Files;x",
-            "/Rerank",
-            "/x/openai/batches",
-            "/images",
-            "/images/files/1",
-            "/videos",
-            "/",
-        ] {
-            assert!(!is_by_model(path), "{path}");
-        }
-    }
-
-    #[test]
-    fn a_request_for_a_response_that_leads_to_another_is_known() {
-        let field = |path: &str, body: &str| {
-            let members = json::scan(body.as_bytes(), &MEMBERS).unwrap();
-            kept(path, body.as_bytes(), &members)
-        };
-        let previous = r#"{"model":"m","previous\u005fresponse_id":"r1"}"#;
-        assert_eq!(field("/responses", previous), Some("previous_response_id"));
-        assert_eq!(
-            field(
-                "/responses",
-                r#"{"conversation":{"id":"c"},"conversation":null}"#
-            ),
-            Some("conversation")
-        );
-        assert_eq!(field("/responses", r#"{"conversation":null}"#), None);
-        assert_eq!(field("/rerank", previous), None);
-    }
-
-    #[test]
-    fn what_curl_sends_by_default_may_be_json() {
-        let is = |value: &str| {
-            may_be_json(&HeaderMap::from_iter([(
-                header::CONTENT_TYPE,
-                value.parse().unwrap(),
-            )]))
-        };
-        assert!(
-            is("application/x-www-form-urlencoded")
-                && is("application/json; charset=utf-8")
-                && is("text/plain")
-        );
-        assert!(may_be_json(&HeaderMap::new()));
-        assert!(
-            !is("application/octet-stream")
-                && !is("audio/wav")
-                && !is("multipart/form-data; boundary=x")
-        );
-    }
-}
+mod tests;

@@ -9,11 +9,12 @@ use dragoman_dialects::Wire;
 
 use super::body::Body;
 use super::dispatch::Asked;
-use super::error::{Blame, Refusal};
+use super::error::Refusal;
 use super::masked::Masked;
 use super::reply_model::{self, Renamer};
 use super::stream::Stream;
 use super::translation::Ends;
+use super::unreadable::Whose;
 use super::{headers, mirror};
 use crate::state::backend::Backend;
 use crate::think::{self, ReplyStream, Rules};
@@ -77,11 +78,13 @@ pub(crate) async fn answer(
         body,
         ..
     } = reply;
+    let whose = Whose {
+        backend,
+        name,
+        id: asked.id,
+    };
     if is_encoded(&headers) {
-        return Err(unreadable(
-            name,
-            "sent an encoded reply, though it was asked not to",
-        ));
+        return Err(whose.did("sent an encoded reply, though it was asked not to"));
     }
     headers::downstream(&mut headers);
     headers.remove(header::CONTENT_LENGTH);
@@ -113,9 +116,8 @@ pub(crate) async fn answer(
     let whole = body
         .collect(LONGEST)
         .await
-        .map_err(|fault| Refusal::upstream(name, &fault))?;
-    let whole =
-        whole.ok_or_else(|| unreadable(name, "sent a reply that is too long to be edited"))?;
+        .map_err(|fault| whose.fault(&fault))?;
+    let whole = whole.ok_or_else(|| whose.did("sent a reply that is too long to be edited"))?;
     let mut segments = match edits.think {
         Some(rules) => think::whole(edits.dialect, rules, edits.shown, whole),
         None => vec![whole],
@@ -133,15 +135,6 @@ pub(crate) async fn answer(
         segments = reply_model::whole(edits.dialect, &joined, model);
     }
     Ok(respond(status, headers, Body::segments(segments)))
-}
-
-fn unreadable(backend: &str, what: &str) -> Refusal {
-    let message = format!("Backend {backend:?} {what}.");
-    let status = StatusCode::BAD_GATEWAY;
-    Refusal {
-        blame: Blame::Upstream,
-        ..Refusal::client(status, "upstream_failed", message)
-    }
 }
 
 /// Whether headers announce a stream of this dialect.

@@ -28,7 +28,8 @@ pub(crate) fn whole(dialect: Wire, body: &Bytes, model: &Bytes) -> Vec<Bytes> {
     }
 }
 
-/// The same for each event, line, message or element of a stream: Anthropic names the model in `message` of the first event alone.
+/// The same for each event, line, message or element of a stream: Anthropic names the model in `message` of the first event alone, and OpenAI's
+/// Responses in `response` of the first ones and the last, which holds the whole answer.
 pub(crate) struct Renamer {
     model: Bytes,
     cutter: Cutter,
@@ -47,6 +48,7 @@ impl Renamer {
     pub(crate) fn new(dialect: Wire, model: Bytes) -> Self {
         let (cutter, place): (_, Place) = match dialect {
             Wire::Messages => (Cutter::Events(Framer::default()), in_message),
+            Wire::Responses => (Cutter::Events(Framer::new(array::LONGEST)), in_response),
             Wire::OllamaChat | Wire::OllamaGenerate => (Cutter::Lines(Lines::default()), at_top),
             Wire::BedrockInvoke => (Cutter::Messages(Messages::default()), in_message),
             Wire::BedrockText => (Cutter::Messages(Messages::default()), at_top),
@@ -148,9 +150,17 @@ fn named(data: &[u8], name: &[&str; 1], model: &Bytes) -> Option<Vec<Edit>> {
 }
 
 fn in_message(data: &[u8], model: &Bytes) -> Option<Vec<Edit>> {
+    within("message", b"\"message\"", data, model)
+}
+
+fn in_response(data: &[u8], model: &Bytes) -> Option<Vec<Edit>> {
+    within("response", b"\"response\"", data, model)
+}
+
+fn within(member: &str, quoted: &[u8], data: &[u8], model: &Bytes) -> Option<Vec<Edit>> {
     // Most events are deltas, which are not worth a scan.
-    memchr::memmem::find(data, b"\"message\"")?;
-    let at = json::scan(data, &["message"]).ok()?.get("message")?;
+    memchr::memmem::find(data, quoted)?;
+    let at = json::scan(data, &[member]).ok()?.get(member)?;
     let text = std::str::from_utf8(data).ok()?;
     let members = json::read(text, &at, &MODEL).ok()?;
     members.get("model")?;
@@ -191,6 +201,8 @@ mod tests {
         becomes_asked(Wire::Chat, stream);
         let stream = "event: message_start\r\ndata: {\"type\":\"message_start\",\"message\":{\"model\":\"sent\", \"x\":1},\"model\":7}\r\n\r\nevent: ping\ndata: {\"model\":\"its\"}\n\n";
         becomes_asked(Wire::Messages, stream);
+        let stream = "event: response.created\ndata: {\"type\":\"response.created\",\"response\":{\"x\":1, \"model\" : \"sent\"}}\n\nevent: response.output_text.delta\ndata: {\"type\":\"response.output_text.delta\",\"delta\":\"model\"}\n\n";
+        becomes_asked(Wire::Responses, stream);
         for end in ["", "\n", "\r\n"] {
             let stream = format!(
                 "{{\"model\":\"sent\",\"done\":false}}\r\n\n[]\n{{ \"model\" : \"sent\"}}{end}"

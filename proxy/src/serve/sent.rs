@@ -11,33 +11,42 @@ use http::{HeaderMap, Method};
 
 use super::call::bad_path;
 use super::content::Content;
+use super::counting::Counting;
 use super::error::Refusal;
+use super::kept::Suspect;
 use super::path::Operation;
 use super::steps::Call;
 use super::{form, headers, kept, metered, query, relay, untranslated};
 use crate::json::{self, Malformed, Members, Merge, ObjectEdit};
 use crate::state::backend::Backend;
 use crate::state::dialect;
+use crate::state::route::RouteBackend;
 use crate::think::disable;
 use crate::upstream::{Request, RequestBody};
 
 impl Call<'_> {
-    /// The request for one backend that knows the model as `name`, to which the client's headers move when it is the last.
+    /// The request for one backend that knows the model as `name`, to which the client's headers move when it is the last. `judged`: the body,
+    /// if policies had it made ([`Call::judged`]).
     pub(super) fn outgoing(
         &self,
         step: &Step<'_>,
         backend: &Backend,
         name: &str,
+        judged: Option<Bytes>,
         looks_into: bool,
         is_last: bool,
     ) -> Result<Request, Refusal> {
+        let body = match judged {
+            Some(body) => RequestBody::Bytes(body),
+            None => self.edited(step, backend, name)?,
+        };
         let path = self.own_path(backend, name);
         let path = backend.settings.endpoint.join(&path);
         Ok(Request {
             method: self.asked.method.clone(),
             path: path.map_err(|_| bad_path())?,
             headers: headers::upstream(self.client_headers(is_last), backend, looks_into),
-            body: self.telling(self.edited(step, backend, name)?, backend),
+            body: self.telling(body, backend),
         })
     }
 
@@ -47,6 +56,7 @@ impl Call<'_> {
     /// 400, where it leads to what lies with the vendor under our key, or the model's name out of the path that names it.
     pub(super) fn judge(
         &self,
+        step: &Step<'_>,
         backend: &Backend,
         name: &str,
         body: Option<&Bytes>,
@@ -55,14 +65,40 @@ impl Call<'_> {
         if matches!(name, "." | "..") {
             return Err(bad_path());
         }
-        let own = match &self.content {
-            Content::Json { body, .. } => Some(*body),
-            Content::Form { .. } => None,
+        let body: (&[u8], _) = match (body, &self.content) {
+            (Some(body), _) => (body, Suspect::Maybe),
+            (None, Content::Json { body, suspect, .. }) => (body, *suspect),
+            (None, Content::Form { .. }) => (&[], Suspect::No),
         };
-        match body.or(own) {
-            Some(body) => kept::judge(self.asked, backend, name, body),
-            None => Ok(()),
+        kept::judge(self.asked, backend, name, body, step)
+    }
+
+    /// The JSON that would be sent to a backend, where policies of its own judge bodies: `body`, or the client's own bytes with what is changed in them.
+    ///
+    /// # Errors
+    /// 400 for a body that cannot be changed.
+    pub(super) fn judged(
+        &self,
+        step: &Step<'_>,
+        entry: &RouteBackend,
+        backend: &Backend,
+        name: &str,
+        body: Option<&Bytes>,
+    ) -> Result<Option<Bytes>, Refusal> {
+        if !entry.policies.judge_bodies() {
+            return Ok(None);
         }
+        if let Some(body) = body {
+            return Ok(Some(body.clone()));
+        }
+        Ok(match &self.content {
+            Content::Json { .. } => match self.edited(step, backend, name)? {
+                RequestBody::Bytes(body) => Some(body),
+                RequestBody::Segments(segments) => Some(segments.concat().into()),
+                RequestBody::Empty | RequestBody::Stream(_) => None,
+            },
+            Content::Form { .. } => None,
+        })
     }
 
     /// Where the client's own bytes go: its path, with the upstream's name of the model where a path says it.
@@ -117,6 +153,10 @@ impl Call<'_> {
                 .upstream(backend)?
                 .map(|form| vectors.write(form, name)),
             (None, None) => {
+                // Defaults and overrides are of answers, and a count asks for none.
+                if let Some((counting, upstream)) = self.counted(backend) {
+                    return counting.write(upstream, name).map(Some);
+                }
                 untranslated::passes(self.asked, self.operation, backend)?;
                 None
             }
@@ -134,6 +174,12 @@ impl Call<'_> {
         Ok(Some(merged.concat().into()))
     }
 
+    /// The count that is asked for, and the dialect in which a backend of another than the client's takes it.
+    fn counted(&self, backend: &Backend) -> Option<(&Counting<'_>, Wire)> {
+        let counting = self.counting.as_ref()?;
+        Some((counting, counting.upstream(self.asked, backend)?))
+    }
+
     /// The request for a backend of another dialect.
     pub(super) fn foreign(
         &self,
@@ -145,15 +191,21 @@ impl Call<'_> {
         let path = match (&self.translation, &self.vectors) {
             (Some(translation), _) => translation.path(backend, name),
             (None, Some(vectors)) => vectors.upstream(backend)?.map(|form| form.path(name)),
-            (None, None) => None,
+            (None, None) => self
+                .counted(backend)
+                .map(|(_, upstream)| Counting::path(upstream, name)),
         };
         let path = path.unwrap_or_else(|| self.asked.path.as_str().into());
         let path = backend.deployed(name, &path).map_or(path, Cow::Owned);
         let path = backend.settings.endpoint.join(&path);
+        let mut headers = headers::foreign(self.client_headers(is_last), backend);
+        if let Some(translation) = &self.translation {
+            translation.headers(backend, &mut headers);
+        }
         Ok(Request {
             method: Method::POST,
             path: path.map_err(|_| bad_path())?,
-            headers: headers::foreign(self.client_headers(is_last), backend),
+            headers,
             body: RequestBody::Bytes(body),
         })
     }
@@ -174,7 +226,7 @@ impl Call<'_> {
         name: &str,
     ) -> Result<RequestBody, Refusal> {
         match &self.content {
-            Content::Json { body, members } => {
+            Content::Json { body, members, .. } => {
                 // Azure refuses fields that it does not know, and has no switch for all its models.
                 let azure = backend.dialect == Dialect::AzureOpenAI;
                 let edited = if self.asked.route().thinking.disable && !azure {

@@ -4,18 +4,18 @@ use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use dragoman_config::PriceItem;
-use dragoman_config::cel::Input;
 use dragoman_config::names::{Names, Refusal as NameRefusal, Step};
 use http::{Response, StatusCode};
-use serde_json::Value;
 
-use super::admission::{self, Admitted};
+use super::admission::{self, Admitted, Named, Reaching};
 use super::attempt;
 use super::body::Body;
 use super::call::unusable;
 use super::candidates::{self, Candidates, Nobody};
 use super::content::Content;
+use super::counting::Counting;
 use super::dispatch::Asked;
 use super::embeddings::Vectors;
 use super::error::{Blame, Refusal};
@@ -23,7 +23,7 @@ use super::mapped::{self, Mapped};
 use super::path::Operation;
 use super::translation::Translation;
 use super::{mirror, models, relay, tags};
-use crate::access::facts;
+use crate::access::facts::{Facts, Known, Unreadable};
 use crate::state::backend::Backend;
 use crate::state::route::RouteBackend;
 use crate::upstream::Reply;
@@ -46,12 +46,12 @@ pub(super) struct Call<'a> {
     pub(super) model: &'a str,
     /// Whether the path needs a backend that relays it.
     pub(super) owned: bool,
-    /// The member that leads to what a key owns, which needs the same.
-    pub(super) kept: Option<&'static str>,
     /// For backends of another dialect than the client's.
     pub(super) translation: Option<Translation<'a>>,
     /// The same of a request for vectors.
     pub(super) vectors: Option<Vectors<'a>>,
+    /// The same of a request to count tokens.
+    pub(super) counting: Option<Counting<'a>>,
     /// The backend that the client chose.
     pub(super) chosen: Option<String>,
     /// Whether upstreams are asked to tell how many tokens a stream took, which the client did not ask: [`super::metered::hides`].
@@ -95,12 +95,6 @@ impl<'a> Call<'a> {
                     last.get_or_insert_with(|| Err(relay::not_relayed(self.asked)));
                     continue;
                 }
-                if let Some(field) = self.kept
-                    && !backend.relays(&self.asked.method, &self.asked.path)
-                {
-                    last.get_or_insert_with(|| Err(relay::is_kept(self.asked, field)));
-                    continue;
-                }
                 // Filters may hold expressions: the name is worked out once.
                 let bare = entry.names.bare(&step.model).unwrap_or(&step.model);
                 let name = entry.names.upstream(bare);
@@ -112,12 +106,33 @@ impl<'a> Call<'a> {
                         continue;
                     }
                 };
-                if let Err(refusal) = self.judge(backend, name, body.as_ref()) {
+                if let Err(refusal) = self.judge(&step, backend, name, body.as_ref()) {
                     last.get_or_insert(Err(refusal));
                     continue;
                 }
-                let (own, model) = (self.content.json(), Some(self.model));
-                let admitted = match admission::of_backend(self.asked, entry, own, model).await {
+                let sent = match self.judged(&step, entry, backend, name, body.as_ref()) {
+                    Ok(sent) => sent,
+                    Err(refusal) => {
+                        last.get_or_insert(Err(refusal));
+                        continue;
+                    }
+                };
+                // Who failed is asked no more, and holds no place that this one may need.
+                if let Some(Ok(Answer { admitted, .. })) = &mut last {
+                    admitted.give_back(self.asked);
+                }
+                let reaching = Reaching {
+                    path: &self.asked.path,
+                    body: sent.as_ref(),
+                    unread: false,
+                    model: Some(Named {
+                        client: self.model,
+                        bare,
+                        upstream: name,
+                    }),
+                };
+                let reached = admission::of_backend(self.asked, entry, reaching).await;
+                let mut admitted = match reached {
                     Ok(admitted) => admitted,
                     Err(refusal) => {
                         last.get_or_insert(Err(refusal));
@@ -131,7 +146,7 @@ impl<'a> Call<'a> {
                 let make = || {
                     let mut request = match body {
                         Some(body) => self.foreign(backend, name, body, is_last),
-                        None => self.outgoing(&step, backend, name, looks_into, is_last),
+                        None => self.outgoing(&step, backend, name, sent, looks_into, is_last),
                     }?;
                     if backend.passes_credentials() {
                         admitted.withhold(&mut request.headers);
@@ -173,9 +188,13 @@ impl<'a> Call<'a> {
                             price,
                         }));
                     }
-                    // A real answer, even a refusal, says more than that another could not be reached.
-                    Err(_) if matches!(last, Some(Ok(_))) => {}
-                    Err(fault) => last = Some(Err(Refusal::upstream(&entry.name, &fault))),
+                    Err(fault) => {
+                        admitted.give_back(self.asked);
+                        // A real answer, even a refusal, says more than that another could not be reached.
+                        if !matches!(last, Some(Ok(_))) {
+                            last = Some(Err(Refusal::upstream(&entry.name, &fault)));
+                        }
+                    }
                 }
             }
         }
@@ -205,9 +224,10 @@ impl<'a> Call<'a> {
 
     /// The answer to a request that only loads a model, where the backend that would be asked first has no such request.
     pub(super) fn loaded(&self, names: &Names) -> Result<Option<Response<Body>>, Refusal> {
-        let Some(translation) = self.translation.as_ref().filter(|it| it.may_load()) else {
+        let translation = self.translation.as_ref().filter(|it| it.may_load());
+        if translation.is_none() && self.vectors.is_none() {
             return Ok(None);
-        };
+        }
         let route = self.asked.route();
         let steps = self.steps(names)?;
         let Some(step) = steps.first() else {
@@ -219,7 +239,11 @@ impl<'a> Call<'a> {
             return Ok(None);
         };
         Ok(match &route.backends[at].backend {
-            Ok(backend) => translation.loaded(backend, self.asked),
+            Ok(backend) => match (translation, &self.vectors) {
+                (Some(translation), _) => translation.loaded(backend, self.asked),
+                (None, Some(vectors)) => vectors.loaded(backend),
+                (None, None) => None,
+            },
             Err(_) => None,
         })
     }
@@ -243,39 +267,8 @@ impl<'a> Call<'a> {
     }
 
     fn steps<'m>(&'m self, names: &'m Names) -> Result<Vec<Step<'m>>, Refusal> {
-        let route = self.asked.route();
-        let key = &route.key;
-        let headers = self.asked.headers();
-        let header = |name: &str| {
-            let value = headers.get(name)?;
-            Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
-        };
-        let input = Input {
-            request: &|| match &self.content {
-                Content::Json { body, .. } => serde_json::from_slice(body).unwrap_or(Value::Null),
-                Content::Form { .. } => Value::Null,
-            },
-            header: &header,
-            user: &|| facts::user(&self.asked.caller),
-            address: self.asked.caller.address,
-            route: (&key.namespace, &key.name),
-            now: jiff::Timestamp::now(),
-        };
-        let steps = tags::resolve(names, route, self.operation, self.model, &input);
-        steps.map_err(|refusal| match refusal {
-            NameRefusal::NotFound => Refusal::no_model(self.model),
-            NameRefusal::When(failed) => {
-                let map = route.map_key();
-                let map = map.map_or_else(String::new, |map| format!(" {map}"));
-                let message =
-                    format!("ModelMap{map} cannot say what this request is for: {failed}.");
-                let status = StatusCode::INTERNAL_SERVER_ERROR;
-                Refusal {
-                    blame: Blame::Proxy,
-                    ..Refusal::client(status, "map_rule_failed", message)
-                }
-            }
-        })
+        let body = self.content.json();
+        resolved(self.asked, names, self.operation, body, self.model)
     }
 
     fn nobody(&self, nobody: Nobody) -> Refusal {
@@ -284,4 +277,56 @@ impl<'a> Call<'a> {
             Nobody::Unusable(at) => unusable(self.asked.route(), at),
         }
     }
+}
+
+/// What the map makes of a call of `model`.
+fn resolved<'m>(
+    asked: &Asked,
+    names: &'m Names,
+    operation: Operation<'_>,
+    body: Option<&Bytes>,
+    model: &'m str,
+) -> Result<Vec<Step<'m>>, Refusal> {
+    let route = asked.route();
+    let headers = asked.headers();
+    let known = Known::new(Facts {
+        body,
+        headers: &headers,
+        caller: &asked.callers.first,
+        route: &route.key,
+        model: Some(model),
+    });
+    if names.reads("request") {
+        let unreadable = |fault: Unreadable| {
+            Refusal::client(StatusCode::BAD_REQUEST, "invalid_json", fault.to_string())
+        };
+        known.read().map_err(unreadable)?;
+    }
+    let steps = tags::resolve(names, route, operation, model, &known);
+    steps.map_err(|refusal| match refusal {
+        NameRefusal::NotFound => Refusal::no_model(model),
+        NameRefusal::When(failed) => {
+            let map = route.map_key();
+            let map = map.map_or_else(String::new, |map| format!(" {map}"));
+            let message = format!("ModelMap{map} cannot say what this request is for: {failed}.");
+            let status = StatusCode::INTERNAL_SERVER_ERROR;
+            Refusal {
+                blame: Blame::Proxy,
+                ..Refusal::client(status, "map_rule_failed", message)
+            }
+        }
+    })
+}
+
+/// The highest price of all that a call of `model` may come to; absent: it costs nothing, or comes to nothing.
+pub(super) fn dearest(
+    asked: &Asked,
+    names: &Names,
+    operation: Operation<'_>,
+    body: Option<&Bytes>,
+    model: &str,
+) -> Option<PriceItem> {
+    let steps = resolved(asked, names, operation, body, model).ok()?;
+    let models = steps.iter().map(|step| (&*step.model, step.backend));
+    asked.route().dearest(models)
 }

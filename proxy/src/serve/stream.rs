@@ -83,17 +83,18 @@ impl Stream {
                 return Poll::Ready(Some(chunk));
             }
             let fault = match chunk {
-                Some(Ok(chunk)) => self.push(chunk).err(),
+                Some(Ok(chunk)) => self.push(chunk).err().inspect(|fault| self.note(fault)),
                 Some(Err(fault)) => {
                     tracing::warn!(request_id = %self.id, backend = &*self.backend, kind = fault.kind(), "{fault}");
                     self.body = None;
                     // What was held back belongs to what had arrived.
                     let unreadable = self.finish(true).err();
+                    let unreadable = unreadable.inspect(|fault| self.note(fault));
                     Some(unreadable.unwrap_or_else(|| Refusal::upstream(&self.backend, &fault)))
                 }
                 None => {
                     self.body = None;
-                    self.finish(false).err()
+                    self.finish(false).err().inspect(|fault| self.note(fault))
                 }
             };
             if let Some(fault) = fault {
@@ -105,6 +106,13 @@ impl Stream {
                 self.ready.push_back(error);
             }
         }
+    }
+
+    /// Once, when it is met: what the client is told quotes nothing.
+    fn note(&self, unreadable: &Refusal) {
+        tracing::warn!(
+            request_id = %self.id, backend = &*self.backend, kind = "unreadable", "{}", unreadable.message
+        );
     }
 
     fn push(&mut self, chunk: Bytes) -> Result<(), Refusal> {

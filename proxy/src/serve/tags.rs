@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use dragoman_config::cel::Input;
+use dragoman_config::cel::Facts;
 use dragoman_config::names::{Names, Refusal, Step};
 use dragoman_crds::Dialect;
 
@@ -33,9 +33,9 @@ pub(crate) fn resolve<'m>(
     route: &Route,
     operation: Operation<'_>,
     name: &'m str,
-    input: &Input<'_>,
+    facts: &dyn Facts,
 ) -> Result<Vec<Step<'m>>, Refusal> {
-    let steps = names.resolve(name, input);
+    let steps = names.resolve(name, facts);
     let Some(untagged) = name
         .strip_suffix(LATEST)
         .filter(|_| is_ollamas(operation) && !is_known(route, name))
@@ -45,7 +45,7 @@ pub(crate) fn resolve<'m>(
     match &steps {
         Ok(steps) if !is_untouched(steps, name) => {}
         _ => {
-            if let Ok(meant) = names.resolve(untagged, input) {
+            if let Ok(meant) = names.resolve(untagged, facts) {
                 return Ok(meant);
             }
         }

@@ -3,21 +3,23 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use dragoman_dialects::form::{Estimate, Garbage};
+use dragoman_dialects::bounds::Bounded;
+use dragoman_dialects::form::Estimate;
 use dragoman_dialects::template::Stops;
-use dragoman_dialects::{Context, Framing, StreamWriter, Wire};
+use dragoman_dialects::{Context, Framing, StreamReader, StreamWriter, Wire};
 use dragoman_dialects::{conversation, gemini};
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, header};
 
 use super::body::Body;
 use super::dispatch::Asked;
-use super::error::{Blame, Refusal};
+use super::error::{Refusal, bounded};
 use super::metered::Metered;
 use super::pipe::Pipe;
 use super::reply::respond;
 use super::translation::Ends;
+use super::unreadable::Whose;
 use super::{headers, judged, mirror};
-use crate::access::response::{Judging, Stopped};
+use crate::access::response::Judging;
 use crate::access::usage::Meter;
 use crate::state::backend::Backend;
 use crate::translate::{Sink, Stream, Thinking, reply as whole, stream, untouched};
@@ -42,11 +44,14 @@ pub(crate) struct Way {
     pub(crate) estimate: Option<Estimate>,
 }
 
+/// The most that a client is shown of an error within a stream, in bytes.
+const SHOWN: usize = 4 << 10;
+
 /// Says how usage was found where it is not the upstream's: `estimated`.
 pub(crate) static USAGE: HeaderName = HeaderName::from_static("x-dragoman-usage");
 pub(crate) const ESTIMATED: HeaderValue = HeaderValue::from_static("estimated");
 
-/// Passes on what a backend answered to a translated call.
+/// Passes on what a backend answered to a translated call. The reply takes the meter along.
 ///
 /// # Errors
 /// 502 when the reply cannot be read.
@@ -54,9 +59,8 @@ pub(crate) async fn answer(
     reply: Reply,
     way: Way,
     asked: &Asked,
-    name: &str,
-    backend: &Arc<Backend>,
-    mut meter: Option<Meter>,
+    (name, backend): (&str, &Arc<Backend>),
+    meter: &mut Option<Meter>,
 ) -> Result<Response<Body>, Refusal> {
     let Way {
         ends,
@@ -70,7 +74,7 @@ pub(crate) async fn answer(
         estimate,
     } = way;
     if reply.status.as_u16() >= 400 {
-        if let Some(meter) = &mut meter {
+        if let Some(mut meter) = meter.take() {
             meter.refund();
         }
         return Ok(mirror::in_dialect(reply, backend, ends, &context.request_id).await);
@@ -79,6 +83,11 @@ pub(crate) async fn answer(
         judged::note(&denied, asked.id, &asked.worker.shared);
         return Err(judged::denied(&denied));
     }
+    let whose = Whose {
+        backend,
+        name,
+        id: asked.id,
+    };
     let started = context.started;
     let (client, upstream) = (ends.client.codec(), ends.upstream.codec());
     let Reply {
@@ -115,33 +124,33 @@ pub(crate) async fn answer(
             .estimating(estimate)
             .masking(move |said| masked(said, &keeper))
     };
-    let reader = |stops: Option<Stops>| match stops {
-        Some(stops) if !stops.is_empty() => stops.reader(upstream.stream_reader()),
-        _ => upstream.stream_reader(),
+    let reader = |stops: Option<Stops>| -> Box<dyn StreamReader> {
+        let reader = Box::new(Bounded(upstream.stream_reader()));
+        match stops {
+            Some(stops) => stops.reader(reader),
+            None => reader,
+        }
     };
     let holds = judging.as_ref().is_some_and(Judging::holds_whole);
     if streamed && streams && !holds {
         let sink = sink()
-            .metered(meter)
+            .metered(meter.take())
             .judged(judging.as_ref().map(Judging::stream));
         let stream = Stream::new(upstream.framing(), reader(stops), sink);
-        let mut pipe = Pipe::new(body, stream, asked, name);
+        let mut pipe = Pipe::new(body, stream, asked, name, backend);
         if judging.is_some() {
             let began = pipe.begin().await;
-            began.map_err(|denied| judged::denied(&denied))?;
+            began.map_err(|stopped| judged::refusal(&stopped, name))?;
         }
         return Ok(respond(status, headers, Body::translated(pipe)));
     }
     if streamed && !streams {
-        return Err(unreadable(
-            name,
-            "sent a stream, though it was asked not to",
-        ));
+        return Err(whose.did("sent a stream, though it was asked not to"));
     }
     let whole_body = async |body: ReplyBody| {
         let said = body.collect(stream::LONGEST).await;
-        let said = said.map_err(|fault| Refusal::upstream(name, &fault))?;
-        said.ok_or_else(|| unreadable(name, "sent a reply that is too long"))
+        let said = said.map_err(|fault| whose.fault(&fault))?;
+        said.ok_or_else(|| whose.did("sent a reply that is too long"))
     };
     let way = whole::Way {
         stops: stops.as_ref(),
@@ -152,7 +161,7 @@ pub(crate) async fn answer(
     let (mut written, estimated) = if let Some(judging) = judging {
         let mut form = if streamed {
             let reader = reader(stops);
-            let collected = judged::collected(body, upstream, reader, name, meter.as_mut());
+            let collected = judged::collected(body, upstream, reader, whose, meter.as_mut());
             let mut form = collected.await?;
             for choice in &mut form.choices {
                 whole::strip(choice, &thinking);
@@ -161,43 +170,36 @@ pub(crate) async fn answer(
         } else {
             let said = whole_body(body).await?;
             let form = whole::read(upstream, &said, way);
-            let form = form.map_err(|garbage| self::garbage(name, &garbage))?;
-            if let Some(meter) = &mut meter {
+            let form = form.map_err(|garbage| whose.garbage(&garbage))?;
+            if let Some(meter) = meter {
                 whole::count(&form, meter);
             }
             form
         };
         if let Err(stopped) = judging.whole(&mut form).await {
-            if let Stopped::Denied(denied) = &stopped {
-                judged::note(denied, asked.id, &asked.worker.shared);
-            }
-            return Err(judged::stopped(stopped, name));
+            return Err(judged::stopped(&stopped, name, asked));
         }
         if streams {
             let thinking = Thinking {
                 rules: Arc::new(untouched()),
                 shown: thinking.shown,
             };
-            (
-                whole::told(form, Sink::new(writer(), thinking, model)),
-                false,
-            )
+            let told = whole::told(form, Sink::new(writer(), thinking, model));
+            (told.map_err(|untold| whose.untold(&untold))?, false)
         } else {
             let estimated = form.usage.is_some_and(|usage| usage.estimated);
-            (whole::written(form, client, &context), estimated)
+            let written = whole::written(form, client, &context);
+            (written.map_err(|untold| whose.untold(&untold))?, estimated)
         }
     } else if streams {
         let said = whole_body(body).await?;
-        let sink = sink().metered(meter.take());
-        let written = whole::streamed(upstream, &said, stops.as_ref(), sink);
-        (
-            written.map_err(|garbage| self::garbage(name, &garbage))?,
-            false,
-        )
+        let meter = meter.as_mut();
+        let written = whole::streamed(upstream, &said, stops.as_ref(), sink(), meter);
+        (written.map_err(|broken| whose.whole(&broken))?, false)
     } else {
         let said = whole_body(body).await?;
         let written = whole::whole((upstream, client), &said, way, &context, meter.as_mut());
-        written.map_err(|garbage| self::garbage(name, &garbage))?
+        written.map_err(|broken| whose.whole(&broken))?
     };
     if estimated {
         headers.insert(USAGE.clone(), ESTIMATED);
@@ -210,7 +212,7 @@ pub(crate) async fn answer(
         let taken = jiff::Timestamp::now().duration_since(started);
         written = conversation::timed(written, taken.as_secs_f64().max(0.0));
     }
-    let body = Body::whole(written.into()).metered(meter.map(Metered::counted));
+    let body = Body::whole(written.into()).metered(meter.take().map(Metered::counted));
     Ok(respond(status, headers, body))
 }
 
@@ -232,25 +234,8 @@ pub(crate) fn framing(headers: &HeaderMap) -> Option<Framing> {
     })
 }
 
-/// A reply that cannot be read for what its backend did.
-pub(crate) fn unreadable(backend: &str, what: &str) -> Refusal {
-    let message = format!("Backend {backend:?} {what}.");
-    Refusal {
-        blame: Blame::Upstream,
-        ..Refusal::client(StatusCode::BAD_GATEWAY, "upstream_failed", message)
-    }
-}
-
-/// A reply that is not what its dialect says.
-pub(crate) fn garbage(backend: &str, garbage: &Garbage) -> Refusal {
-    let message = format!("Backend {backend:?} sent a reply that cannot be read. {garbage}");
-    Refusal {
-        blame: Blame::Upstream,
-        ..Refusal::client(StatusCode::BAD_GATEWAY, "upstream_failed", message)
-    }
-}
-
+/// What an error within a stream may say: no secret, and not without end. Cut last, so that no half of a secret is left.
 fn masked(said: &str, backend: &Backend) -> String {
     let said = backend.masked(Bytes::copy_from_slice(said.as_bytes()));
-    String::from_utf8_lossy(&said).into_owned()
+    bounded(&String::from_utf8_lossy(&said), SHOWN).to_owned()
 }

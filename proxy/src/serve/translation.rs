@@ -6,10 +6,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use dragoman_crds::Dialect;
-use dragoman_dialects::form::{Estimate, Malformed, Reasoning, Refused, Request as Form};
+use dragoman_dialects::anthropic::betas;
+use dragoman_dialects::form::{
+    Estimate, Field, Malformed, Reasoning, Refused, Request as Form, Sampling,
+};
 use dragoman_dialects::ollama::load;
 use dragoman_dialects::{Context, Target, Wire};
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use serde_json::Value;
 
 use super::body::Body;
 use super::dispatch::Asked;
@@ -36,6 +40,8 @@ pub(crate) struct Translation<'a> {
     client: Wire,
     body: &'a Bytes,
     path: dragoman_dialects::Path<'a>,
+    /// The vendor's previews that the client's headers name, as a body has them.
+    betas: Option<Value>,
     /// Whether models are asked not to think.
     quiet: bool,
     /// Whether replies may have to be changed.
@@ -58,12 +64,22 @@ impl<'a> Translation<'a> {
             client,
             body,
             path,
+            betas: None,
             quiet: route.thinking.disable,
             strips: !route.rules.is_inert(),
             metered: false,
             judged: false,
             form: OnceCell::new(),
         }
+    }
+
+    /// With what the client's headers say of its vendor's previews.
+    pub(crate) fn betas(mut self, headers: &HeaderMap) -> Self {
+        if self.client == Wire::Messages {
+            let values = headers.get_all(betas::HEADER).iter();
+            self.betas = betas::of_headers(values.filter_map(|value| value.to_str().ok()));
+        }
+        self
     }
 
     /// With tokens counted or not.
@@ -100,7 +116,13 @@ impl<'a> Translation<'a> {
     }
 
     fn form(&self) -> &Result<Form, Malformed> {
-        let read = || self.client.codec().read_request(self.body, self.path);
+        let read = || {
+            let mut form = self.client.codec().read_request(self.body, self.path)?;
+            if let Some(names) = &self.betas {
+                form.extra.insert(betas::FIELD.into(), names.clone());
+            }
+            Ok(form)
+        };
         self.form.get_or_init(read)
     }
 
@@ -109,6 +131,17 @@ impl<'a> Translation<'a> {
         let ends = self.ends(backend)?;
         let streams = self.form().as_ref().is_ok_and(|form| form.stream);
         Some(dialect::path(ends.upstream, model, streams))
+    }
+
+    /// Adds what a body of the client's says and the upstream's dialect has a header for.
+    pub(crate) fn headers(&self, backend: &Backend, headers: &mut HeaderMap) {
+        let anthropic = self.upstream(backend) == Wire::Messages;
+        let form = self.form().as_ref().ok().filter(|_| anthropic);
+        let names = form.and_then(betas::header);
+        if let Some(Ok(names)) = names.map(HeaderValue::try_from) {
+            // What the backend's resource says goes before.
+            headers.entry(betas::HEADER).or_insert(names);
+        }
     }
 
     /// The body for a backend that knows the model as `model`.
@@ -137,6 +170,11 @@ impl<'a> Translation<'a> {
             .then(|| backend.template.apply(form.clone(), jiff::Timestamp::now()));
         let prompted = prompted.transpose().map_err(inexpressible)?;
         let form = prompted.as_ref().unwrap_or(form);
+        let azures = match backend.dialect {
+            Dialect::AzureOpenAI => for_azure(form).map_err(inexpressible)?,
+            _ => None,
+        };
+        let form = azures.as_ref().unwrap_or(form);
         let target = Target {
             model,
             stream: form.stream && backend.streams(),
@@ -159,9 +197,19 @@ impl<'a> Translation<'a> {
 
     /// Whether the client asked for reasoning, and did not ask to have it hidden.
     pub(crate) fn wants_reasoning(&self) -> bool {
+        self.form()
+            .as_ref()
+            .is_ok_and(|form| match &form.reasoning {
+                Some(reasoning) => reasoning.is_on() && !reasoning.hidden,
+                None => form.encrypted_reasoning,
+            })
+    }
+
+    /// Whether the client asked for no reasoning, or to have it hidden: it is shown none then, though its dialect has a place for it.
+    fn hides_reasoning(&self) -> bool {
         let form = self.form().as_ref().ok();
-        let wanted = form.and_then(|form| form.reasoning.as_ref());
-        wanted.is_some_and(|reasoning| reasoning.is_on() && !reasoning.hidden)
+        let asked = form.and_then(|form| form.reasoning.as_ref());
+        asked.is_some_and(|reasoning| reasoning.hidden || !reasoning.is_on())
     }
 
     /// Whether requests of the client's dialect may only load a model.
@@ -205,7 +253,7 @@ impl<'a> Translation<'a> {
             reasoning: wanted,
             echo: codec.echo(self.body),
         };
-        let shown = shows_reasoning(ends.client, &context);
+        let shown = !self.hides_reasoning() && shows_reasoning(ends.client, &context);
         context.reasoning = shown;
         let thinking = Thinking {
             rules: Arc::clone(&asked.route().rules),
@@ -243,6 +291,50 @@ impl<'a> Translation<'a> {
         way.judging = Some(judging);
         way
     }
+}
+
+/// The same request for Azure, if it says what compatible servers know of drawing tokens: Azure refuses fields that it does not know.
+fn for_azure(form: &Form) -> Result<Option<Form>, Refused> {
+    const PAGE: &str =
+        "https://learn.microsoft.com/azure/ai-foundry/openai/reference#chat-completions";
+    let sampling = &form.sampling;
+    let is_more = |said: Option<f64>, neutral: f64| {
+        said.is_some_and(|said| (said - neutral).abs() > f64::EPSILON)
+    };
+    let unknown = [
+        (
+            sampling.top_k.is_some_and(|top| top > 0),
+            Field::TopK,
+            "top_k",
+        ),
+        (is_more(sampling.min_p, 0.0), Field::MinP, "min_p"),
+        (
+            is_more(sampling.typical_p, 1.0),
+            Field::TypicalP,
+            "typical_p",
+        ),
+        (
+            is_more(sampling.repetition_penalty, 1.0),
+            Field::RepetitionPenalty,
+            "repetition penalty",
+        ),
+    ];
+    if let Some((_, field, what)) = unknown.into_iter().find(|(said, ..)| *said) {
+        let message =
+            format!("Azure OpenAI has no {what}; leave the field out, or choose another model.");
+        return Err(Refused::new(field, message, PAGE));
+    }
+    let known = Sampling {
+        top_k: None,
+        min_p: None,
+        typical_p: None,
+        repetition_penalty: None,
+        ..sampling.clone()
+    };
+    Ok((known != *sampling).then(|| Form {
+        sampling: known,
+        ..form.clone()
+    }))
 }
 
 /// The same request of a model that is asked not to reason.

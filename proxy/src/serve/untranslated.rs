@@ -40,15 +40,26 @@ pub(crate) fn passes(
     Err(Refusal::client(status, "unsupported_by_upstream", message))
 }
 
-/// Whether a backend counts tokens: by Anthropic's API, or because its `relay` lists the path. Nobody else knows the model's tokens, and an
-/// estimate would be taken for a count.
+/// Whether a backend counts tokens as Anthropic's clients ask: by Anthropic's API, or because its `relay` lists the path. Gemini's is translated; others
+/// count by calls of their own, or not at all, and an estimate would be taken for a count.
 fn counts(asked: &Asked, backend: &Backend) -> Result<(), Refusal> {
     if backend.dialect == Dialect::Anthropic || backend.lists(&asked.method, &asked.path) {
         return Ok(());
     }
+    let how = match backend.dialect {
+        Dialect::Bedrock => {
+            "counts by its own CountTokens (https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_CountTokens.html), to which this call is not translated"
+        }
+        Dialect::TGI => {
+            "has a call that shows tokens, /tokenize (https://huggingface.github.io/text-generation-inference/#/Text%20Generation%20Inference/tokenize), to which this call is not translated"
+        }
+        Dialect::OpenAI | Dialect::AzureOpenAI => {
+            "counts for the Responses API alone (https://platform.openai.com/docs/api-reference/responses/input-tokens), to which this call is not translated"
+        }
+        _ => "has no such call",
+    };
     let message = format!(
-        "{} needs a server that counts the model's tokens, and one that speaks {:?} has no such call; an estimate would not be a count. Call a model whose backend speaks Anthropic, or one whose spec.relay (LLMBackend) lists POST /messages/count_tokens.",
-        asked.shown_path(),
+        "The model's backend speaks {:?}, which {how}; an estimate would not be a count. Call a model whose backend speaks Anthropic or Gemini, or one whose spec.relay (LLMBackend) lists POST /messages/count_tokens.",
         backend.dialect
     );
     let status = StatusCode::BAD_REQUEST;

@@ -36,7 +36,9 @@ impl Worker {
     pub(crate) fn new(shared: Arc<Shared>, thread: usize) -> Rc<Self> {
         let version = shared.version();
         let state = Rc::new(Arc::clone(&shared.state()));
-        let services = Rc::new(Services::new(denied(&state.proxy)));
+        let notes = Arc::clone(&shared);
+        let services = Services::new(denied(&state.proxy));
+        let services = Rc::new(services.noting(move |policy| notes.passed_over(policy)));
         let current = RefCell::new(Current { version, state });
         Rc::new(Self {
             shared,

@@ -10,8 +10,8 @@ use bytes::{Buf, Bytes};
 
 use super::event::Event;
 
-/// The longest event that a framer takes by default, in bytes.
-pub const LONGEST: usize = 1024 * 1024;
+/// The longest event that a framer takes by default, in bytes: one may hold an image, or all arguments of a call.
+pub const LONGEST: usize = 32 << 20;
 
 /// How much of a chunk is copied at a time while the end of a split event is looked for.
 const STEP: usize = 1024;

@@ -258,9 +258,25 @@ impl Backend {
     /// What it said, without the credentials of ours that a request to it carries.
     pub fn masked(&self, said: Bytes) -> Bytes {
         let said = self.masks.mask(said);
+        match self.signing_secrets() {
+            Some(secrets) => secrets.mask(said),
+            None => said,
+        }
+    }
+
+    /// The beginning of what it said, without them, and without the beginning of one that it ends within.
+    pub fn masked_beginning(&self, said: Bytes) -> Bytes {
+        let said = self.masks.mask_beginning(said);
+        match self.signing_secrets() {
+            Some(secrets) => secrets.mask_beginning(said),
+            None => said,
+        }
+    }
+
+    fn signing_secrets(&self) -> Option<Secrets> {
         match &self.credential {
-            Credential::Aws(signer) => signer.masked(said),
-            _ => said,
+            Credential::Aws(signer) => signer.secrets(),
+            _ => None,
         }
     }
 
@@ -332,11 +348,10 @@ impl Backend {
 
     /// Whether a path that no API of ours knows may go to it. `path` stands after the base URL and begins with a slash.
     ///
-    /// What changes an Ollama's models goes to no server of another dialect, unless it is listed.
+    /// What changes which models an Ollama has goes nowhere unless it is listed, key or no key: it is the owner's of the server.
     pub fn relays(&self, method: &Method, path: &str) -> bool {
         let manages = path.strip_prefix("/api/").is_some_and(dialect::manages);
-        let open = !self.has_own_credential() && (!manages || self.dialect == Dialect::Ollama);
-        open || self.lists(method, path)
+        (!manages && !self.has_own_credential()) || self.lists(method, path)
     }
 
     /// Whether its `relay` lists a method and path, the same as for [`Backend::relays`].

@@ -21,7 +21,7 @@ use super::table::Table;
 use crate::access::Memory;
 use crate::access::metrics::PolicyMetrics;
 use crate::access::networks::Networks;
-use crate::access::policy::{Policies, Policy};
+use crate::access::policy::{Policies, Policy, Unusable};
 
 /// A ModelMap as it is run, with what it was built from.
 #[derive(Debug)]
@@ -328,7 +328,7 @@ impl<'a> Builder<'a> {
         let route = shared.and(&resolve(item.policies.as_deref(), policies));
         let own = item.backends.iter().map(own);
         let access = Access {
-            backends: own.map(|own| own.without(&route)).collect(),
+            backends: own.collect(),
             route,
         };
         let previous = self.previous.route(&key.object).cloned();
@@ -378,7 +378,7 @@ fn resolve(
         .collect();
     match found {
         Ok(found) => Policies::Apply(found),
-        Err(why) => Policies::Closed(why),
+        Err(why) => Policies::Closed(Arc::new(Unusable::new(why))),
     }
 }
 
@@ -399,7 +399,7 @@ fn closed(
     closed
         .map(|(key, why)| Closed {
             key: key.clone(),
-            why: why.clone(),
+            fault: Unusable::new(why),
         })
         .collect()
 }

@@ -12,7 +12,7 @@ use super::backend::{Backend, Unrunnable};
 use super::cors::Cors;
 use super::metrics::RouteMetrics;
 use super::paths::Paths;
-use crate::access::policy::Policies;
+use crate::access::policy::{Policies, Unusable};
 use crate::think::{Rules, Tag, Text};
 
 /// What model names mean on a route.
@@ -77,13 +77,13 @@ pub struct Route {
     item: RouteItem,
 }
 
-/// A route that no version of which can be run. Its names are taken, and whoever asks for it is told why.
+/// A route that no version of which can be run. Its names are taken, and whoever asks for it gets 503.
 #[derive(Debug)]
 pub struct Closed {
     /// Its namespace and name.
     pub key: ObjectKey,
     /// What is wrong with it.
-    pub why: String,
+    pub fault: Unusable,
 }
 
 impl Route {
@@ -185,11 +185,15 @@ impl Route {
         })
     }
 
-    /// The highest price of a model of this name among its backends; absent: it costs nothing.
-    pub fn dearest(&self, model: &str) -> Option<PriceItem> {
-        let prices = self.backends.iter().filter_map(|entry| {
-            let bare = entry.names.bare(model)?;
-            entry.names.price(bare)
+    /// The highest price among these models, each of the backend of that name or of any; absent: they cost nothing.
+    pub fn dearest<'s>(
+        &self,
+        models: impl Iterator<Item = (&'s str, Option<&'s str>)>,
+    ) -> Option<PriceItem> {
+        let prices = models.flat_map(|(model, backend)| {
+            let of = self.backends.iter();
+            let of = of.filter(move |entry| backend.is_none_or(|it| entry.name == it));
+            of.filter_map(move |entry| entry.names.price(entry.names.bare(model)?))
         });
         prices.reduce(|one, other| PriceItem {
             input: one.input.max(other.input),

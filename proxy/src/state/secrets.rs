@@ -32,6 +32,11 @@ impl Secrets {
         self.errors.mask(said)
     }
 
+    /// The same of the beginning of what was said, which may end within a secret: what is there of that is left out.
+    pub fn mask_beginning(&self, said: Bytes) -> Bytes {
+        self.errors.mask_piece(said).0
+    }
+
     /// What a stream is searched for; none where nothing is.
     pub fn in_streams(&self) -> Option<&Needles> {
         (!self.streams.least.is_empty()).then_some(&self.streams)
@@ -167,6 +172,14 @@ mod tests {
         assert_eq!(mask("no sk-ours here"), "no [masked] here");
         assert_eq!(mask("Bearer sk-ours, sk-ours"), "[masked], [masked]");
         assert_eq!(mask("Bearer of news, abc"), "Bearer of news, abc");
+    }
+
+    #[test]
+    fn of_a_quote_that_ends_within_a_secret_no_part_of_it_is_left() {
+        let ours = secrets(&[("authorization", "Bearer sk-ours")]);
+        let mask = |said: &'static str| ours.mask_beginning(said.into());
+        assert_eq!(mask("sk-ours, then sk-our"), "[masked], then ");
+        assert_eq!(mask("no sk-our!"), "no sk-our!");
     }
 
     #[test]

@@ -18,7 +18,7 @@ use super::metrics::{self, InFlight};
 use crate::access::bans::Bans;
 use crate::access::identity::KeySets;
 use crate::access::limits::Counters;
-use crate::access::metrics::Reason;
+use crate::access::metrics::{Line, Reason};
 use crate::access::{self, Memory};
 use crate::upstream::Denied;
 
@@ -211,12 +211,21 @@ impl Shared {
             .sum()
     }
 
-    /// Counts a reply that the policy refused, and says whether the log is to tell.
-    pub(crate) fn refused_reply(&self, policy: &ObjectKey) -> bool {
+    /// Counts a reply that the policy refused, and says whether the log is to tell in this line.
+    pub(crate) fn refused_reply(&self, policy: &ObjectKey, reason: Reason, line: Line) -> bool {
         let state = self.state.load();
         state.policies.get(policy).is_some_and(|policy| {
-            policy.metrics.refused(Reason::Response);
-            policy.metrics.tells()
+            policy.metrics.refused(reason);
+            policy.metrics.tells(line)
+        })
+    }
+
+    /// Counts a rule of the policy that was passed over, and says whether the log is to tell.
+    pub(crate) fn passed_over(&self, policy: &ObjectKey) -> bool {
+        let state = self.state.load();
+        state.policies.get(policy).is_some_and(|policy| {
+            policy.metrics.passed_over();
+            policy.metrics.tells(Line::PassedOver)
         })
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use dragoman_dialects::form::{
-    Arguments, Choice, Event, Failure, Finish, Part, Reply, ToolCall, Usage,
+    Arguments, Choice, Encrypted, Event, Failure, Finish, Part, Reply, Source, ToolCall, Usage,
 };
 
 use crate::think::Rules;
@@ -17,6 +17,7 @@ pub struct Collected {
     choices: BTreeMap<u32, Parts>,
     usage: Option<Usage>,
     length: usize,
+    media: usize,
     failed: Option<Failure>,
     done: bool,
 }
@@ -34,6 +35,12 @@ impl Collected {
     #[must_use]
     pub fn length(&self) -> usize {
         self.length
+    }
+
+    /// How many bytes of images and the like it holds.
+    #[must_use]
+    pub fn media(&self) -> usize {
+        self.media
     }
 
     /// The upstream's own error, if that is how it ended.
@@ -75,10 +82,15 @@ impl Collected {
                 self.choice(choice)
                     .reasoning(|_, sign, _| *sign = Some(signature.into()));
             }
-            Event::ReasoningEncrypted { choice, data } => {
+            Event::ReasoningEncrypted {
+                choice,
+                vendor,
+                data,
+            } => {
                 self.length += data.len();
+                let data = data.into();
                 self.choice(choice)
-                    .reasoning(|_, _, kept| *kept = Some(data.into()));
+                    .reasoning(|_, _, kept| *kept = Some(Encrypted { vendor, data }));
             }
             Event::Refusal { choice, text } => {
                 self.length += text.len();
@@ -108,6 +120,10 @@ impl Collected {
                 if let Some((_, text)) = self.choice(choice).calls.get_mut(&call) {
                     text.push_str(&json);
                 }
+            }
+            Event::Part { choice, part } => {
+                self.media += inline_bytes(&part);
+                self.choice(choice).parts.push(*part);
             }
             Event::Finish { choice, reason } => self.choice(choice).finish = Some(reason),
             Event::Usage(usage) => self.usage = Some(usage),
@@ -163,7 +179,7 @@ impl Parts {
     /// The reasoning that is told just now. What was signed has ended.
     fn reasoning(
         &mut self,
-        tell: impl FnOnce(&mut String, &mut Option<String>, &mut Option<String>),
+        tell: impl FnOnce(&mut String, &mut Option<String>, &mut Option<Encrypted>),
     ) {
         if let Some(Part::Reasoning {
             text,
@@ -191,6 +207,19 @@ impl Parts {
             }
         }
         self.parts
+    }
+}
+
+fn inline_bytes(part: &Part) -> usize {
+    match part {
+        Part::Image { source, .. } | Part::Document { source, .. } | Part::Audio { source } => {
+            match source {
+                Source::Inline { data, .. } => data.as_str().len(),
+                _ => 0,
+            }
+        }
+        Part::Other { value, .. } => value.to_string().len(),
+        _ => 0,
     }
 }
 

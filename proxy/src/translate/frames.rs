@@ -42,7 +42,8 @@ impl Frames {
         }
     }
 
-    /// Adds a chunk, and hands on every frame that is complete until `each` fails.
+    /// Adds a chunk, and hands on every frame that is complete until `each` fails. Whether there was a comment among them, by which a server
+    /// says that it is alive.
     ///
     /// # Errors
     /// [`Uncut`], or what `each` gives.
@@ -50,11 +51,13 @@ impl Frames {
         &mut self,
         chunk: Bytes,
         mut each: impl FnMut(Frame<'_>) -> Result<(), E>,
-    ) -> Result<(), E> {
+    ) -> Result<bool, E> {
+        let mut alive = false;
         match self {
             Self::Sse(framer) => {
                 framer.feed(chunk);
                 while let Some(event) = framer.next_event().map_err(Uncut::from)? {
+                    alive |= event.raw.starts_with(b":");
                     sse_frame(&event, &mut each)?;
                 }
             }
@@ -74,7 +77,7 @@ impl Frames {
                 }
             }
         }
-        Ok(())
+        Ok(alive)
     }
 
     /// Hands on what is left when the stream has ended, if it may be a frame: servers leave the last blank line or line end out.

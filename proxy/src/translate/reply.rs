@@ -3,13 +3,15 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use dragoman_dialects::form::{Choice, Estimate, Event, Garbage, Part, Reply};
+use dragoman_dialects::form::untold::tellable;
+use dragoman_dialects::form::{Choice, Encrypted, Estimate, Event, Garbage, Part, Reply, Untold};
 use dragoman_dialects::ollama::measure;
 use dragoman_dialects::template::Stops;
 use dragoman_dialects::{Codec, Context, Rope};
 use jiff::Timestamp;
 
 use super::sink::{Sink, Thinking};
+use super::stream::Broken;
 use crate::access::usage::Meter;
 use crate::think::Stripper;
 
@@ -57,28 +59,31 @@ pub fn read(upstream: &dyn Codec, body: &[u8], way: Way<'_>) -> Result<Reply, Ga
 /// The same, written for the client; and whether its usage is estimated.
 ///
 /// # Errors
-/// As [`read`].
+/// [`Broken::Garbage`] as [`read`], and [`Broken::Untold`].
 pub fn whole(
     (upstream, client): (&dyn Codec, &dyn Codec),
     body: &[u8],
     way: Way<'_>,
     context: &Context,
     meter: Option<&mut Meter>,
-) -> Result<(Vec<u8>, bool), Garbage> {
+) -> Result<(Vec<u8>, bool), Broken> {
     let reply = read(upstream, body, way)?;
     if let Some(meter) = meter {
         count(&reply, meter);
     }
     let estimated = reply.usage.is_some_and(|usage| usage.estimated);
-    Ok((written(reply, client, context), estimated))
+    Ok((written(reply, client, context)?, estimated))
 }
 
 /// A reply that was read, written for the client.
-#[must_use]
-pub fn written(mut reply: Reply, client: &dyn Codec, context: &Context) -> Vec<u8> {
+///
+/// # Errors
+/// [`Untold`], if the client cannot be told the whole of it.
+pub fn written(mut reply: Reply, client: &dyn Codec, context: &Context) -> Result<Vec<u8>, Untold> {
+    tellable(&reply, client)?;
     // Only Ollama's replies tell times, and its own server measures them itself.
     measure::fill(&mut reply.usage, context.started, Timestamp::now());
-    client.write_reply(&reply, context)
+    Ok(client.write_reply(&reply, context))
 }
 
 /// Tells a meter what a reply used, and how much text it has.
@@ -100,23 +105,29 @@ pub fn count(reply: &Reply, meter: &mut Meter) {
 /// Streams a whole reply to a client that asked for a stream of an upstream that gave none.
 ///
 /// # Errors
-/// As [`read`].
+/// As [`whole`].
 pub fn streamed(
     upstream: &dyn Codec,
     body: &[u8],
     stops: Option<&Stops>,
     sink: Sink,
-) -> Result<Vec<u8>, Garbage> {
+    meter: Option<&mut Meter>,
+) -> Result<Vec<u8>, Broken> {
     let mut reply = upstream.read_reply(body)?;
+    if let Some(meter) = meter {
+        count(&reply, meter);
+    }
     if let Some(stops) = stops {
         stops.trim(&mut reply);
     }
-    Ok(told(reply, sink))
+    told(reply, sink).map_err(Broken::from)
 }
 
 /// Streams a reply that was read.
-#[must_use]
-pub fn told(reply: Reply, mut sink: Sink) -> Vec<u8> {
+///
+/// # Errors
+/// [`Untold`], if the client cannot be told the whole of it.
+pub fn told(reply: Reply, mut sink: Sink) -> Result<Vec<u8>, Untold> {
     let mut out = Rope::default();
     let mut give = |event: Event<'_>| sink.take(event, &mut out);
     give(Event::Start {
@@ -132,7 +143,10 @@ pub fn told(reply: Reply, mut sink: Sink) -> Vec<u8> {
         give(Event::Usage(usage));
     }
     give(Event::Done);
-    out.into_vec()
+    match sink.untold() {
+        Some(untold) => Err(untold.clone()),
+        None => Ok(out.into_vec()),
+    }
 }
 
 fn events(of: Choice, give: &mut dyn FnMut(Event<'_>)) {
@@ -160,9 +174,12 @@ fn events(of: Choice, give: &mut dyn FnMut(Event<'_>)) {
                     let signature = signature.into();
                     give(Event::ReasoningSignature { choice, signature });
                 }
-                if let Some(data) = encrypted {
-                    let data = data.into();
-                    give(Event::ReasoningEncrypted { choice, data });
+                if let Some(Encrypted { vendor, data }) = encrypted {
+                    give(Event::ReasoningEncrypted {
+                        choice,
+                        vendor,
+                        data: data.into(),
+                    });
                 }
             }
             Part::Refusal(text) => {
@@ -184,12 +201,15 @@ fn events(of: Choice, give: &mut dyn FnMut(Event<'_>)) {
                 });
                 calls += 1;
             }
-            // No dialect streams these.
+            // The sink knows whether the client has a place for it.
             Part::Image { .. }
             | Part::Document { .. }
             | Part::Audio { .. }
             | Part::ToolResult(_)
-            | Part::Other { .. } => {}
+            | Part::Other { .. } => {
+                let part = Box::new(part);
+                give(Event::Part { choice, part });
+            }
         }
     }
     if let Some(reason) = of.finish {

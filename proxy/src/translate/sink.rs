@@ -2,17 +2,19 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use dragoman_dialects::form::{Estimate, Event, Failure};
+use dragoman_dialects::form::event::CHOICES;
+use dragoman_dialects::form::{Estimate, Event, Failure, Telling, Untold};
 use dragoman_dialects::{Context, Rope, StreamWriter};
 use jiff::Timestamp;
 
-use crate::access::response::{ContentDenied, StreamJudge};
+use crate::access::response::{Stopped, StreamJudge};
 use crate::access::usage::Meter;
 use crate::think::{Pieces, Rules, Stripper};
 
-/// The most choices of one reply that are kept apart; more are the upstream's fault.
-pub const CHOICES: u32 = 128;
+/// How long a client hears nothing while thinking is hidden from it: less than what stands between waits for, which is a minute mostly.
+const SILENCE: Duration = Duration::from_secs(15);
 
 /// What becomes of thinking on the way.
 #[derive(Clone, Debug)]
@@ -27,7 +29,7 @@ pub struct Thinking {
 pub struct Sink {
     writer: Box<dyn StreamWriter>,
     thinking: Thinking,
-    /// One for each choice that had text, by index.
+    /// One for each choice that had text, by index; readers give [`CHOICES`] at most.
     strippers: Vec<Option<Stripper>>,
     /// The model to name, instead of the upstream's.
     model: Option<String>,
@@ -37,13 +39,20 @@ pub struct Sink {
     meter: Option<Meter>,
     /// The rules that its text goes through.
     judge: Option<StreamJudge>,
-    /// The rule that ended it.
-    denied: Option<ContentDenied>,
+    /// Why rules ended it.
+    stopped: Option<Stopped>,
     /// Whether rules have let something pass that a model said.
     said: bool,
     /// What is counted for an upstream that does not; none once it has.
     estimate: Option<Estimate>,
+    telling: Telling,
+    /// What the client cannot be told: nothing but an error follows.
+    untold: Option<Untold>,
     ended: bool,
+    /// Since when thinking is hidden, or the client was last told that it goes on.
+    quiet: Option<Instant>,
+    /// How often it is told.
+    silence: Duration,
 }
 
 /// Takes secrets out of a text.
@@ -61,11 +70,23 @@ impl Sink {
             mask: None,
             meter: None,
             judge: None,
-            denied: None,
+            stopped: None,
             said: false,
             estimate: None,
+            telling: Telling::default(),
+            untold: None,
             ended: false,
+            quiet: None,
+            silence: SILENCE,
         }
+    }
+
+    /// A sink that tells of hidden thinking at once.
+    #[cfg(test)]
+    #[must_use]
+    pub(super) fn impatient(mut self) -> Self {
+        self.silence = Duration::ZERO;
+        self
     }
 
     /// With what takes secrets out of an upstream's error before the client is told it.
@@ -89,10 +110,10 @@ impl Sink {
         self
     }
 
-    /// The rule that ended the stream.
+    /// Why rules ended the stream.
     #[must_use]
-    pub fn denied(&self) -> Option<&ContentDenied> {
-        self.denied.as_ref()
+    pub fn stopped(&self) -> Option<&Stopped> {
+        self.stopped.as_ref()
     }
 
     /// Whether rules have let something pass that a model said.
@@ -114,6 +135,12 @@ impl Sink {
         self.ended
     }
 
+    /// What of the answer the client's dialect has no place for, where it cannot go without.
+    #[must_use]
+    pub fn untold(&self) -> Option<&Untold> {
+        self.untold.as_ref()
+    }
+
     /// How many bytes of the answer the client's dialect wants kept until later.
     #[must_use]
     pub fn kept(&self) -> usize {
@@ -122,7 +149,8 @@ impl Sink {
 
     /// Takes an event, and appends to `out` what the client is sent for it.
     pub fn take(&mut self, event: Event<'_>, out: &mut Rope) {
-        if self.ended {
+        let failed = matches!(event, Event::Failed(_));
+        if self.ended || (self.untold.is_some() && !failed) {
             return;
         }
         if let Some(meter) = &mut self.meter {
@@ -131,7 +159,22 @@ impl Sink {
         if let Some(estimate) = &mut self.estimate {
             estimate.event(&event);
         }
+        if let Err(untold) = self.telling.event(&event) {
+            self.untold = Some(untold);
+            return;
+        }
         match event {
+            Event::Part { choice, part } => {
+                let place = self.writer.has_place_for(&part);
+                match self.telling.part(&part, place) {
+                    Err(untold) => self.untold = Some(untold),
+                    Ok(()) if place => {
+                        self.flush(choice, out);
+                        self.write(Event::Part { choice, part }, out);
+                    }
+                    Ok(()) => {}
+                }
+            }
             Event::Text {
                 choice,
                 text,
@@ -140,7 +183,12 @@ impl Sink {
             Event::Reasoning { .. }
             | Event::ReasoningSignature { .. }
             | Event::ReasoningEncrypted { .. }
-                if !self.shows_fields() => {}
+                if !self.shows_fields() =>
+            {
+                self.hid(out);
+            }
+            // Nothing leaves before rules let something pass.
+            Event::Ping if self.judge.is_some() && !self.said => {}
             Event::ToolStart { choice, .. } | Event::Finish { choice, .. } => {
                 self.flush(choice, out);
                 self.write(event, out);
@@ -223,14 +271,27 @@ impl Sink {
         // Logprobs would spell out what was stripped.
         let logprobs = logprobs.filter(|_| !pieces.removed);
         let (visible, reasoning) = (pieces.visible, pieces.reasoning);
+        let silent = visible.is_empty() && logprobs.is_none();
+        if silent && pieces.removed && (reasoning.is_empty() || !self.thinking.shown) {
+            self.hid(out);
+        }
         self.reasoning(choice, reasoning, out);
-        if !visible.is_empty() || logprobs.is_some() {
+        if !silent {
             let event = Event::Text {
                 choice,
                 text: visible,
                 logprobs,
             };
             self.write(event, out);
+        }
+    }
+
+    /// Something was hidden: the client is told now and then that its answer is under way.
+    fn hid(&mut self, out: &mut Rope) {
+        let now = Instant::now();
+        if now.duration_since(*self.quiet.get_or_insert(now)) >= self.silence {
+            self.quiet = Some(now);
+            self.take(Event::Ping, out);
         }
     }
 
@@ -241,7 +302,7 @@ impl Sink {
     }
 
     fn stripper(&mut self, choice: u32) -> Option<&mut Stripper> {
-        let at = usize::try_from(choice.min(CHOICES)).ok()?;
+        let at = usize::try_from(choice).ok().filter(|at| *at < CHOICES)?;
         if self.strippers.len() <= at {
             self.strippers.resize_with(at + 1, || None);
         }
@@ -252,7 +313,7 @@ impl Sink {
 
     /// Passes on what is held back of a choice's text: nothing more comes that could make a tag of it.
     fn flush(&mut self, choice: u32, out: &mut Rope) {
-        let at = usize::try_from(choice.min(CHOICES)).unwrap_or_default();
+        let at = usize::try_from(choice).unwrap_or(CHOICES);
         let Some(Some(stripper)) = self.strippers.get_mut(at) else {
             return;
         };
@@ -280,16 +341,22 @@ impl Sink {
         };
         let mut said = false;
         let mut give = |event: Event<'_>| {
-            said |= !matches!(event, Event::Start { .. } | Event::Usage(_));
+            said |= !matches!(event, Event::Start { .. } | Event::Usage(_) | Event::Ping);
             writer.share(event, &Timestamp::now, out);
         };
         let judged = judge.take(event, &mut give);
         self.said |= said;
-        if let Err(denied) = judged {
-            let failed = Event::Failed(denied.failure());
+        if let Err(stopped) = judged {
+            let failed = Event::Failed(stopped.failure());
             writer.share(failed, &Timestamp::now, out);
             self.ended = true;
-            self.denied = Some(denied);
+            // Of what nobody could judge, nothing was delivered.
+            if let (Stopped::Unjudged(_), false, Some(meter)) =
+                (&stopped, self.said, &mut self.meter)
+            {
+                meter.refund();
+            }
+            self.stopped = Some(stopped);
         }
     }
 }
@@ -329,7 +396,8 @@ pub fn wants_usage(wire: dragoman_dialects::Wire) -> bool {
         | Wire::BedrockInvoke
         | Wire::BedrockConverse
         | Wire::OllamaChat
-        | Wire::OllamaGenerate => true,
-        Wire::BedrockText | Wire::Conversation | Wire::Gemini | Wire::Tgi => false,
+        | Wire::OllamaGenerate
+        | Wire::Tgi => true,
+        Wire::BedrockText | Wire::Conversation | Wire::Gemini => false,
     }
 }

@@ -5,12 +5,12 @@
 //! bounded by [`LONGEST`].
 
 use bytes::Bytes;
-use dragoman_dialects::form::{Failure, Garbage};
+use dragoman_dialects::form::{Event, Failure, Garbage, Untold};
 use dragoman_dialects::{Framing, Rope, StreamReader};
 
 use super::frames::{Frames, Uncut};
 use super::sink::Sink;
-use crate::access::response::ContentDenied;
+use crate::access::response::Stopped;
 
 /// The most that is kept of one streamed answer, in bytes, where the client's dialect wants it kept.
 pub const LONGEST: usize = 64 << 20;
@@ -30,6 +30,9 @@ pub enum Broken {
         LONGEST >> 20
     )]
     TooLong,
+    /// The client's dialect has no place for what was answered.
+    #[error(transparent)]
+    Untold(#[from] Untold),
     /// It ended before the answer did.
     #[error("the upstream ended the stream before the answer was complete")]
     Cut,
@@ -67,13 +70,22 @@ impl Stream {
             sink,
             longest,
         } = self;
-        frames.push(chunk, |frame| {
+        let before = out.len();
+        let alive = frames.push(chunk, |frame| {
             reader.read(frame, &mut |event| sink.take(event, out))?;
+            if let Some(untold) = sink.untold() {
+                return Err(untold.clone().into());
+            }
             if sink.kept() > *longest {
                 return Err(Broken::TooLong);
             }
-            Ok(())
-        })
+            Ok::<_, Broken>(())
+        })?;
+        // What stands between would end a connection on which nothing comes.
+        if alive && out.len() == before {
+            sink.take(Event::Ping, out);
+        }
+        Ok(())
     }
 
     /// Ends the stream as the upstream has ended it.
@@ -89,6 +101,9 @@ impl Stream {
         } = self;
         frames.finish(|frame| reader.read(frame, &mut |event| sink.take(event, out)))?;
         let complete = reader.end(&mut |event| sink.take(event, out));
+        if let Some(untold) = sink.untold() {
+            return Err(untold.clone().into());
+        }
         if complete || sink.has_ended() {
             Ok(())
         } else {
@@ -101,10 +116,10 @@ impl Stream {
         self.sink.fail(failure, out);
     }
 
-    /// The rule that ended it.
+    /// Why rules ended it.
     #[must_use]
-    pub fn denied(&self) -> Option<&ContentDenied> {
-        self.sink.denied()
+    pub fn stopped(&self) -> Option<&Stopped> {
+        self.sink.stopped()
     }
 
     /// Whether rules have let something pass that a model said.
@@ -137,22 +152,26 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::think::{Rules, Text};
+    use crate::think::{Rules, Tag, Text};
     use crate::translate::Thinking;
 
     /// What these tests keep of a stream.
     const KEPT: usize = 64 << 10;
 
-    /// A stream of a chat's for a client of another dialect.
-    fn stream(client: Wire) -> Stream {
-        let context = Context {
+    fn context() -> Context {
+        Context {
             request_id: "r".into(),
             model: "m".into(),
             started: Timestamp::UNIX_EPOCH,
             stream_usage: true,
             reasoning: true,
             echo: serde_json::Map::new(),
-        };
+        }
+    }
+
+    /// A stream of a chat's for a client of another dialect.
+    fn stream(client: Wire) -> Stream {
+        let context = context();
         let rules = Arc::new(Rules::new(Text::Keep, Vec::new(), false, false));
         let thinking = Thinking { rules, shown: true };
         let writer = client.codec().stream_writer(&context);
@@ -160,6 +179,57 @@ mod tests {
         Stream {
             longest: KEPT,
             ..Stream::new(Framing::Sse, Wire::Chat.codec().stream_reader(), sink)
+        }
+    }
+
+    #[test]
+    fn a_comment_of_the_upstreams_is_a_sign_of_life_in_the_clients_dialect() {
+        let comment = ": keep-alive\n\n";
+        for (client, sign) in [
+            (Wire::Completions, comment),
+            (Wire::Chat, comment),
+            (Wire::Responses, comment),
+            (Wire::Tgi, comment),
+            (Wire::Messages, "event: ping\ndata: {\"type\":\"ping\"}\n\n"),
+            // There is no such thing, or their clients take every line for data.
+            (Wire::Gemini, ""),
+            (Wire::OllamaChat, ""),
+            (Wire::BedrockConverse, ""),
+        ] {
+            let mut out = Rope::default();
+            let chunk = Bytes::from_static(b": queued\n\n");
+            stream(client).push(chunk, &mut out).unwrap();
+            let said = String::from_utf8(out.into_vec()).unwrap();
+            assert_eq!(said, sign, "{client:?}");
+        }
+    }
+
+    #[test]
+    fn a_client_from_whom_thinking_is_hidden_hears_that_it_goes_on() {
+        let mut stream = stream(Wire::Messages);
+        let rules = Rules::new(Text::Strip, vec![Tag::default()], false, false);
+        stream.sink = Sink::new(
+            Wire::Messages.codec().stream_writer(&context()),
+            Thinking {
+                rules: Arc::new(rules),
+                shown: false,
+            },
+            None,
+        )
+        .impatient();
+        for delta in [
+            r#"{"reasoning_content":"hm"}"#,
+            r#"{"content":"<think>hm"}"#,
+            r#"{"content":"hm"}"#,
+        ] {
+            let event = format!("data: {{\"choices\":[{{\"index\":0,\"delta\":{delta}}}]}}\n\n");
+            let mut out = Rope::default();
+            stream.push(event.into(), &mut out).unwrap();
+            let said = String::from_utf8(out.into_vec()).unwrap();
+            assert!(
+                said.ends_with("event: ping\ndata: {\"type\":\"ping\"}\n\n"),
+                "{said}"
+            );
         }
     }
 

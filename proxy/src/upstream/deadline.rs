@@ -99,6 +99,15 @@ impl Deadline {
         })
     }
 
+    /// The fault once the bound on the whole request has passed. No timer is set.
+    pub(crate) fn over(&self) -> Option<Fault> {
+        (Instant::now() >= self.end).then(|| Fault::Timeout {
+            phase: Phase::Request,
+            after: self.total,
+            replying: true,
+        })
+    }
+
     fn length(&self, phase: Phase) -> Duration {
         match phase {
             Phase::Connect => self.timeouts.connect,

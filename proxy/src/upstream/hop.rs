@@ -4,14 +4,23 @@ use http::{HeaderMap, HeaderName, header};
 
 /// Whether a header speaks of the connection or of the framing on it, whatever `Connection` lists.
 pub fn is_hop_by_hop(name: &HeaderName) -> bool {
-    *name == header::CONNECTION
-        || *name == header::TRANSFER_ENCODING
-        || *name == header::TE
-        || *name == header::TRAILER
-        || *name == header::UPGRADE
-        || *name == header::PROXY_AUTHENTICATE
-        || *name == header::PROXY_AUTHORIZATION
-        || matches!(name.as_str(), "keep-alive" | "proxy-connection")
+    let text = name.as_str();
+    // The first letter tells most apart: it is asked of every header that passes.
+    matches!(
+        text.as_bytes().first(),
+        Some(b'c' | b'k' | b'p' | b't' | b'u')
+    ) && matches!(
+        text,
+        "connection"
+            | "keep-alive"
+            | "proxy-authenticate"
+            | "proxy-authorization"
+            | "proxy-connection"
+            | "te"
+            | "trailer"
+            | "transfer-encoding"
+            | "upgrade"
+    )
 }
 
 /// Removes every hop-by-hop header, and those that `Connection` lists. `Content-Length` stays: it says how long the content is.

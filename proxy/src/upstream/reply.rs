@@ -216,10 +216,17 @@ impl ReplyBody {
                 chunk
             }
         };
+        self.settle();
+        // A client that takes little at a time never waits for its upstream, and is bounded too.
+        let over = match (&chunk, &self.deadline) {
+            (Some(Ok(_)), Some(deadline)) => deadline.over(),
+            _ => None,
+        };
+        let chunk = over.map_or(chunk, |fault| Some(Err(fault)));
         if matches!(chunk, Some(Err(_))) {
             self.inner = Inner::Held(Bytes::new());
+            self.settle();
         }
-        self.settle();
         Poll::Ready(chunk)
     }
 

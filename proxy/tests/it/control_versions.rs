@@ -51,7 +51,7 @@ fn closed(pod: &Pod) -> Vec<String> {
     let state = pod.shared.state();
     (state.routes.len()..)
         .map_while(|at| state.closed(at))
-        .map(|closed| format!("{}: {}", closed.key, closed.why))
+        .map(|closed| format!("{}: {}", closed.key, closed.fault.why))
         .collect()
 }
 

@@ -185,8 +185,14 @@ async fn a_forms_model_is_judged_and_renamed_though_it_stands_last() {
         .await;
     assert_eq!(got.error_code(), "model_not_found");
     let encoded = transcription("secret").replace("name=\"model\"", "name*=utf-8''model");
-    let got = proxy.send(Method::POST, path, &headers, encoded).await;
-    assert_eq!(got.error_code(), "ambiguous_model");
+    let hidden = format!(
+        "--B\r\ncontent-disposition: form-data; name=\"file\"\r\n\r\n\r\n--B--x\r\n{}",
+        transcription("secret")
+    );
+    for ambiguous in [encoded, transcription("whisper").replace("--B--", &hidden)] {
+        let got = proxy.send(Method::POST, path, &headers, ambiguous).await;
+        assert_eq!(got.error_code(), "ambiguous_model");
+    }
 }
 
 #[tokio::test]
@@ -403,7 +409,7 @@ async fn a_response_leads_to_no_other_with_a_key_of_ours_unless_relay_lists_it()
     let got = proxy.post("/v1/responses", &body).await;
     assert_eq!(
         (got.status.as_u16(), got.error_code().as_str()),
-        (400, "kept_response")
+        (400, "kept_content")
     );
     assert!(got.text().contains("previous_response_id"));
     assert!(simulator.requests().is_empty());

@@ -26,9 +26,10 @@ pub(crate) async fn post(
     body: Bytes,
     id: u64,
 ) -> Result<Reply, Failed> {
-    const PATHS: [&str; 8] = [
+    const PATHS: [&str; 9] = [
         "chat/completions",
         "completions",
+        "responses",
         "embeddings",
         "images/generations",
         "audio/speech",
@@ -81,6 +82,7 @@ pub(crate) async fn post(
         "chat/completions" => check::chat(&fields, strict)?,
         "completions" => check::completions(&fields, strict)?,
         "embeddings" => check::embeddings(&fields, strict)?,
+        "responses" => check::responses(&fields, strict)?,
         _ => {}
     }
     let mut reply = match faults::strike(&behaviour, head, id).await? {
@@ -88,6 +90,7 @@ pub(crate) async fn post(
         None => match path {
             "chat/completions" => call.chat(&fields),
             "completions" => call.completions(&fields),
+            "responses" => call.responses(&fields),
             "embeddings" => call.json(&openai::embeddings(model, &fields)),
             "images/generations" => call.json(&openai::images(&fields)?),
             "moderations" => call.json(&openai::moderation(id, model, &fields)?),
@@ -157,6 +160,32 @@ impl Call<'_> {
                 self.text(openai::completions_plain(&head, &choices, usage))
             }
         }
+    }
+
+    /// Answers a checked body of the Responses API.
+    pub(crate) fn responses(&self, fields: &Map<String, Value>) -> Reply {
+        let asked = openai::response_asked(fields);
+        let answer = &self.behaviour.answer;
+        let choice = Choice::of(answer, &asked);
+        let response = openai::Response {
+            id: self.id,
+            model: self.model,
+            fields,
+            choice: &choice,
+            usage: (!answer.no_usage).then(|| choice.usage(asked.prompt, 1)),
+            extras: answer.extras,
+        };
+        if asked.stream {
+            let done = !self.behaviour.wire.no_done;
+            let events = openai::response_events(&response, answer.chunk, done);
+            return self.stream(events.into_iter(), openai::response_form());
+        }
+        let whole = response.whole().to_string();
+        self.text(if answer.extras {
+            openai::with_extras(&whole)
+        } else {
+            whole
+        })
     }
 
     fn head(&self, prefix: &str) -> Head {

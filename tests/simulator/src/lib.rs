@@ -1,7 +1,7 @@
 //! A deterministic LLM for tests: the APIs of OpenAI, Azure OpenAI, Anthropic, Ollama, Gemini,
 //! Amazon Bedrock and Text Generation Inference, and a model name that says how it behaves.
 //!
-//! Under `/v1`, as OpenAI: chat completions, completions, embeddings, models; simple valid replies of
+//! Under `/v1`, as OpenAI: chat completions, completions, responses, embeddings, models; simple valid replies of
 //! images, speech, transcriptions, moderations, rerank and files. As Anthropic: `/v1/messages` and its
 //! `count_tokens`, and the models where a request carries `anthropic-version`. As Ollama, below `/api`:
 //! chat, generate, embed, embeddings, tags, show, ps, version. As Azure OpenAI, below `/openai`:
@@ -56,6 +56,7 @@ mod tgi;
 mod wire;
 mod words;
 
+pub use anthropic::signature;
 pub use record::{BODY, KEPT, Received, State, Stats};
 pub use server::{Builder, Simulator, StartError};
 pub use words::{Answer, Behaviour, Fault, Filter, Gzip, Hops, Redirect, Source, Wire};

@@ -30,6 +30,9 @@ struct Options {
     /// Refuse models that are not listed with 404.
     #[arg(long)]
     only_listed: bool,
+    /// Refuse unknown fields whatever the model is called, and those too that Ollama and TGI leave unread.
+    #[arg(long)]
+    strict: bool,
     /// Key that callers must give as `Authorization: Bearer` (Anthropic: or `x-api-key`; Azure: `api-key`; Gemini: `x-goog-api-key`; Bedrock: a bearer's); may be given several times.
     #[arg(long, env = "SIMULATOR_API_KEY", hide_env_values = true)]
     api_key: Vec<String>,
@@ -108,6 +111,7 @@ async fn serve(options: Options) -> Result<(), Box<dyn std::error::Error>> {
         .name(options.name)
         .models(options.models)
         .only_listed(options.only_listed)
+        .strict(options.strict)
         .record(!options.no_record);
     for key in options.api_key {
         builder = builder.api_key(key);

@@ -22,6 +22,8 @@ pub(crate) struct Shared {
     pub(crate) models: RwLock<Vec<Value>>,
     /// Refuses models that are not listed.
     pub(crate) only_listed: bool,
+    /// Refuses unknown fields, whatever models are called.
+    pub(crate) strict: bool,
     /// What `/health` and `/v1/models` answer.
     pub(crate) health: RwLock<StatusCode>,
     pub(crate) recorder: Arc<Recorder>,
@@ -40,7 +42,8 @@ impl Shared {
 
     /// The same, whether or not the model is listed.
     pub(crate) fn called(&self, model: &str) -> Behaviour {
-        let behaviour = Behaviour::of(model);
+        let mut behaviour = Behaviour::of(model);
+        behaviour.answer.strict |= self.strict;
         let Some(times) = behaviour.times else {
             return behaviour;
         };

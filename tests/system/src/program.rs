@@ -1,11 +1,11 @@
 //! Programs under test.
 
-use std::io::{BufRead, BufReader};
+use std::fs::{File, read};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex};
-use std::thread;
 use std::time::Duration;
+
+use tempfile::NamedTempFile;
 
 /// The project's folder.
 ///
@@ -28,10 +28,11 @@ pub fn programs() -> PathBuf {
         .map_or_else(|| root().join("target/release"), PathBuf::from)
 }
 
-/// A program that runs, and the lines that it wrote so far. It is killed when this is dropped.
+/// A program that runs, and what it wrote so far. It is killed when this is dropped.
 pub struct Program {
     child: Child,
-    lines: Arc<Mutex<Vec<String>>>,
+    /// A file rather than a pipe that someone must read: what the program wrote before it answered is there when the answer is.
+    output: NamedTempFile,
 }
 
 impl Program {
@@ -51,12 +52,18 @@ impl Program {
     #[must_use]
     pub fn start_in(name: &str, arguments: &[&str], environment: &[(&str, String)]) -> Self {
         let path = programs().join(name);
-        let mut child = Command::new(&path)
+        let output =
+            NamedTempFile::new().unwrap_or_else(|fault| panic!("no temporary file: {fault}"));
+        let append = || -> File {
+            let opened = File::options().append(true).open(output.path());
+            opened.unwrap_or_else(|fault| panic!("{}: {fault}", output.path().display()))
+        };
+        let child = Command::new(&path)
             .args(arguments)
             .envs(environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
+            .stdout(append())
+            .stderr(append())
             .spawn()
             .unwrap_or_else(|fault| {
                 panic!(
@@ -64,32 +71,18 @@ impl Program {
                     path.display()
                 )
             });
-        let lines = Arc::new(Mutex::new(Vec::new()));
-        let outputs: [Option<Box<dyn std::io::Read + Send>>; 2] = [
-            child.stdout.take().map(|output| Box::new(output) as _),
-            child.stderr.take().map(|output| Box::new(output) as _),
-        ];
-        for output in outputs.into_iter().flatten() {
-            let lines = Arc::clone(&lines);
-            thread::spawn(move || {
-                for line in BufReader::new(output).lines().map_while(Result::ok) {
-                    lines
-                        .lock()
-                        .unwrap_or_else(std::sync::PoisonError::into_inner)
-                        .push(line);
-                }
-            });
-        }
-        Self { child, lines }
+        Self { child, output }
     }
 
     /// Everything that it wrote so far.
+    ///
+    /// # Panics
+    /// When its output cannot be read.
     #[must_use]
-    pub fn lines(&self) -> Vec<String> {
-        self.lines
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .clone()
+    pub fn output(&self) -> String {
+        let path = self.output.path();
+        let output = read(path).unwrap_or_else(|fault| panic!("{}: {fault}", path.display()));
+        String::from_utf8_lossy(&output).into_owned()
     }
 
     /// Its process id.

@@ -23,8 +23,8 @@ pub(in crate::cel) struct Words {
     pub(in crate::cel) variables: &'static [&'static str],
     /// Functions besides CEL's own.
     pub(in crate::cel) functions: &'static [&'static str],
-    /// Whether regular expressions must be written out.
-    pub(in crate::cel) fixed_regex: bool,
+    /// The cure of most faults, which come of a null.
+    pub(in crate::cel) guard: &'static str,
 }
 
 /// `map` and `filter`: a list, the name of its items, a condition, what each becomes.
@@ -34,6 +34,9 @@ pub(super) const HAS: &str = "@has";
 pub(super) const AT: &str = "@at";
 pub(super) const READ: &str = "@read";
 pub(super) const TICK: &str = "@tick";
+
+/// The variable whose values the author of a Mapper writes.
+const PARAMETERS: &str = "parameters";
 
 /// A step of a path.
 #[derive(Clone, Debug, PartialEq)]
@@ -225,19 +228,36 @@ impl Rewriting<'_> {
         Ok(IdedExpr { id, expr })
     }
 
-    /// A regular expression that is written out must compile.
+    /// A regular expression is the author's own: a literal that compiles, or a parameter.
     fn regex(&self, called: &CallExpr, id: u64) -> Result<(), Fault> {
         let at = self.places.get(&id).copied().unwrap_or_default();
         match called.args.last().map(|regex| &regex.expr) {
             Some(Expr::Literal(LiteralValue::String(regex))) => {
                 functions::check_regex(regex.inner()).map_err(|fault| (at, fault))
             }
-            _ if self.known.fixed_regex => {
-                let message = "matches takes a regular expression that is written out, as in matches('^team-')";
-                Err((at, message.to_owned()))
+            // One that a request brought would cost more to compile than any meter tells.
+            Some(regex) if self.is_parameter(regex) => Ok(()),
+            _ => {
+                let from = if self.known.variables.contains(&PARAMETERS) {
+                    " or is one of the parameters"
+                } else {
+                    ""
+                };
+                Err((
+                    at,
+                    format!(
+                        "matches takes a regular expression that is written out{from}, as in matches('^team-')"
+                    ),
+                ))
             }
-            _ => Ok(()),
         }
+    }
+
+    /// Whether it is read of the parameters, which the Mapper's author writes.
+    fn is_parameter(&self, expression: &Expr) -> bool {
+        let path = path_of(expression);
+        let bound = |root: &String| self.bound.contains(root);
+        path.is_some_and(|(root, path)| root == PARAMETERS && !path.is_empty() && !bound(root))
     }
 
     /// A template is the Mapper's own: a literal that compiles, or one of its parameters.
@@ -248,8 +268,7 @@ impl Rewriting<'_> {
         if let Some(Expr::Literal(LiteralValue::String(literal))) = template {
             return functions::check_template(literal.inner()).map_err(|fault| (at, fault));
         }
-        let path = template.and_then(path_of);
-        if path.is_some_and(|(root, path)| root == "parameters" && !path.is_empty()) {
+        if template.is_some_and(|template| self.is_parameter(template)) {
             return Ok(());
         }
         let message = "render takes its template as a literal or from parameters, as in render(parameters.template, {'messages': body.messages})";

@@ -15,11 +15,18 @@ impl Facts for Known {
     fn request(&self) -> &Value {
         &self.request
     }
-    fn header(&self, name: &str) -> Option<Cow<'_, str>> {
+    fn header(&self, name: &http::HeaderName) -> Option<Cow<'_, str>> {
         (name == "x-team").then(|| "blue".into())
     }
     fn user(&self) -> &Value {
         &self.user
+    }
+    fn user_name(&self) -> Option<&str> {
+        self.user["name"].as_str()
+    }
+    fn in_group(&self, group: &str) -> Option<bool> {
+        let groups = self.user["groups"].as_array()?;
+        Some(groups.iter().any(|one| one == group))
     }
     fn address(&self) -> &'static str {
         "192.0.2.7"
@@ -62,6 +69,7 @@ fn every_variable_is_known() {
         "headers['x-team'] == 'blue' && headers['x-none'] == null",
         "user.name == 'ann' && 'admins' in user.groups && user.claims.tier == 'gold'",
         "user != null",
+        "!has(request.user) || request.user == null",
         "client.address == '192.0.2.7'",
         "route.namespace == 'team-a' && route.name == 'chat'",
         "model in ['gpt-4', 'gpt-5']",
@@ -118,6 +126,9 @@ fn credentials_and_unknown_names_are_refused_with_their_place() {
     assert!(
         fault("response.content == 'x'").starts_with("column 1: unknown variable \"response\"")
     );
+    assert!(fault("headers[model] == 'x'").contains("name the header"));
+    assert!(fault("model == ").starts_with("column "));
+    assert!(fault("model.frobnicate()").contains("unknown function \"frobnicate\""));
     assert!(fault("headers.size() > 1").contains("name the header"));
     assert!(fault("model.matches(user.name)").contains("written out"));
     assert!(fault("model.matches('((a{0,99}){0,99}){0,99}')").contains("does not compile"));

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use dragoman_crds::{Matching, ReplyModel, Unmatched};
 
-use super::{BadMap, Condition, Names, Rule, fold};
-use crate::cel::Predicate;
+use super::{BadMap, Condition, Names, Rule, When, fold};
+use crate::cel::Variables;
 use crate::names::{BadFilter, Filter};
 use crate::{MapItem, MapRuleItem, NamePattern};
 
@@ -122,11 +122,10 @@ fn rule(
         });
     };
     let when = written.when.as_ref().and_then(|source| {
-        let predicate = Predicate::compile(source)
-            .map_err(|fault| bad("when", fault.to_string()))
-            .ok()?;
-        Some(Condition {
-            predicate,
+        let compiled = Condition::compile(source, Variables::Request);
+        let condition = compiled.map_err(|fault| bad("when", fault.to_string()));
+        Some(When {
+            condition: condition.ok()?,
             source: source.clone(),
         })
     });

@@ -1,3 +1,5 @@
+use std::sync::LazyLock;
+
 use dragoman_crds::{Matching, NameFilter, NameMatch, ReplyModel, Unmatched};
 use serde_json::json;
 
@@ -54,17 +56,47 @@ fn map(rules: Vec<MapRuleItem>) -> MapItem {
     }
 }
 
+/// A call of Ann's.
+struct Ann;
+
+impl Facts for Ann {
+    fn request(&self) -> &Value {
+        static BODY: LazyLock<Value> = LazyLock::new(|| json!({"stream": false}));
+        &BODY
+    }
+    fn header(&self, _: &http::HeaderName) -> Option<Cow<'_, str>> {
+        None
+    }
+    fn user(&self) -> &Value {
+        static USER: LazyLock<Value> = LazyLock::new(|| json!({"name": "ann", "groups": ["red"]}));
+        &USER
+    }
+    fn user_name(&self) -> Option<&str> {
+        Some("ann")
+    }
+    fn in_group(&self, group: &str) -> Option<bool> {
+        Some(group == "red")
+    }
+    fn address(&self) -> &'static str {
+        "192.0.2.7"
+    }
+    fn route(&self) -> (&str, &str) {
+        ("ns", "route")
+    }
+    fn model(&self) -> Option<&str> {
+        None
+    }
+    fn now(&self) -> jiff::Timestamp {
+        jiff::Timestamp::UNIX_EPOCH
+    }
+    fn response(&self) -> &Value {
+        &Value::Null
+    }
+}
+
 fn models(item: &MapItem, name: &str) -> Result<Vec<String>, Refusal> {
     let names = Names::new(item).unwrap();
-    let input = Input {
-        request: &|| json!({"stream": false}),
-        header: &|_| None,
-        user: &|| serde_json::json!({"name": "ann", "groups": ["red"]}),
-        address: std::net::Ipv4Addr::new(192, 0, 2, 7).into(),
-        route: ("ns", "route"),
-        now: jiff::Timestamp::UNIX_EPOCH,
-    };
-    let steps = names.resolve(name, &input)?;
+    let steps = names.resolve(name, &Ann)?;
     Ok(steps
         .into_iter()
         .map(|step| step.model.into_owned())

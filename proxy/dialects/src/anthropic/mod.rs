@@ -8,8 +8,9 @@
 //! - [`request`]: requests, read and written; [`count`]: those that only count tokens.
 //! - [`reply`]: whole replies; [`stream`]: streamed ones; [`usage`]: their tokens.
 //! - [`error`]: errors, whole and in streams.
-//! - [`ids`]: ids of tool calls, as this vendor takes them.
+//! - [`ids`]: ids of tool calls, as this vendor takes them; [`betas`]: names of its previews.
 
+pub mod betas;
 pub mod count;
 pub mod error;
 pub mod ids;
@@ -20,9 +21,10 @@ pub mod usage;
 
 use std::borrow::Cow;
 
+use crate::again::Again;
 use crate::codec::{Codec, Context, Framing, Path, StreamReader, StreamWriter, Target};
 use crate::fields::Fields;
-use crate::form::{Failure, Field, Garbage, Malformed, Refused, Reply, Request};
+use crate::form::{Failure, Field, Garbage, Malformed, Part, Refused, Reply, Request};
 
 /// `POST /v1/messages`.
 #[derive(Clone, Copy, Debug)]
@@ -45,12 +47,19 @@ impl Codec for Messages {
         reply::write(reply, context)
     }
 
+    fn has_place_for(&self, part: &Part) -> bool {
+        match part {
+            Part::Other { kind, value } => request::turns::is_own(kind, value),
+            part => part.is_common(),
+        }
+    }
+
     fn framing(&self) -> Framing {
         Framing::Sse
     }
 
     fn stream_reader(&self) -> Box<dyn StreamReader> {
-        Box::new(stream::Reader::default())
+        Box::new(Again::<stream::Reader>::default())
     }
 
     fn stream_writer(&self, context: &Context) -> Box<dyn StreamWriter> {

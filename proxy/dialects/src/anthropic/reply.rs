@@ -14,7 +14,7 @@ use super::request::{parts, turns};
 use super::usage::Tokens;
 use crate::codec::Context;
 use crate::fields::Fields;
-use crate::form::{Choice, Finish, Garbage, Malformed, Part, Reply};
+use crate::form::{Choice, Encrypted, Finish, Garbage, Malformed, Part, Reply, Vendor};
 use crate::json;
 
 /// Fields of a reply that the form does not know and that go back to this dialect's clients.
@@ -151,9 +151,10 @@ pub fn write(reply: &Reply, context: &Context) -> Vec<u8> {
     let choice = reply.choices.first();
     let parts = choice.map_or(&[][..], |choice| &choice.parts);
     let mended: Vec<Option<Box<RawValue>>> = parts.iter().map(mend).collect();
-    let blocks = parts.iter().zip(&mended);
-    let content =
-        blocks.filter_map(|(part, mended)| block(part, mended.as_deref(), context.reasoning));
+    let blocks = parts.iter().zip(&mended).flat_map(|(part, mended)| {
+        let said = block(part, mended.as_deref(), context.reasoning);
+        said.into_iter().chain(encrypted(part))
+    });
     let calls = parts.iter().any(|part| matches!(part, Part::ToolCall(_)));
     let finish = choice.and_then(|choice| choice.finish.as_ref());
     let (stop_reason, stop_sequence) = stop_reason(finish, calls);
@@ -164,7 +165,7 @@ pub fn write(reply: &Reply, context: &Context) -> Vec<u8> {
         kind: "message",
         role: "assistant",
         model: &context.model,
-        content: content.collect(),
+        content: blocks.collect(),
         stop_reason,
         stop_sequence,
         usage: Tokens::of(reply.usage.as_ref()),
@@ -184,6 +185,21 @@ fn mend(part: &Part) -> Option<Box<RawValue>> {
     serde_json::value::to_raw_value(&serde_json::json!({"unparsed_arguments": text})).ok()
 }
 
+/// What only the vendor reads of a part, in a block of its own.
+fn encrypted(part: &Part) -> Option<Block<'_>> {
+    match part {
+        Part::Reasoning {
+            encrypted:
+                Some(Encrypted {
+                    vendor: Vendor::Anthropic,
+                    data,
+                }),
+            ..
+        } => Some(Block::RedactedThinking { data }),
+        _ => None,
+    }
+}
+
 fn block<'a>(part: &'a Part, mended: Option<&'a RawValue>, reasoning: bool) -> Option<Block<'a>> {
     Some(match part {
         Part::Text {
@@ -199,14 +215,8 @@ fn block<'a>(part: &'a Part, mended: Option<&'a RawValue>, reasoning: bool) -> O
             cache_control: None,
         },
         Part::Reasoning {
-            encrypted: Some(data),
-            signature: None,
-            text,
-            ..
-        } if text.is_empty() => Block::RedactedThinking { data },
-        Part::Reasoning {
             text, signature, ..
-        } if reasoning || signature.is_some() => Block::Thinking {
+        } if signature.is_some() || (reasoning && !text.is_empty()) => Block::Thinking {
             thinking: if reasoning { text } else { "" },
             signature: signature.as_deref().unwrap_or_default(),
         },

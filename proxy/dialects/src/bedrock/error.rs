@@ -58,6 +58,21 @@ pub fn read(status: u16, body: &[u8]) -> Failure {
     failure
 }
 
+/// The header that says an error's type, where the body does not.
+pub const TYPE: &str = "x-amzn-errortype";
+
+/// The same error, of the type that the header says, if its body said none.
+#[must_use]
+pub fn named(mut failure: Failure, header: &str) -> Failure {
+    if failure.type_.is_none() {
+        failure.type_ = bare(header.trim());
+        if let Some((_, kind, _)) = failure.type_.as_deref().and_then(known) {
+            failure.kind = *kind;
+        }
+    }
+    failure
+}
+
 /// `aws.protocoltests#FooException:http://…` is `FooException`.
 fn bare(name: &str) -> Option<String> {
     let name = name.rsplit_once('#').map_or(name, |(_, name)| name);
@@ -167,6 +182,20 @@ mod tests {
         assert_eq!(failure.type_.as_deref(), Some("AccessDeniedException"));
         assert_eq!(failure.message, "no");
         assert_eq!(read(502, b"<html>").message, "<html>");
+    }
+
+    #[test]
+    fn a_type_that_the_header_says_is_the_errors_unless_its_body_says_one() {
+        let quota = "ServiceQuotaExceededException:http://internal.amazon.com/coral/";
+        let failure = named(read(400, br#"{"message":"enough"}"#), quota);
+        assert_eq!(failure.kind, ErrorKind::RateLimit);
+        let expired = named(read(400, b"{}"), "ExpiredTokenException");
+        assert_eq!(expired.kind, ErrorKind::Authentication);
+        let body = br#"{"__type":"ValidationException","message":"no"}"#;
+        assert_eq!(
+            named(read(400, body), quota).kind,
+            ErrorKind::InvalidRequest
+        );
     }
 
     #[test]

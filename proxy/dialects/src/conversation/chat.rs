@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use super::request;
 use crate::codec::{Codec, Context, Framing, Path, StreamReader, StreamWriter, Target};
 use crate::fields::Fields;
-use crate::form::{Failure, Field, Garbage, Malformed, Refused, Reply, Request};
+use crate::form::{Failure, Field, Garbage, Malformed, Part, Refused, Reply, Request};
 use crate::{ollama, openai};
 
 /// `chat`, `chat/completions` and `passthrough`.
@@ -53,6 +53,10 @@ impl Codec for Chat {
 
     fn write_reply(&self, reply: &Reply, context: &Context) -> Vec<u8> {
         openai::Chat.write_reply(reply, context)
+    }
+
+    fn has_place_for(&self, part: &Part) -> bool {
+        openai::Chat.has_place_for(part)
     }
 
     fn framing(&self) -> Framing {

@@ -41,7 +41,7 @@ pub(super) fn read(body: &[u8], path: Path<'_>) -> Result<Request, Malformed> {
         ..Request::default()
     };
     options(&mut fields, &mut request)?;
-    request.keep_alive = fields.value("keep_alive");
+    request.keep_alive = crate::ollama::options::keep_alive(&mut fields)?;
     request.extra = fields.rest();
     Ok(request)
 }
@@ -161,7 +161,13 @@ pub(super) fn write(request: &Request, target: Target<'_>) -> Result<Vec<u8>, Re
             body.insert(name.into(), value);
         }
     }
-    extra::carry(&request.extra, &[], &[], "The Conversation API", &mut body)?;
+    extra::carry(
+        &request.extra,
+        &[],
+        &[],
+        ("The Conversation API", PAGE),
+        &mut body,
+    )?;
     body.insert("stream".into(), target.stream.into());
     Ok(Value::Object(body).to_string().into_bytes())
 }

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::event::{CALLS, CHOICES};
 use super::field::Field;
 
 /// What kind of error a server answered, for the type that the client's dialect gives it.
@@ -151,6 +152,15 @@ pub struct Garbage {
 impl Garbage {
     /// The most that is quoted, in bytes.
     pub const QUOTED: usize = 200;
+
+    /// More than [`CHOICES`](super::event::CHOICES) or [`CALLS`](super::event::CALLS), in `sent`.
+    #[must_use]
+    pub fn too_many(sent: &[u8]) -> Self {
+        let message = format!(
+            "The stream holds more than {CHOICES} choices, or {CALLS} calls or blocks of one."
+        );
+        Self::new(message, sent)
+    }
 
     /// A fault in `sent`.
     #[must_use]

@@ -1,7 +1,7 @@
 //! A streamed answer, event by event.
 //!
 //! Readers hide every quirk of servers: an event here is complete in itself and in a sound order. For each choice: any of
-//! text, reasoning, refusal, tool calls (a [`Event::ToolStart`] before its [`Event::ToolArguments`]), then one [`Event::Finish`].
+//! text, reasoning, refusal, other parts, tool calls (a [`Event::ToolStart`] before its [`Event::ToolArguments`]), then one [`Event::Finish`].
 //! [`Event::Start`] comes first and once; [`Event::Usage`] at most once and after it, [`Event::Done`] last and once, or
 //! [`Event::Failed`] in its place.
 
@@ -10,8 +10,15 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 use super::error::Failure;
+use super::message::{Part, Vendor};
 use super::reply::Finish;
 use super::usage::Usage;
+
+/// The most choices of a streamed answer, which is OpenAI's own bound on `n`. More are the upstream's fault.
+pub const CHOICES: usize = 128;
+
+/// The most tool calls of a choice, and the most blocks of one that stand open. More are the upstream's fault.
+pub const CALLS: usize = 1024;
 
 /// One step of a streamed answer. Borrowed from what was received, so that text is copied once, into what is sent.
 #[derive(Clone, Debug, PartialEq)]
@@ -54,6 +61,8 @@ pub enum Event<'a> {
     ReasoningEncrypted {
         /// Of which choice.
         choice: u32,
+        /// Whose it is.
+        vendor: Vendor,
         /// What the next turn brings back.
         data: Cow<'a, str>,
     },
@@ -85,6 +94,13 @@ pub enum Event<'a> {
         call: u32,
         /// The piece.
         json: Cow<'a, str>,
+    },
+    /// A part of another kind, whole: an image, or what only the upstream's own dialect can say.
+    Part {
+        /// Of which choice.
+        choice: u32,
+        /// It.
+        part: Box<Part>,
     },
     /// A choice has ended.
     Finish {

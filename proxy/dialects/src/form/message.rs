@@ -86,10 +86,10 @@ pub enum Part {
     Reasoning {
         /// What may be read of it; empty where it is only encrypted.
         text: String,
-        /// Anthropic's signature over it, Gemini's thought signature.
+        /// Anthropic's signature over it. (Gemini signs calls.)
         signature: Option<String>,
-        /// What only the vendor can read: Anthropic's `redacted_thinking`, OpenAI's `encrypted_content`.
-        encrypted: Option<String>,
+        /// What only the vendor can read.
+        encrypted: Option<Encrypted>,
         /// Its id at the vendor (Responses).
         id: Option<String>,
     },
@@ -117,6 +117,15 @@ impl Part {
             citations: None,
             cache: None,
         }
+    }
+
+    /// Whether it is of a kind that every dialect has words for in a reply, or leaves out by a documented rule.
+    #[must_use]
+    pub fn is_common(&self) -> bool {
+        matches!(
+            self,
+            Self::Text { .. } | Self::Reasoning { .. } | Self::Refusal(_) | Self::ToolCall(_)
+        )
     }
 
     /// What it is, for refusals: `an image`.
@@ -193,10 +202,49 @@ pub enum Source {
         /// Its bytes.
         data: Base64,
     },
-    /// A file that was uploaded to the vendor.
-    File(String),
+    /// A file that was uploaded, which its vendor alone has.
+    File {
+        /// Where it was uploaded.
+        vendor: Vendor,
+        /// Its id there.
+        id: String,
+    },
     /// Plain text (Anthropic's text documents).
     Text(String),
+}
+
+/// Reasoning that only its vendor can read, and that goes back to no other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Encrypted {
+    /// Whose it is.
+    pub vendor: Vendor,
+    /// Anthropic's `redacted_thinking`, OpenAI's `encrypted_content`.
+    pub data: String,
+}
+
+impl Encrypted {
+    /// Anthropic's, or of one of its models elsewhere.
+    #[must_use]
+    pub fn by_anthropic(data: String) -> Self {
+        let vendor = Vendor::Anthropic;
+        Self { vendor, data }
+    }
+
+    /// OpenAI's, or of a server that speaks as it does.
+    #[must_use]
+    pub fn by_openai(data: String) -> Self {
+        let vendor = Vendor::OpenAi;
+        Self { vendor, data }
+    }
+}
+
+/// Whose uploaded files and encrypted reasoning they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Vendor {
+    /// OpenAI, and servers that speak as it does.
+    OpenAi,
+    /// Anthropic, also within Bedrock.
+    Anthropic,
 }
 
 /// Base64 text that may be the tail of a longer string, so that a `data:` URL of many megabytes is not copied. A clone shares it.

@@ -8,6 +8,7 @@
 //! - [`tool`]: tools, and which of them the model may or must call.
 //! - [`reply`]: a whole answer: choices, finish reasons, usage.
 //! - [`event`]: a streamed answer, event by event.
+//! - [`untold`]: what of an answer a client's dialect has no place for.
 //! - [`usage`]: the tokens that a request took; [`estimate`]: their number where no server says it.
 //! - [`error`]: what went wrong upstream, and what a dialect cannot express.
 //! - [`embedding`]: vectors: request and reply.
@@ -22,6 +23,7 @@ pub mod message;
 pub mod reply;
 pub mod request;
 pub mod tool;
+pub mod untold;
 pub mod usage;
 
 pub use embedding::{EmbeddingInput, EmbeddingReply, EmbeddingRequest, Vector};
@@ -29,8 +31,9 @@ pub use error::{ErrorKind, Failure, Garbage, Malformed, Refused};
 pub use estimate::Estimate;
 pub use event::Event;
 pub use field::Field;
-pub use message::{Base64, Message, Part, Role, Source, ToolResult};
+pub use message::{Base64, Encrypted, Message, Part, Role, Source, ToolResult, Vendor};
 pub use reply::{Choice, Finish, Reply};
 pub use request::{Effort, Format, Logprobs, Reasoning, Request, Sampling};
 pub use tool::{Arguments, Tool, ToolCall, ToolChoice};
+pub use untold::{Telling, Untold};
 pub use usage::Usage;

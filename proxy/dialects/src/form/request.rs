@@ -34,6 +34,11 @@ pub struct Request {
     pub format: Option<Format>,
     /// Whether and how much the model reasons before it answers.
     pub reasoning: Option<Reasoning>,
+    /// Whether what the model reasons is to come back encrypted, for the next turn (Responses' `include`); it need not reason for that.
+    pub encrypted_reasoning: bool,
+    /// How much the model spends on the whole answer, whether it reasons or not: Anthropic's `output_config.effort` without
+    /// thinking. It asks for no reasoning.
+    pub effort: Option<Effort>,
     /// Probabilities of the reply's tokens.
     pub logprobs: Option<Logprobs>,
     /// Who asks, in the application's words: OpenAI's `user` or `safety_identifier`, Anthropic's `metadata.user_id`.
@@ -107,8 +112,6 @@ pub struct Reasoning {
     pub budget_tokens: Option<u64>,
     /// Which summary of it is wanted (`auto`, `concise`, `detailed`; OpenAI's Responses), as the client said.
     pub summary: Option<String>,
-    /// Whether the reasoning is to come back encrypted, for the next turn (Responses' `include`).
-    pub encrypted: bool,
     /// Whether the text is to be left out of the reply (Anthropic's `display: omitted`, Gemini's `includeThoughts: false`).
     pub hidden: bool,
 }
@@ -122,7 +125,7 @@ impl Reasoning {
     }
 }
 
-/// How much a model reasons, in OpenAI's words.
+/// How much a model reasons, in OpenAI's words and Anthropic's `max`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Effort {
     /// Not at all.
@@ -135,12 +138,14 @@ pub enum Effort {
     Medium,
     /// Much.
     High,
-    /// As much as it can.
+    /// Very much.
     XHigh,
+    /// As much as it can: Anthropic's word, above OpenAI's highest.
+    Max,
 }
 
 impl Effort {
-    /// OpenAI's word for it.
+    /// The word for it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -150,10 +155,11 @@ impl Effort {
             Self::Medium => "medium",
             Self::High => "high",
             Self::XHigh => "xhigh",
+            Self::Max => "max",
         }
     }
 
-    /// The effort that OpenAI's word names.
+    /// The effort that the word names.
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {
         let all = [
@@ -163,8 +169,15 @@ impl Effort {
             Self::Medium,
             Self::High,
             Self::XHigh,
+            Self::Max,
         ];
         all.into_iter().find(|effort| effort.as_str() == word)
+    }
+
+    /// The nearest word that OpenAI has.
+    #[must_use]
+    pub fn openai(self) -> &'static str {
+        self.min(Self::XHigh).as_str()
     }
 
     /// The tokens that this effort may spend, for dialects that count: at least 1024, as Anthropic asks, and always less
@@ -176,7 +189,7 @@ impl Effort {
             Self::Minimal | Self::Low => 1024,
             Self::Medium => 8192,
             Self::High => 24_576,
-            Self::XHigh => 32_768,
+            Self::XHigh | Self::Max => 32_768,
         };
         match max_tokens {
             Some(most) if wanted >= most => (most / 2).max(1024),

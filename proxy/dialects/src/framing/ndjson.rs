@@ -7,8 +7,8 @@
 
 use bytes::{Buf, Bytes};
 
-/// The longest line that is taken by default, in bytes.
-pub const LONGEST: usize = 1024 * 1024;
+/// The longest line that is taken by default, in bytes: one may hold an image, or all arguments of a call.
+pub const LONGEST: usize = 32 << 20;
 
 const BOM: &[u8] = b"\xef\xbb\xbf";
 

@@ -33,9 +33,33 @@ pub fn is_standard(text: &str) -> bool {
     STANDARD.decode(text).is_ok()
 }
 
+/// Whether and as what another vendor's signature is shown: with a mark before it (`claude`), by which it is told from Gemini's own when it comes back.
+#[must_use]
+pub fn marked(signature: &str) -> Option<String> {
+    is_standard(signature).then(|| format!("{MARK}{signature}"))
+}
+
+/// What another vendor signed with; none for a signature of Gemini's own.
+#[must_use]
+pub fn unmarked(signature: String) -> Option<String> {
+    let signature = standard(signature);
+    signature.strip_prefix(MARK).map(str::to_owned)
+}
+
+const MARK: &str = "Y2xhdWRl";
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_foreign_signature_comes_back_as_it_was_and_geminis_own_is_nobody_elses() {
+        let shown = marked("c2ln").unwrap();
+        assert!(is_standard(&shown));
+        assert_eq!(unmarked(shown).as_deref(), Some("c2ln"));
+        assert_eq!(unmarked("c2ln".into()), None);
+        assert_eq!(marked("a signature"), None);
+    }
 
     #[test]
     fn both_alphabets_end_as_the_standard_one() {

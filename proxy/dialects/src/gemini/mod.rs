@@ -8,13 +8,15 @@
 //! - [`reply`]: whole replies; [`stream`]: streamed ones, which are whole replies piece by piece.
 //! - [`parts`], [`out`]: the parts of a content, read and written; [`calls`]: ids of the calls among them; [`bytes`]: bytes in base64.
 //! - [`finish`], [`usage`], [`logprobs`]: why an answer ended, its tokens and their probabilities.
-//! - [`error`]: errors; [`embed`]: vectors; [`spelling`]: names of fields.
+//! - [`error`]: errors; [`embed`]: vectors; [`count`]: requests that only count tokens; [`spelling`]: names of fields.
 //!
 //! Rules of ours on signatures, which are a vendor's own and go back to no other: Gemini's over a text is left out, since no other dialect brings it back;
-//! Gemini's over a call stays with the call. What another vendor signed is shown to Gemini's clients as a thought with a signature, and given back to that vendor.
+//! Gemini's over a call stays with the call. What another vendor signed is shown to Gemini's clients as a thought with a
+//! signature that bears a mark, and given back to that vendor.
 
 pub mod bytes;
 pub mod calls;
+pub mod count;
 pub mod embed;
 pub mod error;
 pub mod finish;
@@ -32,7 +34,7 @@ use std::borrow::Cow;
 pub use embed::{BatchEmbedContents, EmbedContent};
 
 use crate::codec::{Codec, Context, Framing, Path, StreamReader, StreamWriter, Target};
-use crate::form::{Failure, Field, Garbage, Malformed, Refused, Reply, Request};
+use crate::form::{Failure, Field, Garbage, Malformed, Part, Refused, Reply, Request};
 
 /// `POST /v1beta/models/{model}:generateContent` and `…:streamGenerateContent?alt=sse`.
 #[derive(Clone, Copy, Debug)]
@@ -53,6 +55,10 @@ impl Codec for Gemini {
 
     fn write_reply(&self, reply: &Reply, context: &Context) -> Vec<u8> {
         reply::write::write(reply, context)
+    }
+
+    fn has_place_for(&self, part: &Part) -> bool {
+        reply::write::has_place_for(part)
     }
 
     fn framing(&self) -> Framing {

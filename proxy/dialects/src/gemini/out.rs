@@ -29,7 +29,7 @@ pub enum Out<'a> {
         thought: bool,
         /// The signature over it.
         #[serde(skip_serializing_if = "Option::is_none")]
-        thought_signature: Option<&'a str>,
+        thought_signature: Option<String>,
     },
     /// Bytes.
     Inline {
@@ -202,7 +202,7 @@ pub fn media(source: &Source) -> Result<Out<'_>, &'static str> {
             },
         },
         Source::Url(_) => return Err("send its bytes instead of a URL that is not public."),
-        Source::File(_) => {
+        Source::File { .. } => {
             return Err("send its bytes instead of a file that was uploaded to another vendor.");
         }
     })

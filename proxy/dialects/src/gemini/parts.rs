@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::bytes::standard;
+use super::bytes::{standard, unmarked};
 use super::calls::Calls;
 use super::spelling::{camel, camel_name, object};
 use crate::fields::Fields;
@@ -104,7 +104,7 @@ fn part(mut fields: Fields, calls: &mut Calls) -> Result<Option<Part>, Malformed
     if fields.has("text") && fields.peek("speechMetadata").is_none() {
         let text = fields.string("text")?.unwrap_or_default();
         if thought {
-            let signature = signature.map(standard);
+            let signature = signature.and_then(unmarked);
             return Ok(
                 (!text.is_empty() || signature.is_some()).then_some(Part::Reasoning {
                     text,
@@ -185,7 +185,10 @@ fn function_response(mut result: Fields, calls: &mut Calls) -> Result<Part, Malf
 }
 
 /// An image, sound or a document, if it is one and says nothing more than the form knows.
-fn media(fields: Fields, thought: bool, signature: Option<String>) -> Result<Part, Malformed> {
+///
+/// # Errors
+/// [`Malformed`] if it is not what the dialect says.
+pub fn media(fields: Fields, thought: bool, signature: Option<String>) -> Result<Part, Malformed> {
     let at = fields.at().to_owned();
     let mut map = fields.rest();
     map.retain(|_, value| !value.is_null());

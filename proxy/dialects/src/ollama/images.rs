@@ -32,7 +32,7 @@ fn of_base64(text: String) -> Part {
 pub(super) fn written<'a>(source: &'a Source, at: &str) -> Result<&'a str, Refused> {
     match source {
         Source::Inline { data, .. } => Ok(data.as_str()),
-        Source::Url(_) | Source::File(_) | Source::Text(_) => Err(Refused::new(
+        Source::Url(_) | Source::File { .. } | Source::Text(_) => Err(Refused::new(
             Field::At(at.to_owned()),
             "Ollama takes images as base64 only and fetches none; send the image's bytes inline.",
             "https://docs.ollama.com/capabilities/vision",

@@ -20,7 +20,7 @@ mod images;
 mod line;
 pub mod load;
 pub mod measure;
-mod options;
+pub mod options;
 mod reply;
 mod shape;
 pub(crate) mod stream;

@@ -29,7 +29,11 @@ pub(super) fn read(
     request: &mut Request,
 ) -> Result<(), Malformed> {
     request.model = match path.model {
-        Some(model) => model.to_owned(),
+        // What the body says beside it is of no meaning, and no field that is unknown.
+        Some(model) => {
+            fields.value("model");
+            model.to_owned()
+        }
         None => fields.required_string("model")?,
     };
     // Ollama streams unless told otherwise, and always says its counts.
@@ -39,14 +43,7 @@ pub(super) fn read(
     request.format = format(&mut fields)?;
     request.reasoning = think(&mut fields)?;
     request.logprobs = logprobs(&mut fields)?;
-    request.keep_alive = match fields.value("keep_alive") {
-        None => None,
-        Some(value @ (Value::String(_) | Value::Number(_))) => Some(value),
-        Some(_) => {
-            let message = "The field must be a duration such as \"5m\", or a number of seconds.";
-            return Err(fields.fault("keep_alive", message));
-        }
-    };
+    request.keep_alive = keep_alive(&mut fields)?;
     let unknown = match fields.object("options")? {
         Some(options) => read_options(options, request)?,
         None => Map::new(),
@@ -56,6 +53,21 @@ pub(super) fn read(
         request.extra.insert(format!("{OPTIONS}{name}"), value);
     }
     Ok(())
+}
+
+/// Takes how long the model stays loaded.
+///
+/// # Errors
+/// [`Malformed`] where it is neither a text nor a number.
+pub fn keep_alive(fields: &mut Fields) -> Result<Option<Value>, Malformed> {
+    match fields.value("keep_alive") {
+        None => Ok(None),
+        Some(value @ (Value::String(_) | Value::Number(_))) => Ok(Some(value)),
+        Some(_) => {
+            let message = "The field must be a duration such as \"5m\", or a number of seconds.";
+            Err(fields.fault("keep_alive", message))
+        }
+    }
 }
 
 /// Takes the options that the form knows into the request; what is left over is returned.
@@ -172,7 +184,7 @@ fn written_think(reasoning: &Reasoning, model: &str) -> Value {
         _ if !has_levels(model) => json!(true),
         Some(Effort::Minimal | Effort::Low) => json!("low"),
         Some(Effort::Medium) => json!("medium"),
-        Some(Effort::High | Effort::XHigh) => json!("high"),
+        Some(Effort::High | Effort::XHigh | Effort::Max) => json!("high"),
         Some(Effort::None) | None => json!(true),
     }
 }
@@ -254,7 +266,7 @@ pub(super) fn write_extra(
         .into_iter()
         .partition(|(name, _)| name.starts_with(OPTIONS));
     let known: Vec<&str> = KNOWN.iter().chain(known).copied().collect();
-    extra::carry(&others, &known, &[], "Ollama", out)?;
+    extra::carry(&others, &known, &[], ("Ollama", API), out)?;
     if options.is_empty() {
         return Ok(());
     }

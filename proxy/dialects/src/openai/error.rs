@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use crate::form::{ErrorKind, Failure};
 
-/// The most of a body that is no known object that a client is shown, in bytes.
-const SHOWN: usize = 1000;
+/// The longest word (a type, a code, a field's name) that is one, in bytes. Whoever shows a message bounds it, once no secret can stand at its end.
+const WORD: usize = 200;
 
 /// Reads an error's body, whatever it is.
 #[must_use]
@@ -36,7 +36,7 @@ pub fn of_value(status: u16, value: Value) -> Failure {
         _ => {}
     }
     let word = |value: Option<Value>| match value {
-        Some(Value::String(word)) if !word.is_empty() => Some(word),
+        Some(Value::String(word)) if !word.is_empty() && word.len() <= WORD => Some(word),
         _ => None,
     };
     let message = match object.remove("message").or_else(|| object.remove("detail")) {
@@ -46,9 +46,9 @@ pub fn of_value(status: u16, value: Value) -> Failure {
     };
     Failure {
         type_: word(object.remove("type")),
-        code: object
-            .remove("code")
-            .filter(|code| code.is_string() || code.is_number()),
+        code: object.remove("code").filter(|code| {
+            code.is_number() || code.as_str().is_some_and(|word| word.len() <= WORD)
+        }),
         param: word(object.remove("param")),
         ..Failure::new(status, message)
     }
@@ -122,7 +122,7 @@ pub fn write(failure: &Failure) -> (u16, Vec<u8>) {
 }
 
 fn shown(body: &[u8], status: u16) -> String {
-    let text = String::from_utf8_lossy(&body[..body.len().min(SHOWN)]);
+    let text = String::from_utf8_lossy(body);
     match text.trim() {
         "" | "{}" => format!("The upstream answered {status} and did not say why."),
         text => text.to_owned(),

@@ -1,7 +1,7 @@
 //! The `usage` of chat and text completions.
 //!
 //! Source: [the completion object](https://platform.openai.com/docs/api-reference/chat/object). DeepSeek says what its cache held in
-//! `prompt_cache_hit_tokens`. Figures of [ours](crate::form::estimate) are marked by `"estimated": true`, which OpenAI's SDKs pass on as they pass on all that they do not know.
+//! `prompt_cache_hit_tokens`, SGLang what was reasoned beside the other figures, where 0 says that it did not look. Figures of [ours](crate::form::estimate) are marked by `"estimated": true`, which OpenAI's SDKs pass on as they pass on all that they do not know.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -21,6 +21,8 @@ pub struct Figures {
     prompt_tokens_details: Option<PromptDetails>,
     #[serde(default)]
     completion_tokens_details: Option<CompletionDetails>,
+    #[serde(default)]
+    reasoning_tokens: Option<f64>,
     #[serde(default)]
     estimated: Option<bool>,
 }
@@ -48,12 +50,13 @@ impl Figures {
         }
         let prompt = self.prompt_tokens_details.unwrap_or_default();
         let completion = self.completion_tokens_details.unwrap_or_default();
+        let reasoned = self.reasoning_tokens.filter(|count| *count > 0.0);
         Some(Usage {
             input: whole(self.prompt_tokens).unwrap_or_default(),
             output: whole(self.completion_tokens).unwrap_or_default(),
             cached_input: whole(prompt.cached_tokens.or(self.prompt_cache_hit_tokens)),
             cache_write: whole(prompt.cache_write_tokens),
-            reasoning: whole(completion.reasoning_tokens),
+            reasoning: whole(completion.reasoning_tokens.or(reasoned)),
             estimated: self.estimated == Some(true),
             ..Usage::default()
         })

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::form::{Field, Message, Part, Refused, Role, Source, ToolCall};
+use crate::tgi::{PAGE, image};
 
 /// A turn.
 #[derive(Clone, Debug, PartialEq)]
@@ -85,6 +86,15 @@ fn say(part: &Part, message: &Message, turn: &mut Turn) -> Result<(), Refused> {
     let said: [Option<&str>; 2] = match part {
         Part::Text { text, .. } | Part::Refusal(text) => [Some(text), None],
         Part::Reasoning { .. } => [None, None],
+        Part::Image { source, .. } if turn.role == Role::User => {
+            if !turn.text.is_empty() {
+                turn.text.push('\n');
+            }
+            return image::push(source, &mut turn.text).map_err(|how| {
+                let fault = format!("The model's server cannot take this image so; {how}");
+                Refused::new(Field::At(message.at.clone()), fault, image::PAGE)
+            });
+        }
         Part::Document {
             source: Source::Text(text),
             name,
@@ -92,14 +102,10 @@ fn say(part: &Part, message: &Message, turn: &mut Turn) -> Result<(), Refused> {
         } => [name.as_deref(), Some(text)],
         other => {
             let fault = format!(
-                "The model's server takes one text, and this is {}; leave it out, or choose another model.",
+                "The model's server takes one text with images, and this is {}; leave it out, or choose another model.",
                 other.described()
             );
-            return Err(Refused {
-                field: Field::At(message.at.clone()),
-                message: fault,
-                source: None,
-            });
+            return Err(Refused::new(Field::At(message.at.clone()), fault, PAGE));
         }
     };
     for text in said.into_iter().flatten() {

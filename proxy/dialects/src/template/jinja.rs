@@ -2,45 +2,32 @@
 //!
 //! Source: [writing a chat template](https://huggingface.co/docs/transformers/chat_templating_writing). Blocks are trimmed
 //! (`trim_blocks`, `lstrip_blocks`), Python's methods of strings, lists and maps are there, and so are `raise_exception`,
-//! `strftime_now`, `break` and `continue`. Each rendering may take a million steps and write 64 MiB;
-//! how much memory the texts take that it keeps in variables is not bounded, so a template's author is trusted not to double one for ever.
+//! `strftime_now`, `break` and `continue`. What a rendering may cost grows with its conversation, whatever its template does.
 
-use std::io::{self, Write};
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use minijinja::syntax::SyntaxConfig;
-use minijinja::value::Serde;
-use minijinja::{AutoEscape, Environment, Error, ErrorKind, Value};
 use serde_json::json;
 
 use super::Custom;
 use super::conversation::Turn;
 use super::python;
 use crate::form::{Field, Refused, Role};
+use crate::jinja::{Blocks, Bounds, Failed, Faulty, Program};
 
-/// The steps that one rendering may take. A conversation of a thousand messages takes about a tenth.
-const FUEL: u64 = 1_000_000;
-
-/// The longest prompt, in bytes: a step may write a whole message, so that steps alone would bound nothing.
-const LONGEST: usize = 64 << 20;
-
-const NAME: &str = "template";
-
-/// A template is none. Its author's fault; the same again fails again.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("line {line}: {message}")]
-pub struct Faulty {
-    /// The line, from 1.
-    pub line: usize,
-    /// What is wrong.
-    pub message: String,
-}
+/// What every rendering may hold and do, and how often it may hold, and copy, its whole conversation besides.
+/// Templates of vendors need little more than half of it.
+const BASE: Bounds = Bounds {
+    held: 16 << 20,
+    work: 64 << 20,
+};
+const HELD: usize = 8;
+const WORKED: usize = 32;
 
 /// A compiled template.
 #[derive(Clone, Debug)]
 pub(super) struct Jinja {
-    environment: Arc<Environment<'static>>,
+    program: Arc<Program>,
     bos: String,
     eos: String,
 }
@@ -48,28 +35,9 @@ pub(super) struct Jinja {
 impl Jinja {
     /// Compiles a template.
     pub(super) fn compile(custom: Custom) -> Result<Self, Faulty> {
-        let faulty = |fault: &Error| Faulty {
-            line: fault.line().unwrap_or(1),
-            message: said(fault),
-        };
-        let mut environment = Environment::new();
-        let syntax = SyntaxConfig::builder()
-            .trim_blocks(true)
-            .lstrip_blocks(true)
-            .build();
-        environment.set_syntax(syntax.map_err(|fault| faulty(&fault))?);
-        environment.set_auto_escape_callback(|_| AutoEscape::None);
-        environment.set_fuel(Some(FUEL));
-        environment
-            .set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
-        environment.add_filter("tojson", python::to_json);
-        environment.add_function("raise_exception", raise);
         let source = python::without_generation_marks(&custom.source);
-        environment
-            .add_template_owned(NAME, source)
-            .map_err(|fault| faulty(&fault))?;
         Ok(Self {
-            environment: Arc::new(environment),
+            program: Arc::new(Program::compile(&source, Blocks::Trimmed)?),
             bos: custom.bos_token,
             eos: custom.eos_token,
         })
@@ -83,21 +51,22 @@ impl Jinja {
             .map(|turn| turn.text.trim())
             .filter(|text| !text.is_empty());
         let messages: Vec<serde_json::Value> = turns.iter().map(message).collect();
-        let context = minijinja::context! {
-            messages => Value::from(Serde(messages)),
-            tools => (),
-            documents => (),
-            add_generation_prompt => continued.is_none(),
-            bos_token => self.bos.as_str(),
-            eos_token => self.eos.as_str(),
-            strftime_now => Value::from_function(move |format: String| python::strftime(&format, now)),
+        let size: usize = messages.iter().map(size).sum();
+        let variables = [
+            ("messages", messages.into()),
+            ("tools", serde_json::Value::Null),
+            ("documents", serde_json::Value::Null),
+            ("add_generation_prompt", continued.is_none().into()),
+            ("bos_token", self.bos.as_str().into()),
+            ("eos_token", self.eos.as_str().into()),
+        ];
+        let variables = variables.map(|(name, value)| (name.to_owned(), value));
+        let bounds = Bounds {
+            held: size.saturating_mul(HELD).saturating_add(BASE.held),
+            work: size.saturating_mul(WORKED).saturating_add(BASE.work),
         };
-        let template = self.environment.get_template(NAME);
-        let mut prompt = Prompt::default();
-        template
-            .and_then(|template| template.render_captured_to(context, &mut prompt).map(drop))
-            .map_err(|fault| refused(&fault))?;
-        let mut prompt = String::from_utf8(prompt.0).unwrap_or_default();
+        let rendered = self.program.render(variables, Some(now), bounds);
+        let mut prompt = rendered.map_err(refused)?.text;
         // What the template closes the last message with would keep the model from going on, so it is cut off.
         if let Some((text, at)) = continued.and_then(|text| Some((text, prompt.rfind(text)?))) {
             prompt.truncate(at + text.len());
@@ -106,21 +75,19 @@ impl Jinja {
     }
 }
 
-/// What is written, up to [`LONGEST`].
-#[derive(Default)]
-struct Prompt(Vec<u8>);
-
-impl Write for Prompt {
-    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
-        if self.0.len() + text.len() > LONGEST {
-            return Err(io::ErrorKind::FileTooLarge.into());
+/// What a message is worth: its bytes, and some for each part of it.
+fn size(json: &serde_json::Value) -> usize {
+    const NODE: usize = 64;
+    match json {
+        serde_json::Value::String(text) => NODE + text.len(),
+        serde_json::Value::Array(items) => NODE + items.iter().map(size).sum::<usize>(),
+        serde_json::Value::Object(members) => {
+            let members = members
+                .iter()
+                .map(|(key, value)| NODE + key.len() + size(value));
+            NODE + members.sum::<usize>()
         }
-        self.0.extend_from_slice(text);
-        Ok(text.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+        _ => NODE,
     }
 }
 
@@ -150,25 +117,14 @@ fn message(turn: &Turn) -> serde_json::Value {
     message
 }
 
-fn raise(message: String) -> Result<Value, Error> {
-    Err(Error::new(ErrorKind::InvalidOperation, message))
-}
-
-fn said(fault: &Error) -> String {
-    let kind = fault.kind();
-    fault
-        .detail()
-        .map_or_else(|| kind.to_string(), str::to_owned)
-}
-
-fn refused(fault: &Error) -> Refused {
-    let message = match fault.kind() {
-        ErrorKind::OutOfFuel | ErrorKind::WriteFailure => {
+fn refused(failed: Failed) -> Refused {
+    let message = match failed {
+        Failed::TooMuch => {
             "The conversation is too long for the prompt template; shorten it.".to_owned()
         }
-        _ => format!(
+        Failed::Said { message, .. } => format!(
             "The prompt template of the model's backend does not take the conversation: {}; change the conversation, or choose another model.",
-            said(fault).trim_end_matches(['.', '!'])
+            message.trim_end_matches(['.', '!'])
         ),
     };
     Refused {

@@ -9,7 +9,7 @@
 //! Rules for all of them:
 //! - A prompt that was one from the start ([`Request::raw`]) stays as it stands.
 //! - Texts of a message are joined with a line break, the model's own as they stand; documents of plain text are text; reasoning,
-//!   names, and cache marks are left out; other parts are refused.
+//!   names, and cache marks are left out; a user's images are markdown, as TGI takes them; other parts are refused.
 //! - A last message of the model's is continued, not answered.
 //! - A reply without a limit gets [`LIMIT`] tokens, since such upstreams stop after a few otherwise.
 //! - The template's stops are added to the client's; where one ends a reply, that is the model's own end.
@@ -22,8 +22,8 @@ pub mod stop;
 
 use jiff::Timestamp;
 
+pub use crate::jinja::Faulty;
 pub use builtin::BuiltIn;
-pub use jinja::Faulty;
 pub use stop::Stops;
 
 use crate::form::{Message, Refused, Request, Role, ToolChoice};

@@ -6,12 +6,13 @@
 //! It takes one prompt and knows no conversation: [`crate::template`] makes the one of the other, and
 //! [`crate::template::stop`] trims the stops, which TGI leaves at the end of what it wrote.
 //!
-//! - `request`: prompts and parameters.
+//! - `request`: prompts and parameters; `image`: images within a prompt.
 //! - `reply`: whole replies.
 //! - `stream`: streams of tokens.
 //! - [`mod@error`]: its errors, the same for all of them.
 
 pub mod error;
+pub(crate) mod image;
 mod reply;
 mod request;
 mod stream;
@@ -24,7 +25,7 @@ use crate::codec::{Codec, Context, Framing, Path, StreamReader, StreamWriter, Ta
 use crate::form::{Failure, Field, Garbage, Malformed, Refused, Reply, Request};
 
 /// The page that shows what a request can say.
-const PAGE: &str = "https://huggingface.github.io/text-generation-inference/#/Text%20Generation%20Inference/generate";
+pub(crate) const PAGE: &str = "https://huggingface.github.io/text-generation-inference/#/Text%20Generation%20Inference/generate";
 
 /// Text Generation Inference.
 #[derive(Clone, Copy, Debug)]

@@ -88,6 +88,9 @@ pub(super) fn finish(word: &str) -> Finish {
     }
 }
 
+/// Says beside figures of [ours](crate::form::estimate) that they are estimated; TGI's clients pass over what they do not know.
+pub(super) const ESTIMATED: &str = "usage_estimated";
+
 /// TGI's word for an end.
 pub(super) fn word(finish: Option<&Finish>) -> &'static str {
     match finish {
@@ -112,6 +115,9 @@ pub(super) fn write(reply: &Reply) -> Vec<u8> {
     details.insert("finish_reason".into(), word(finish).into());
     let generated = reply.usage.map_or(0, |usage| usage.output);
     details.insert("generated_tokens".into(), generated.into());
+    if reply.usage.is_some_and(|usage| usage.estimated) {
+        details.insert(ESTIMATED.into(), true.into());
+    }
     details.insert("seed".into(), Value::Null);
     details.insert("prefill".into(), json!([]));
     details.insert("tokens".into(), json!([]));

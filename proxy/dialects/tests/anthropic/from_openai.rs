@@ -1,8 +1,10 @@
 //! OpenAI's clients with Anthropic's models behind them, and the other way round.
 
 use dragoman_dialects::anthropic::Messages;
-use dragoman_dialects::form::{Event, Failure, Field, Finish, Refused, Request, Usage};
-use dragoman_dialects::openai::Chat;
+use dragoman_dialects::form::{
+    Encrypted, Event, Failure, Field, Finish, Part, Refused, Request, Usage,
+};
+use dragoman_dialects::openai::{Chat, Responses};
 use dragoman_dialects::{Codec, Context, Path, Target};
 use serde_json::{Value, json};
 
@@ -139,6 +141,30 @@ fn thinking_is_left_out_of_a_turn_that_brought_none_back() {
         ],
     }));
     assert_eq!(is["thinking"], Value::Null);
+}
+
+#[test]
+fn what_is_said_in_words_and_encrypted_is_a_block_each() {
+    let reply = json!({"id": "r", "object": "response", "created_at": 1, "status": "completed", "model": "m", "output": [
+        {"id": "rs_1", "type": "reasoning", "summary": [{"type": "summary_text", "text": "Hm."}]},
+    ]});
+    let mut reply = Responses.read_reply(reply.to_string().as_bytes()).unwrap();
+    if let [Part::Reasoning { encrypted, .. }] = &mut reply.choices[0].parts[..] {
+        *encrypted = Some(Encrypted::by_anthropic("ZW5j".into()));
+    }
+    let content = |context: &Context| {
+        let written: Value =
+            serde_json::from_slice(&Messages.write_reply(&reply, context)).unwrap();
+        written["content"].clone()
+    };
+    let redacted = json!({"type": "redacted_thinking", "data": "ZW5j"});
+    let thinking = json!({"type": "thinking", "thinking": "Hm.", "signature": ""});
+    assert_eq!(content(&context()), json!([thinking, redacted]));
+    let hidden = Context {
+        reasoning: false,
+        ..context()
+    };
+    assert_eq!(content(&hidden), json!([redacted]));
 }
 
 #[test]

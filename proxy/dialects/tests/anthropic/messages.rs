@@ -1,7 +1,12 @@
 //! Anthropic's own messages: what is read is written again.
 
 use dragoman_dialects::anthropic::Messages;
+use dragoman_dialects::bedrock::converse::Converse;
+use dragoman_dialects::bedrock::invoke::Invoke;
 use dragoman_dialects::form::{Effort, Reasoning};
+use dragoman_dialects::gemini::Gemini;
+use dragoman_dialects::openai::chat::Chat;
+use dragoman_dialects::openai::responses::Responses;
 use dragoman_dialects::{Codec, Path, Target};
 use serde_json::{Value, json};
 
@@ -158,4 +163,70 @@ fn a_system_message_among_the_others_is_read_in_its_place_and_written_before_the
         written["messages"],
         json!([{"role": "user", "content": [{"type": "text", "text": "hi"}, {"type": "text", "text": "go"}]}])
     );
+}
+
+/// What is written for a model upstream, of a request with these fields.
+fn written(with: Value, to: &dyn Codec, model: &str) -> Value {
+    let body = asked(with);
+    let form = Messages.read_request(body.to_string().as_bytes(), Path::default());
+    let stream = false;
+    let written = to.write_request(&form.unwrap(), Target { model, stream });
+    serde_json::from_slice(&written.unwrap()).unwrap()
+}
+
+#[test]
+fn an_effort_without_thinking_asks_for_none() {
+    let with = |effort: &str| json!({"temperature": 0.2, "output_config": {"effort": effort}});
+    for (model, said, told) in [
+        ("anthropic.claude-opus-4-5-20251101-v1:0", "low", "low"),
+        ("anthropic.claude-opus-4-5-20251101-v1:0", "max", "high"),
+        ("us.anthropic.claude-opus-4-6-v1", "max", "max"),
+        ("us.anthropic.claude-opus-4-6-v1", "xhigh", "max"),
+        ("us.anthropic.claude-opus-4-7", "xhigh", "xhigh"),
+        ("us.anthropic.claude-opus-4-7", "max", "max"),
+        ("us.anthropic.claude-sonnet-4-5-20250929-v1:0", "high", ""),
+    ] {
+        let expected = if told.is_empty() {
+            Value::Null
+        } else {
+            json!({"effort": told})
+        };
+        let converse = written(with(said), &Converse, model);
+        let fields = &converse["additionalModelRequestFields"];
+        assert_eq!(fields["output_config"], expected, "{model} {said}");
+        assert_eq!(fields["thinking"], Value::Null, "{model}");
+        assert_eq!(converse["inferenceConfig"]["temperature"], 0.2);
+        let invoke = written(with(said), &Invoke, model);
+        assert_eq!(invoke["output_config"], expected, "{model} {said}");
+        assert_eq!(invoke["thinking"], Value::Null, "{model}");
+    }
+    // Off stays off, and a budget keeps the effort of the whole answer beside it.
+    let off = json!({"thinking": {"type": "disabled"}, "output_config": {"effort": "low"}});
+    let off = written(off, &Messages, "claude-opus-4-6");
+    assert_eq!(off["thinking"], json!({"type": "disabled"}));
+    assert_eq!(off["output_config"], json!({"effort": "low"}));
+    let thinking = json!({"type": "enabled", "budget_tokens": 2000});
+    let both =
+        json!({"max_tokens": 4000, "thinking": thinking, "output_config": {"effort": "low"}});
+    let both = written(both, &Messages, "claude-opus-4-5");
+    assert_eq!(both["thinking"]["budget_tokens"], 2000);
+    assert_eq!(both["output_config"], json!({"effort": "low"}));
+}
+
+#[test]
+fn an_effort_without_thinking_is_told_to_openais_models_that_always_reason_alone() {
+    let with = |effort: &str| json!({"output_config": {"effort": effort}});
+    for (model, said, told) in [
+        ("gpt-5.2", "low", json!("low")),
+        ("gpt-5.2", "max", json!("xhigh")),
+        ("gpt-4o", "low", Value::Null),
+        ("qwen3", "low", Value::Null),
+    ] {
+        let chat = written(with(said), &Chat, model);
+        assert_eq!(chat["reasoning_effort"], told, "{model}");
+        let responses = written(with(said), &Responses, model);
+        assert_eq!(responses["reasoning"]["effort"], told, "{model}");
+    }
+    let gemini = written(with("low"), &Gemini, "gemini-2.5-flash");
+    assert_eq!(gemini["generationConfig"]["thinkingConfig"], Value::Null);
 }

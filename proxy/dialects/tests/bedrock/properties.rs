@@ -1,7 +1,7 @@
 //! Whatever is streamed comes out as it went in, and no bytes make a reader panic.
 
 use dragoman_dialects::bedrock::{Converse, Invoke, Text};
-use dragoman_dialects::form::{Event, Finish, Usage};
+use dragoman_dialects::form::{Event, Finish, Usage, Vendor};
 use dragoman_dialects::{Codec, Frame};
 use proptest::collection::vec;
 use proptest::option;
@@ -28,6 +28,7 @@ fn piece() -> impl Strategy<Value = Event<'static>> {
         }),
         text().prop_map(|text| Event::ReasoningEncrypted {
             choice: 0,
+            vendor: Vendor::Anthropic,
             data: text.into()
         }),
         (text(), "[a-z]{1,4}").prop_map(|(json, name)| Event::ToolStart {

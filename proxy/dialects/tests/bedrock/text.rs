@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use dragoman_dialects::anthropic::Messages;
 use dragoman_dialects::bedrock::Text;
 use dragoman_dialects::form::{Event, Field, Finish, Reply};
 use dragoman_dialects::openai::Chat;
@@ -88,6 +89,28 @@ fn openais_conversation_is_one_prompt_and_what_is_no_text_is_refused() {
     ] {
         assert_eq!(written(with).unwrap_err().field, field);
     }
+}
+
+#[test]
+fn texts_of_one_speaker_are_a_line_each_but_the_models_own() {
+    let block = |text: &str| json!({"type": "text", "text": text});
+    let body = json!({
+        "model": "m", "max_tokens": 9, "system": [block("Be brief."), block("Be kind.")],
+        "messages": [
+            {"role": "user", "content": [block("Hi"), block("there")]},
+            {"role": "assistant", "content": [block("Hel"), block("lo")]},
+            {"role": "user", "content": "Go"},
+        ],
+    });
+    let form = Messages
+        .read_request(body.to_string().as_bytes(), Path::default())
+        .unwrap();
+    let written: Value =
+        serde_json::from_slice(&Text.write_request(&form, TARGET).unwrap()).unwrap();
+    assert_eq!(
+        written["prompt"],
+        "Be brief.\nBe kind.\n\nHuman: Hi\nthere\n\nAssistant: Hello\n\nHuman: Go\n\nAssistant:"
+    );
 }
 
 #[test]

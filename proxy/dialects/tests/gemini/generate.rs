@@ -109,7 +109,7 @@ fn pieces_of_a_stream_that_a_client_sends_back_are_one_message() {
         {"role": "user", "parts": [{"text": "Hi"}]},
         {"role": "model", "parts": [{"text": "I ", "thought": true}]},
         {"role": "model", "parts": [{"text": "see.", "thought": true}]},
-        {"role": "model", "parts": [{"text": "", "thought": true, "thoughtSignature": "-_8"}]},
+        {"role": "model", "parts": [{"text": "", "thought": true, "thoughtSignature": "Y2xhdWRl-_8"}]},
         {"role": "model", "parts": [{"text": "Hel"}]},
         {"role": "model", "parts": [{"text": "lo"}]},
         {"role": "model", "parts": [{"text": ""}]},

@@ -151,7 +151,7 @@ fn reasoning_that_was_not_asked_for_is_not_shown_but_its_signature_comes_back() 
     let written = streamed(&Messages, &stream, &Gemini, &hidden);
     assert!(!written.contains("I should"), "{written}");
     assert!(
-        written.contains(r#"{"text":"","thought":true,"thoughtSignature":"c2ln"}"#),
+        written.contains(r#"{"text":"","thought":true,"thoughtSignature":"Y2xhdWRlc2ln"}"#),
         "{written}"
     );
 }
@@ -161,7 +161,8 @@ fn what_one_vendor_signed_goes_back_to_it_through_geminis_client() {
     let body = json!({"contents": [
         {"role": "user", "parts": [{"text": "Look."}]},
         {"role": "model", "parts": [
-            {"text": "I should look.", "thought": true, "thoughtSignature": "c2ln"},
+            {"text": "I should look.", "thought": true, "thoughtSignature": "Y2xhdWRlc2ln"},
+            {"text": "Gemini's own.", "thought": true, "thoughtSignature": "b3du"},
             {"functionCall": {"id": "toolu_a", "name": "look", "args": {}}, "thoughtSignature": "Z2VtaW5p"},
         ]},
         {"role": "user", "parts": [{"functionResponse": {"id": "toolu_a", "name": "look", "response": {"result": "a cat"}}}]},
@@ -175,6 +176,7 @@ fn what_one_vendor_signed_goes_back_to_it_through_geminis_client() {
     let written: Value = serde_json::from_slice(&written).unwrap();
     assert_eq!(written["messages"][1]["content"][0]["signature"], "c2ln");
     assert!(!written.to_string().contains("Z2VtaW5p"));
+    assert!(!written.to_string().contains("b3du"));
     assert_eq!(written["messages"][2]["content"][0]["content"], "a cat");
 }
 

@@ -209,8 +209,30 @@ fn the_templates_stops_are_added_once_and_a_plain_prompt_stays_as_it_stands() {
 
 #[test]
 fn what_no_text_can_say_is_refused_by_its_place() {
-    let image = json!([{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "https://example.org/a.png"}}]}]);
+    let sound = json!([{"role": "user", "content": [{"type": "input_audio", "input_audio": {"data": "UklGRg==", "format": "wav"}}]}]);
     let template = Template::from(BuiltIn::Plain);
-    let fault = prompt(&template, image).unwrap_err();
-    assert!(fault.contains("an image"), "{fault}");
+    let fault = prompt(&template, sound).unwrap_err();
+    assert!(fault.contains("audio"), "{fault}");
+    let fault = prompt(&template, image("https://example.org/a(b).png")).unwrap_err();
+    assert!(fault.contains("%29"), "{fault}");
+}
+
+fn image(url: &str) -> Value {
+    let parts = json!([{"type": "image_url", "image_url": {"url": url}}, {"type": "text", "text": "What is it?"}]);
+    json!([{"role": "user", "content": parts}])
+}
+
+#[test]
+fn an_image_stands_in_the_prompt_as_markdown() {
+    let template = Template::from(BuiltIn::Plain);
+    for url in [
+        "https://example.org/a.png",
+        "data:image/png;base64,iVBORw0KGgo=",
+    ] {
+        let prompt = prompt(&template, image(url)).unwrap();
+        assert!(
+            prompt.contains(&format!("![]({url})\nWhat is it?")),
+            "{prompt}"
+        );
+    }
 }

@@ -1,6 +1,8 @@
 //! Text Generation Inference's own API.
 
-use dragoman_dialects::form::{Field, Finish, Message, Refused, Request, Role};
+use dragoman_dialects::form::{
+    Event, Field, Finish, Message, Refused, Reply, Request, Role, Usage,
+};
 use dragoman_dialects::template::{BuiltIn, Stops, Template};
 use dragoman_dialects::tgi::Tgi;
 use dragoman_dialects::{Codec, Path, StreamReader, Target, openai};
@@ -143,6 +145,44 @@ fn whatever_openai_allows_becomes_a_body_that_tgi_accepts() {
 }
 
 #[test]
+fn no_more_stops_are_sent_than_tgi_takes() {
+    let stop = ["a", "b", "c", "d"];
+    let body = json!({"model": "m", "stop": stop, "messages": [{"role": "user", "content": "x"}]});
+    let sent = of_chat(&body, true).unwrap();
+    accepted(&sent);
+    assert_eq!(sent["parameters"]["stop"], json!(stop));
+}
+
+#[test]
+fn figures_that_are_estimated_are_marked() {
+    let usage = |estimated| Usage {
+        input: 3,
+        output: 2,
+        estimated,
+        ..Usage::default()
+    };
+    for estimated in [false, true] {
+        let usage = usage(estimated);
+        let reply = Reply {
+            usage: Some(usage),
+            ..Reply::default()
+        };
+        let whole: Value = serde_json::from_slice(&Tgi.write_reply(&reply, &context())).unwrap();
+        let mut out = Vec::new();
+        let mut writer = Tgi.stream_writer(&context());
+        for event in [Event::Usage(usage), Event::Done] {
+            writer.write(event, &|| context().started, &mut out);
+        }
+        let last: Value = serde_json::from_slice(&out["data:".len()..]).unwrap();
+        for details in [&whole["details"], &last["details"]] {
+            assert_eq!(details["generated_tokens"], 2, "{details}");
+            assert_eq!(details["usage_estimated"] == true, estimated, "{details}");
+        }
+        assert_eq!(last["details"]["input_length"], 3);
+    }
+}
+
+#[test]
 fn greedy_sends_no_parameter_of_sampling() {
     let body = json!({"model": "m", "messages": [{"role": "user", "content": "x"}], "temperature": 0, "top_p": 0.5, "seed": 1});
     let parameters = of_chat(&body, true).unwrap()["parameters"].clone();
@@ -173,7 +213,7 @@ fn what_tgi_cannot_do_is_refused_with_a_cure() {
             Field::Extra("best_of".into()),
         ),
         (
-            json!({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "https://example.org/a.png"}}]}]}),
+            json!({"messages": [{"role": "user", "content": [{"type": "input_audio", "input_audio": {"data": "UklGRg==", "format": "wav"}}]}]}),
             Field::At("messages[0]".into()),
         ),
     ] {
@@ -194,7 +234,7 @@ fn what_tgi_cannot_do_is_refused_with_a_cure() {
     };
     let refused = written(&conversation, false).unwrap_err();
     assert!(
-        refused.message.contains("promptTemplate"),
+        refused.message.contains("one prompt"),
         "{}",
         refused.message
     );

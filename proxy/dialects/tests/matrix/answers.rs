@@ -1,7 +1,9 @@
 //! Answers that between them hold every fact.
 
 use dragoman_dialects::Context;
-use dragoman_dialects::form::{Arguments, Choice, Finish, Part, Reply, ToolCall, Usage};
+use dragoman_dialects::form::{
+    Arguments, Base64, Choice, Encrypted, Finish, Part, Reply, Source, ToolCall, Usage,
+};
 use serde_json::{Map, Value, json};
 
 /// What a proxy knows of the request.
@@ -25,12 +27,14 @@ pub(crate) fn answers() -> Vec<(&'static str, Reply)> {
         encrypted: None,
         id: None,
     };
-    let hidden = Part::Reasoning {
+    let hidden = |encrypted: Encrypted| Part::Reasoning {
         text: String::new(),
         signature: None,
-        encrypted: Some("Z0FBQUE=".into()),
+        encrypted: Some(encrypted),
         id: Some("rs_1".into()),
     };
+    let by_openai = hidden(Encrypted::by_openai("Z0FBQUE=".into()));
+    let by_anthropic = hidden(Encrypted::by_anthropic("ZW5j".into()));
     let calls = vec![
         reasoning(None),
         Part::text("Looking in both."),
@@ -48,6 +52,14 @@ pub(crate) fn answers() -> Vec<(&'static str, Reply)> {
     measured.choices[0].logprobs = Some(json!({
         "content": [{"token": "The", "logprob": -0.5, "bytes": [84, 104, 101], "top_logprobs": []}],
     }));
+    let image = Part::Image {
+        source: Source::Inline {
+            media_type: Some("image/png".into()),
+            data: Base64::new("iVBORw0KGgo=".into()),
+        },
+        detail: None,
+        cache: None,
+    };
     let stop = Finish::StopSequence(Some("END".into()));
     let refusal = Part::Refusal("I may not say.".into());
     vec![
@@ -62,13 +74,18 @@ pub(crate) fn answers() -> Vec<(&'static str, Reply)> {
             answer(vec![reasoning(Some("c2ln")), text()], Finish::Stop),
         ),
         (
-            "hidden reasoning",
-            answer(vec![hidden, text()], Finish::Stop),
+            "reasoning hidden by OpenAI",
+            answer(vec![by_openai, text()], Finish::Stop),
+        ),
+        (
+            "reasoning hidden by Anthropic",
+            answer(vec![by_anthropic, text()], Finish::Stop),
         ),
         ("limit", answer(vec![text()], Finish::Length)),
         ("stop text", answer(vec![text()], stop)),
         ("filter", answer(vec![text()], Finish::ContentFilter)),
         ("refusal", answer(vec![refusal], Finish::Refusal)),
+        ("an image", answer(vec![text(), image], Finish::Stop)),
         ("two", two),
         ("probabilities", measured),
     ]

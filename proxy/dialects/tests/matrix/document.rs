@@ -6,6 +6,7 @@ use std::{env, fs};
 
 use dragoman_dialects::extra::{ENGINE, HARMLESS};
 use dragoman_dialects::form::{Effort, Reply};
+use dragoman_dialects::template::LIMIT;
 
 use crate::answers::answers;
 use crate::facts::{FACTS, Facts};
@@ -32,9 +33,10 @@ fn document() -> String {
     let mut out = head();
     out.push_str("\n## Rules\n\nThe tables name them by their numbers.\n\n");
     for rule in rules() {
-        writeln!(out, "{}. {}", rule.number(), rule.says).unwrap();
+        let says = rule.says.replace("{limit}", &LIMIT.to_string());
+        writeln!(out, "{}. {says}", rule.number()).unwrap();
     }
-    out.push_str("\n## Requests\n\n`✓` is translated, `r3` by rule 3, `✗ 7` is refused with [refusal](#refusals) 7. What the first row says goes for those below it.\n");
+    out.push_str("\n## Requests\n\n`✓` is translated, `r3` by rule 3, `✗ 7` is refused with [refusal](#refusals) 7. What the first row says goes for those below it.\nThe proxy asks upstreams in the forms Chat, Messages, O. chat, Gemini, TGI and Converse. The columns Compl., Resp., O. gen., Invoke and Claude 2 are what the library would write: their backends get no more of these than their own clients' bytes.\n");
     let mut refusals = Refusals::default();
     for client in clients() {
         requests(client, &mut refusals, &mut out);
@@ -68,13 +70,14 @@ fn budgets() -> String {
         Effort::Medium,
         Effort::High,
         Effort::XHigh,
+        Effort::Max,
     ];
     let words = efforts.map(|effort| format!("`{}`", effort.as_str()));
     let tokens = efforts.map(|effort| effort.budget(None).to_string());
     let head = words.join(" | ");
     format!(
         "| effort | {head} |\n|---|{}\n| tokens | {} |",
-        "---|".repeat(5),
+        "---|".repeat(6),
         tokens.join(" | ")
     )
 }

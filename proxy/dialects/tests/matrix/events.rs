@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use dragoman_dialects::form::{Arguments, Choice, Event, Part, Reply, ToolCall};
+use dragoman_dialects::form::{Arguments, Choice, Encrypted, Event, Part, Reply, ToolCall};
 use serde_json::json;
 
 /// The answer as a stream: texts and arguments in pieces, one choice after the other.
@@ -59,10 +59,15 @@ fn pieces(of: &Choice, part: &Part, calls: &mut u32, events: &mut Vec<Event<'sta
                         signature: signature.into(),
                     }),
             );
-            events.extend(encrypted.clone().map(|data| Event::ReasoningEncrypted {
-                choice,
-                data: data.into(),
-            }));
+            events.extend(
+                encrypted
+                    .clone()
+                    .map(|encrypted| Event::ReasoningEncrypted {
+                        choice,
+                        vendor: encrypted.vendor,
+                        data: encrypted.data.into(),
+                    }),
+            );
         }
         Part::Refusal(text) => events.extend(cut(text).map(|text| Event::Refusal {
             choice,
@@ -85,6 +90,10 @@ fn pieces(of: &Choice, part: &Part, calls: &mut u32, events: &mut Vec<Event<'sta
                 json: json.into(),
             }));
         }
+        Part::Image { .. } => events.push(Event::Part {
+            choice,
+            part: Box::new(part.clone()),
+        }),
         _ => {}
     }
 }
@@ -130,10 +139,10 @@ fn gather(event: &Event<'_>, reply: &mut Reply) {
         choice.parts.push(part);
     };
     let reasoning =
-        |text: &str, signature: Option<&str>, encrypted: Option<&str>| Part::Reasoning {
+        |text: &str, signature: Option<&str>, encrypted: Option<Encrypted>| Part::Reasoning {
             text: text.into(),
             signature: signature.map(str::to_owned),
-            encrypted: encrypted.map(str::to_owned),
+            encrypted,
             id: None,
         };
     match event {
@@ -154,7 +163,18 @@ fn gather(event: &Event<'_>, reply: &mut Reply) {
         Event::ReasoningSignature { choice, signature } => {
             add(*choice, reasoning("", Some(signature), None));
         }
-        Event::ReasoningEncrypted { choice, data } => add(*choice, reasoning("", None, Some(data))),
+        Event::ReasoningEncrypted {
+            choice,
+            vendor,
+            data,
+        } => {
+            let (vendor, data) = (*vendor, data.to_string());
+            add(
+                *choice,
+                reasoning("", None, Some(Encrypted { vendor, data })),
+            );
+        }
+        Event::Part { choice, part } => add(*choice, (**part).clone()),
         Event::Refusal { choice, text } => add(*choice, Part::Refusal(text.to_string())),
         Event::ToolStart {
             choice, id, name, ..
@@ -235,8 +255,13 @@ pub(crate) fn owned(event: Event<'_>) -> Event<'static> {
             choice,
             signature: own(signature),
         },
-        Event::ReasoningEncrypted { choice, data } => Event::ReasoningEncrypted {
+        Event::ReasoningEncrypted {
             choice,
+            vendor,
+            data,
+        } => Event::ReasoningEncrypted {
+            choice,
+            vendor,
             data: own(data),
         },
         Event::Refusal { choice, text } => Event::Refusal {
@@ -261,6 +286,7 @@ pub(crate) fn owned(event: Event<'_>) -> Event<'static> {
             call,
             json: own(json),
         },
+        Event::Part { choice, part } => Event::Part { choice, part },
         Event::Finish { choice, reason } => Event::Finish { choice, reason },
         Event::Usage(usage) => Event::Usage(usage),
         Event::Ping => Event::Ping,

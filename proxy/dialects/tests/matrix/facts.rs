@@ -2,22 +2,24 @@
 
 use std::collections::BTreeMap;
 
-use dragoman_dialects::form::{Finish, Part, Reply, message};
+use dragoman_dialects::form::{Finish, Part, Reply, Source, Vendor, message};
 use serde_json::Value;
 
 /// What an answer says, by what the documentation calls it.
 pub(crate) type Facts = BTreeMap<&'static str, String>;
 
 /// Every fact there is, in the order of the table.
-pub(crate) const FACTS: [&str; 21] = [
+pub(crate) const FACTS: [&str; 23] = [
     "text",
     "a second answer",
     "tool calls",
     "ids of calls",
     "reasoning",
     "signed reasoning",
-    "reasoning that only the vendor reads",
+    "reasoning that only Anthropic reads",
+    "reasoning that only OpenAI reads",
     "a refusal in words",
+    "an image",
     "probabilities of tokens",
     "end: done",
     "end: limit",
@@ -88,10 +90,18 @@ fn heard(part: &Part, facts: &mut Facts) {
                 add("signed reasoning", signature);
             }
             if let Some(encrypted) = encrypted {
-                add("reasoning that only the vendor reads", encrypted);
+                let fact = match encrypted.vendor {
+                    Vendor::OpenAi => "reasoning that only OpenAI reads",
+                    Vendor::Anthropic => "reasoning that only Anthropic reads",
+                };
+                add(fact, &encrypted.data);
             }
         }
         Part::Refusal(text) => add("a refusal in words", text),
+        Part::Image {
+            source: Source::Inline { data, .. },
+            ..
+        } => add("an image", data.as_str()),
         Part::ToolCall(call) => {
             let arguments: Value = serde_json::from_str(call.arguments.as_text()).unwrap();
             add("tool calls", &format!("{}{arguments};", call.name));

@@ -122,6 +122,16 @@ impl Cut {
         serde_json::from_slice(&bytes.unwrap_or_default()).unwrap_or_default()
     }
 
+    /// A message of an event stream for readers: its name and its payload, or the event in a chunk.
+    pub(crate) fn shown(&self) -> String {
+        let name = self.name.as_deref().unwrap_or_default();
+        let event = match self.chunk() {
+            Value::Null => self.json(),
+            chunk => chunk,
+        };
+        format!("{name}\n{event}\n\n")
+    }
+
     /// Whether it says that the answer is complete.
     pub(crate) fn is_terminator(&self, wire: Wire) -> bool {
         let named = |name| self.name.as_deref() == Some(name);

@@ -7,6 +7,7 @@
 //! - `requests`: each request written for each upstream, and read again as the upstream reads it.
 //! - `answers`, `facts`, `events`, `frames`: answers, and what is heard of them.
 //! - `replies`, `streams`, `errors`: the way back.
+//! - `cells`: golden files, one for each client's dialect and each upstream's.
 //! - `vectors`: embeddings.
 //! - `document`: `docs/dialects.md`.
 //! - `properties`: what holds for any request and any answer.
@@ -18,6 +19,7 @@
 )]
 
 mod answers;
+mod cells;
 mod document;
 mod errors;
 mod events;

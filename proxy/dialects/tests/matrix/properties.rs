@@ -165,7 +165,7 @@ proptest! {
         *body.pointer_mut(&all[place.index(all.len())]).unwrap() = value;
         if let Ok(request) = client.read(body.to_string().as_bytes()) {
             for upstream in &SIDES {
-                if let Ok(written) = upstream.codec().write_request(&request, upstream.target()) {
+                if let Ok(written) = crate::requests::written(upstream, &request, upstream.target()) {
                     let read = upstream.read(&written);
                     let shown = String::from_utf8_lossy(&written);
                     prop_assert!(read.is_ok(), "{} to {}: {}\n{body}\n{shown}", client.file, upstream.file, read.unwrap_err());

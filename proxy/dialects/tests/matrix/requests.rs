@@ -2,7 +2,10 @@
 
 use std::fmt::Write as _;
 
-use dragoman_dialects::form::Request;
+use dragoman_dialects::form::{Refused, Request};
+use dragoman_dialects::template::{BuiltIn, Template};
+use dragoman_dialects::{Target, Wire};
+use jiff::Timestamp;
 
 use crate::form::meaning;
 use crate::rules::{self, Rule, rules};
@@ -35,7 +38,7 @@ pub(crate) fn outcome(
     upstream: &Side,
     request: &Request,
 ) -> Result<Outcome, String> {
-    let body = match upstream.codec().write_request(request, upstream.target()) {
+    let body = match written(upstream, request, upstream.target()) {
         Ok(body) => body,
         Err(refused) => {
             return Ok(Outcome::Refused(Refusal {
@@ -62,6 +65,31 @@ pub(crate) fn outcome(
     ))
 }
 
+/// What an upstream is sent, as the proxy sends it: TGI's prompt by the template of a backend that names none.
+///
+/// # Errors
+/// [`Refused`], where its dialect cannot express the request.
+pub(crate) fn written(
+    upstream: &Side,
+    request: &Request,
+    target: Target<'_>,
+) -> Result<Vec<u8>, Refused> {
+    if upstream.wire == Wire::Tgi {
+        let request = templated(request)?;
+        return upstream.codec().write_request(&request, target);
+    }
+    upstream.codec().write_request(request, target)
+}
+
+/// The request as a prompt.
+///
+/// # Errors
+/// [`Refused`], where no text can say it.
+pub(crate) fn templated(request: &Request) -> Result<Request, Refused> {
+    let template = Template::from(BuiltIn::default());
+    template.apply(request.clone(), Timestamp::UNIX_EPOCH)
+}
+
 /// The lines in which two requests differ.
 fn difference(expected: &Request, read: &Request) -> String {
     let (expected, read) = (format!("{expected:#?}"), format!("{read:#?}"));
@@ -73,6 +101,21 @@ fn difference(expected: &Request, read: &Request) -> String {
             .collect()
     };
     only(&was, &is, '-') + &only(&is, &was, '+')
+}
+
+#[test]
+fn every_dialect_reads_its_requests() {
+    for side in clients() {
+        for (feature, request) in side.requests() {
+            let read = side.read(request.to_string().as_bytes());
+            assert!(
+                read.is_ok(),
+                "{}, {feature}: {}",
+                side.file,
+                read.unwrap_err()
+            );
+        }
+    }
 }
 
 #[test]

@@ -1,8 +1,5 @@
 //! The dialects, and their requests.
 
-use std::fs;
-use std::path::PathBuf;
-
 use dragoman_dialects::form::{Malformed, Request};
 use dragoman_dialects::{Codec, Path, Target, Wire};
 use serde_json::{Map, Value};
@@ -158,7 +155,7 @@ pub(crate) fn clients() -> impl Iterator<Item = &'static Side> {
 }
 
 /// What clients ask, in the order of the tables.
-pub(crate) const FEATURES: [&str; 37] = [
+pub(crate) const FEATURES: [&str; 40] = [
     "text",
     "system",
     "developer",
@@ -177,9 +174,12 @@ pub(crate) const FEATURES: [&str; 37] = [
     "image inline",
     "image URL",
     "PDF",
+    "uploaded file",
     "audio",
     "reasoning",
     "no reasoning",
+    "encrypted reasoning",
+    "effort",
     "earlier reasoning",
     "JSON schema",
     "JSON object",
@@ -267,13 +267,24 @@ impl Side {
     }
 }
 
-/// What a file of requests says.
+/// What a file of requests says. They are part of the test, which the tests of the whole system share.
 fn file(name: &str) -> Map<String, Value> {
-    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/matrix/requests");
-    let path = root.join(name).with_extension("json");
-    let text =
-        fs::read_to_string(&path).unwrap_or_else(|fault| panic!("{}: {fault}", path.display()));
-    serde_json::from_str(&text).unwrap()
+    let text = match name {
+        "bedrock-text" => include_str!("requests/bedrock-text.json"),
+        "chat" => include_str!("requests/chat.json"),
+        "completions" => include_str!("requests/completions.json"),
+        "conversation" => include_str!("requests/conversation.json"),
+        "conversation-chat" => include_str!("requests/conversation-chat.json"),
+        "converse" => include_str!("requests/converse.json"),
+        "gemini" => include_str!("requests/gemini.json"),
+        "messages" => include_str!("requests/messages.json"),
+        "ollama-chat" => include_str!("requests/ollama-chat.json"),
+        "ollama-generate" => include_str!("requests/ollama-generate.json"),
+        "responses" => include_str!("requests/responses.json"),
+        "tgi" => include_str!("requests/tgi.json"),
+        _ => panic!("{name} has no requests"),
+    };
+    serde_json::from_str(text).unwrap()
 }
 
 /// Adds what a patch says, as [RFC 7396](https://www.rfc-editor.org/rfc/rfc7396) has it: objects member by member, `null` takes away.
@@ -289,20 +300,5 @@ pub(crate) fn merge(into: &mut Value, patch: Value) {
             }
         }
         (into, patch) => *into = patch,
-    }
-}
-
-#[test]
-fn every_dialect_reads_its_requests() {
-    for side in clients() {
-        for (feature, request) in side.requests() {
-            let read = side.read(request.to_string().as_bytes());
-            assert!(
-                read.is_ok(),
-                "{}, {feature}: {}",
-                side.file,
-                read.unwrap_err()
-            );
-        }
     }
 }

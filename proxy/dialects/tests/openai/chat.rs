@@ -140,7 +140,7 @@ fn a_wrong_request_is_told_where_it_is_wrong() {
         ),
         (
             json!({"model": "m", "messages": [{"role": "user"}], "reasoning_effort": "lots"}),
-            "reasoning_effort: The effort must be none, minimal, low, medium, high or xhigh, not \"lots\".",
+            "reasoning_effort: The effort must be none, minimal, low, medium, high, xhigh or max, not \"lots\".",
         ),
         (
             json!({"model": "m", "messages": [{"role": "user"}], "response_format": {"type": "xml"}}),

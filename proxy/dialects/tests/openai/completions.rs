@@ -51,6 +51,27 @@ fn several_prompts_and_tokens_are_told_to_come_as_one_text() {
 }
 
 #[test]
+fn a_chats_texts_are_one_prompt_and_what_chats_alone_have_is_not_sent() {
+    let written = |with: Value| {
+        let parts = ["Hi", "there"].map(|text| json!({"type": "text", "text": text}));
+        let mut body = json!({"model": "m", "messages": [{"role": "user", "content": parts}]});
+        body.as_object_mut()
+            .unwrap()
+            .extend(with.as_object().unwrap().clone());
+        let form = Chat.read_request(body.to_string().as_bytes(), Path::default());
+        Completions.write_request(&form.unwrap(), TARGET)
+    };
+    let harmless =
+        json!({"metadata": {"a": "b"}, "store": true, "service_tier": "auto", "min_tokens": 3});
+    let is: Value = serde_json::from_slice(&written(harmless).unwrap()).unwrap();
+    let expected =
+        json!({"model": "m", "prompt": "Hi\nthere", "max_tokens": 1024, "min_tokens": 3});
+    assert_eq!(is, expected);
+    let refused = written(json!({"verbosity": "low"})).unwrap_err();
+    assert_eq!(refused.field, Field::Extra("verbosity".into()));
+}
+
+#[test]
 fn an_echo_is_put_before_the_reply() {
     let body = br#"{"model":"m","prompt":"Say ","echo":true}"#;
     let mut context = context();
@@ -86,7 +107,7 @@ fn a_conversation_needs_a_template_and_one_turn_does_not() {
     form.messages.insert(0, system);
     let refused = Completions.write_request(&form, TARGET).unwrap_err();
     assert_eq!(refused.field, Field::At("messages[0]".into()));
-    assert!(refused.message.contains("promptTemplate"));
+    assert!(refused.message.contains("one plain prompt"));
 }
 
 #[test]

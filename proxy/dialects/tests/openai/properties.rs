@@ -2,7 +2,7 @@
 
 use dragoman_dialects::form::{
     Arguments, Base64, Event, Finish, Format, Logprobs, Message, Part, Reasoning, Request, Role,
-    Source, Tool, ToolCall, ToolChoice, ToolResult, Usage,
+    Source, Tool, ToolCall, ToolChoice, ToolResult, Usage, Vendor,
 };
 use dragoman_dialects::openai::{Chat, Completions, Embeddings, Responses};
 use dragoman_dialects::{Codec, EmbeddingCodec, Frame, Path, Target};
@@ -42,7 +42,7 @@ fn part() -> impl Strategy<Value = Part> {
             name: Some(name),
             cache: None,
         }),
-        1 => Just(Part::Document { source: Source::File("file-1".into()), name: None, cache: None }),
+        1 => Just(Part::Document { source: Source::File { vendor: Vendor::OpenAi, id: "file-1".into() }, name: None, cache: None }),
     ]
 }
 

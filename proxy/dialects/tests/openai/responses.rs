@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 
 use dragoman_dialects::anthropic::Messages;
-use dragoman_dialects::form::{ErrorKind, Event, Failure, Field, Message, Part, Role};
+use dragoman_dialects::bedrock::{Converse, Invoke};
+use dragoman_dialects::form::{Encrypted, ErrorKind, Event, Failure, Field, Message, Part, Role};
 use dragoman_dialects::openai::{Chat, Responses};
 use dragoman_dialects::{Codec, Path, Target};
 use serde_json::{Value, json};
@@ -261,7 +262,7 @@ fn reasoning_goes_back_only_with_what_openai_can_read() {
     let reasoning = |encrypted: Option<&str>, id: Option<&str>| Part::Reasoning {
         text: "Hm".into(),
         signature: Some("another vendor's".into()),
-        encrypted: encrypted.map(str::to_owned),
+        encrypted: encrypted.map(|data| Encrypted::by_openai(data.to_owned())),
         id: id.map(str::to_owned),
     };
     form.messages.push(Message {
@@ -281,6 +282,62 @@ fn reasoning_goes_back_only_with_what_openai_can_read() {
         json!({"type": "reasoning", "id": "rs_1", "summary": [{"type": "summary_text", "text": "Hm"}], "encrypted_content": "y"})
     );
     assert_eq!(written["input"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn what_one_vendor_encrypted_goes_to_no_other() {
+    let ours = json!({"model": "m", "input": [
+        {"role": "user", "content": "hi"},
+        {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "by-openai"},
+        {"role": "assistant", "content": "hello"},
+        {"role": "user", "content": "and now?"},
+    ]});
+    let form = read(ours).unwrap();
+    for codec in [&Messages as &dyn Codec, &Converse, &Invoke] {
+        let target = Target {
+            model: "anthropic.claude-sonnet-4-5-v1:0",
+            stream: false,
+        };
+        let written = codec.write_request(&form, target).unwrap();
+        let written = String::from_utf8(written).unwrap();
+        assert!(written.contains("hello"), "{written}");
+        assert!(!written.contains("by-openai"), "{written}");
+        assert!(!written.contains("edacted"), "{written}");
+    }
+    let theirs = json!({"model": "m", "max_tokens": 9, "messages": [
+        {"role": "user", "content": "hi"},
+        {"role": "assistant", "content": [
+            {"type": "thinking", "thinking": "Hm", "signature": "signed"},
+            {"type": "redacted_thinking", "data": "by-anthropic"},
+            {"type": "text", "text": "hello"},
+        ]},
+        {"role": "user", "content": "and now?"},
+    ]});
+    let form = Messages.read_request(theirs.to_string().as_bytes(), Path::default());
+    let written = Responses.write_request(&form.unwrap(), TARGET).unwrap();
+    let written = String::from_utf8(written).unwrap();
+    assert!(written.contains("hello"), "{written}");
+    for theirs in ["signed", "by-anthropic", "encrypted_content"] {
+        assert!(!written.contains(theirs), "{written}");
+    }
+}
+
+#[test]
+fn no_client_is_given_what_another_vendor_encrypted() {
+    let ours = Case::new("responses", "reply").read("reply.json");
+    let theirs = Case::new("messages", "reply").read("reply.json");
+    let ours = Responses.read_reply(ours.as_bytes()).unwrap();
+    let theirs = Messages.read_reply(theirs.as_bytes()).unwrap();
+    let told = |codec: &dyn Codec, reply| {
+        let written = codec.write_reply(reply, &context());
+        String::from_utf8(written).unwrap()
+    };
+    assert!(told(&Responses, &ours).contains("gAAAA"));
+    assert!(!told(&Messages, &ours).contains("gAAAA"));
+    assert!(!told(&Converse, &ours).contains("gAAAA"));
+    assert!(told(&Messages, &theirs).contains("ZW5j"));
+    assert!(told(&Converse, &theirs).contains("ZW5j"));
+    assert!(!told(&Responses, &theirs).contains("ZW5j"));
 }
 
 #[test]

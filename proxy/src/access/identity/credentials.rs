@@ -21,6 +21,18 @@ impl Consumed {
         self.0 |= others.0;
     }
 
+    /// Those that are not among `others`.
+    #[must_use]
+    pub fn without(self, others: Self) -> Self {
+        Self(self.0 & !others.0)
+    }
+
+    /// How many they are.
+    #[must_use]
+    pub fn count(self) -> u32 {
+        self.0.count_ones()
+    }
+
     /// Their names.
     pub fn names(self) -> impl Iterator<Item = &'static HeaderName> {
         let names = CREDENTIAL_HEADERS.iter().enumerate();
@@ -35,11 +47,11 @@ impl Consumed {
     }
 }
 
-/// A credential, and the number of its header.
+/// A credential, or why there is none to look at, and the number of its header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Brought<'h> {
     pub(super) header: usize,
-    pub(super) credential: &'h [u8],
+    pub(super) credential: Result<&'h [u8], Unreadable>,
 }
 
 /// Why a credential cannot be looked at. The client's fault.
@@ -64,9 +76,7 @@ impl Unreadable {
 }
 
 /// The credentials of a request, in the order in which they are tried. An empty header is an absent one.
-pub(super) fn brought(
-    headers: &HeaderMap,
-) -> impl Iterator<Item = Result<Brought<'_>, Unreadable>> {
+pub(super) fn brought(headers: &HeaderMap) -> impl Iterator<Item = Brought<'_>> {
     let names = CREDENTIAL_HEADERS.iter().enumerate();
     names.filter_map(|(header, name)| {
         let lines = headers.get_all(name).iter();
@@ -74,23 +84,22 @@ pub(super) fn brought(
             .map(|line| line.as_bytes().trim_ascii())
             .filter(|line| !line.is_empty());
         let line = lines.next()?;
-        if lines.next().is_some() {
-            return Some(Err(Unreadable::Twice));
-        }
-        let credential = if *name == header::AUTHORIZATION {
+        let credential = if lines.next().is_some() {
+            Err(Unreadable::Twice)
+        } else if *name == header::AUTHORIZATION {
             match bearer(line) {
                 Some(b"") => return None,
-                Some(credential) => credential,
-                None => return Some(Err(Unreadable::Scheme)),
+                Some(credential) => Ok(credential),
+                None => Err(Unreadable::Scheme),
             }
         } else {
-            line
+            Ok(line)
         };
-        Some(if credential.len() > LONGEST {
-            Err(Unreadable::Long)
-        } else {
-            Ok(Brought { header, credential })
-        })
+        let credential = credential.and_then(|credential| match credential.len() {
+            0..=LONGEST => Ok(credential),
+            _ => Err(Unreadable::Long),
+        });
+        Some(Brought { header, credential })
     })
 }
 
@@ -118,8 +127,9 @@ mod tests {
     fn told(lines: &[(&'static str, &'static str)]) -> Vec<Result<(usize, String), Unreadable>> {
         let headers = headers(lines);
         let told = brought(&headers).map(|brought| {
-            let text = |b: Brought<'_>| String::from_utf8(b.credential.to_vec()).unwrap();
-            brought.map(|brought| (brought.header, text(brought)))
+            let text = |credential: &[u8]| String::from_utf8(credential.to_vec()).unwrap();
+            let credential = brought.credential;
+            credential.map(|credential| (brought.header, text(credential)))
         });
         told.collect()
     }

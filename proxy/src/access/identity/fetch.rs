@@ -65,6 +65,10 @@ pub(super) async fn fetch(url: &UpstreamUrl, denied: Denied) -> Result<Fetched, 
     let body = body.map_err(|fault| fault.to_string())?;
     let body = body.ok_or("it is longer than 1 MiB")?;
     let keys = Keys::read(&body).map_err(|fault| fault.to_string())?;
+    if keys.is_empty() {
+        // Whoever signs has one: what was known before stands, as where nothing is answered.
+        return Err("it holds no key that could verify a signature".into());
+    }
     Ok(Fetched { keys, lasts })
 }
 

@@ -103,7 +103,7 @@ impl Issuer {
         }
     }
 
-    /// Judges a token of its own, at `now` on both clocks.
+    /// Judges a token of its own, of a request that came at `clock`, by the time `now`.
     pub(super) fn judge(
         &self,
         token: &Unverified<'_>,
@@ -144,7 +144,7 @@ impl Issuer {
     fn unknown(&self, clock: Instant) -> Judged {
         match &self.keys {
             Source::Fetched(set) if set.awaits_news(clock) => Judged::Wait(Arc::clone(set)),
-            Source::Fetched(set) => match set.doubt() {
+            Source::Fetched(set) => match set.doubt(clock) {
                 Some(why) => Judged::Unchecked(format!("the keys of {}: {why}", self.name)),
                 None => {
                     Judged::Wrong("the token is signed with a key that its issuer does not have")
@@ -163,11 +163,8 @@ impl Issuer {
         } else {
             token.groups()
         };
-        Some(User {
-            name: name.to_owned(),
-            groups,
-            claims: Some(token.claims.clone()),
-        })
+        let claims = Some(token.claims.clone());
+        Some(User::new(name.to_owned(), groups, claims))
     }
 }
 

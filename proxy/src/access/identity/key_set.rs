@@ -100,13 +100,18 @@ impl KeySet {
         let _ = tokio::time::timeout(PATIENCE, next).await;
     }
 
-    /// Why it cannot be said that the issuer does not have a key; none: it said so itself not long ago.
-    pub(super) fn doubt(&self) -> Option<Arc<str>> {
+    /// Why it cannot be said to a request that came at `came` that the issuer does not have a key; none: it said so itself since then. Before that it
+    /// may have had another set: an issuer that changes its keys signs with the new one at once.
+    pub(super) fn doubt(&self, came: Instant) -> Option<Arc<str>> {
         let progress = self.progress.lock();
         if progress.pending {
             return Some("its keys are being fetched".into());
         }
-        progress.why.clone()
+        if let Some(why) = &progress.why {
+            return Some(Arc::clone(why));
+        }
+        let before = progress.began.is_none_or(|began| began < came);
+        before.then(|| "they were fetched a moment ago, without the one that is named".into())
     }
 
     /// A fetch begins.
@@ -242,13 +247,17 @@ mod tests {
         set.begins(now);
         set.ends(fetched("a"), now);
         assert!(!set.awaits_news(now + PAUSE - SECOND));
-        assert_eq!(set.doubt(), None);
+        assert_eq!(set.doubt(now), None, "it was asked after the request came");
+        assert!(
+            set.doubt(now + SECOND).is_some(),
+            "it may have a new one since"
+        );
         assert!(set.awaits_news(now + PAUSE));
         assert!(set.awaits_news(now + PAUSE + SECOND));
         set.begins(now + PAUSE + SECOND);
         set.ends(Err("gone".into()), now + PAUSE + SECOND);
         assert!(!set.awaits_news(now + 2 * PAUSE));
-        assert_eq!(set.doubt().as_deref(), Some("gone"));
+        assert_eq!(set.doubt(now).as_deref(), Some("gone"));
     }
 
     #[test]

@@ -33,8 +33,9 @@ use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
 use super::caller::User;
+use crate::state::backend::CREDENTIAL_HEADERS;
 pub use credentials::Consumed;
-use credentials::brought;
+use credentials::{Brought, Unreadable, brought};
 use issuer::{Issuer, Judged, SERVICE_ACCOUNT};
 use jwt::Unverified;
 use key_set::KeySet;
@@ -44,6 +45,8 @@ use verified::Kept;
 
 /// Seconds after which a client is told to try again whose identity cannot be checked.
 const RETRY_AFTER: u32 = 5;
+/// Why a token cannot be judged whose issuer's keys are on their way.
+const FETCHED: &str = "its issuer's keys are being fetched";
 
 /// A policy's ways to say who is calling, ready to be asked.
 #[derive(Debug)]
@@ -74,10 +77,12 @@ pub enum Identity {
     Anonymous,
     /// Nobody in particular, which it does not admit: 401.
     Missing,
-    /// A credential that nobody has: 401. It counts towards a ban.
+    /// A credential that nobody has: 401.
     Wrong {
         /// For the client, in words; it never says more than the client brought.
         why: &'static str,
+        /// The headers whose credentials nobody has, each of which counts towards a ban.
+        guesses: Consumed,
     },
     /// It cannot be told: 503.
     Unchecked {
@@ -85,7 +90,36 @@ pub enum Identity {
         why: String,
         /// Seconds after which it may be told.
         retry_after: u32,
+        /// As those of [`Identity::Wrong`]: what stands beside a credential that cannot be checked.
+        guesses: Consumed,
     },
+}
+
+/// What the credentials of a request came to.
+#[derive(Default)]
+struct Looked<'h> {
+    /// Who is known by the first that is known.
+    known: Option<(Arc<User>, Digest)>,
+    consumed: Consumed,
+    wrong: Option<&'static str>,
+    guesses: Consumed,
+    /// Those that were guessed: one that is sent in several headers is one guess.
+    guessed: [&'h [u8]; CREDENTIAL_HEADERS.len()],
+    doubt: Option<String>,
+    doubted: Consumed,
+    wait: Option<Arc<KeySet>>,
+}
+
+impl<'h> Looked<'h> {
+    fn guess(&mut self, header: usize, credential: &'h [u8], why: &'static str) {
+        self.wrong = self.wrong.or(Some(why));
+        if credential.is_empty() || !self.guessed.contains(&credential) {
+            self.guesses.insert(header);
+        }
+        if let Some(slot) = self.guessed.get_mut(header) {
+            *slot = credential;
+        }
+    }
 }
 
 /// What one credential came to.
@@ -94,6 +128,8 @@ enum Verdict {
     Wrong(&'static str),
     Wait(Arc<KeySet>),
     Unchecked(String),
+    /// It may be one of those that cannot be known at the moment.
+    Unknown(String),
 }
 
 impl Authentication {
@@ -135,13 +171,14 @@ impl Authentication {
 
     /// Who sends these headers. It waits only for keys that must be fetched, and for two seconds at most.
     pub async fn check(&self, headers: &HeaderMap, now: Timestamp) -> Identity {
-        match self.judge(headers, now, false) {
+        let came = (Instant::now(), now);
+        match self.judge(headers, came, false) {
             Ok(identity) => identity,
             Err(set) => {
                 // What is rarely waited for is kept out of the future that every request has.
                 Box::pin(set.news()).await;
-                let again = self.judge(headers, now, true);
-                again.unwrap_or_else(|_| unchecked("its issuer's keys are being fetched".into()))
+                let again = self.judge(headers, came, true);
+                again.unwrap_or_else(|_| unchecked(FETCHED.into(), Consumed::default()))
             }
         }
     }
@@ -150,75 +187,113 @@ impl Authentication {
     fn judge(
         &self,
         headers: &HeaderMap,
-        now: Timestamp,
+        came: (Instant, Timestamp),
         waited: bool,
     ) -> Result<Identity, Arc<KeySet>> {
-        let mut known = None;
-        let mut consumed = Consumed::default();
-        let (mut wrong, mut doubt, mut wait) = (None, None, None);
-        for brought in brought(headers) {
-            let brought = match brought {
-                Ok(brought) => brought,
-                Err(credentials::Unreadable::Twice) => {
-                    let why = credentials::Unreadable::Twice.words();
-                    return Ok(Identity::Wrong { why });
-                }
-                Err(why) => {
-                    wrong = wrong.or(Some(why.words()));
-                    continue;
-                }
-            };
-            match self.verdict(brought.credential, now) {
-                Verdict::User(user, key) => {
-                    consumed.insert(brought.header);
-                    known = known.or(Some((user, key)));
-                }
-                Verdict::Wrong(why) => wrong = wrong.or(Some(why)),
-                Verdict::Unchecked(why) => doubt = doubt.or(Some(why)),
-                Verdict::Wait(set) => wait = wait.or(Some(set)),
-            }
-        }
-        if let Some((user, key)) = known {
+        let looked = match self.look(headers, came) {
+            Ok(looked) => looked,
+            Err(twice) => return Ok(twice),
+        };
+        if let Some((user, key)) = looked.known {
             return Ok(Identity::Known {
                 user,
                 key,
-                consumed,
+                consumed: looked.consumed,
             });
         }
-        if let Some(set) = wait {
+        let mut doubt = looked.doubt;
+        if let Some(set) = looked.wait {
             if !waited {
                 return Err(set);
             }
-            doubt = doubt.or(Some("its issuer's keys are being fetched".into()));
+            doubt = doubt.or(Some(FETCHED.into()));
         }
-        Ok(match (doubt, wrong) {
-            (Some(why), _) => unchecked(why),
-            (None, Some(why)) => Identity::Wrong { why },
+        let guesses = looked.guesses;
+        Ok(match (doubt, looked.wrong) {
+            (Some(why), _) => unchecked(why, guesses),
+            (None, Some(why)) => Identity::Wrong { why, guesses },
             (None, None) if self.anonymous => Identity::Anonymous,
             (None, None) => Identity::Missing,
         })
     }
 
-    fn verdict(&self, credential: &[u8], now: Timestamp) -> Verdict {
+    /// The headers whose credentials are known here, or may be: whoever sends them guesses nothing, though another policy does not know them. `came`: when
+    /// the request did, on both clocks.
+    pub fn may_know(&self, headers: &HeaderMap, came: (Instant, Timestamp)) -> Consumed {
+        let Ok(looked) = self.look(headers, came) else {
+            return Consumed::default();
+        };
+        let mut all = looked.consumed;
+        all.add(looked.doubted);
+        all
+    }
+
+    /// Looks at every credential; a header that stands there twice is refused, whatever the others say.
+    fn look<'h>(
+        &self,
+        headers: &'h HeaderMap,
+        came: (Instant, Timestamp),
+    ) -> Result<Looked<'h>, Identity> {
+        let mut looked = Looked::default();
+        for Brought { header, credential } in brought(headers) {
+            let credential = match credential {
+                Ok(credential) => credential,
+                Err(Unreadable::Twice) => {
+                    let mut guesses = Consumed::default();
+                    guesses.insert(header);
+                    let why = Unreadable::Twice.words();
+                    return Err(Identity::Wrong { why, guesses });
+                }
+                Err(why) => {
+                    looked.guess(header, &[], why.words());
+                    continue;
+                }
+            };
+            match self.verdict(credential, came) {
+                Verdict::User(user, key) => {
+                    looked.consumed.insert(header);
+                    looked.known = looked.known.or(Some((user, key)));
+                }
+                Verdict::Wrong(why) => looked.guess(header, credential, why),
+                Verdict::Unchecked(why) => {
+                    looked.doubted.insert(header);
+                    looked.doubt = looked.doubt.or(Some(why));
+                }
+                // Not among what may be known: whoever names a Secret that is not there must not make any guess a harmless one.
+                Verdict::Unknown(why) => looked.doubt = looked.doubt.or(Some(why)),
+                Verdict::Wait(set) => {
+                    looked.doubted.insert(header);
+                    looked.wait = looked.wait.or(Some(set));
+                }
+            }
+        }
+        Ok(looked)
+    }
+
+    fn verdict(&self, credential: &[u8], came: (Instant, Timestamp)) -> Verdict {
         let digest: Digest = Sha256::digest(credential).into();
         if (!self.issuers.is_empty() || self.no_cluster.is_some())
-            && let Some(verdict) = self.signed(credential, &digest, now)
+            && let Some(verdict) = self.signed(credential, &digest, came)
         {
             return verdict;
         }
-        match self.tokens.find(&digest, now) {
+        match self.tokens.find(&digest, came.1) {
             Found::User(user) => Verdict::User(user, digest),
             Found::Expired => Verdict::Wrong("the API key has expired"),
             Found::Nobody => match &self.unknown_tokens {
-                Some(why) => Verdict::Unchecked(why.clone()),
+                Some(why) => Verdict::Unknown(why.clone()),
                 None => Verdict::Wrong("the API key is not known"),
             },
         }
     }
 
     /// What a JSON Web Token of an issuer that is named here comes to; none: it is none.
-    fn signed(&self, credential: &[u8], digest: &Digest, now: Timestamp) -> Option<Verdict> {
-        let clock = Instant::now();
+    fn signed(
+        &self,
+        credential: &[u8],
+        digest: &Digest,
+        (clock, now): (Instant, Timestamp),
+    ) -> Option<Verdict> {
         let keys = |issuer: usize| self.issuers.get(issuer)?.keys(clock);
         if let Some(verified) = self.kept.get(digest, now, keys) {
             return Some(Verdict::User(verified.user, verified.key));
@@ -255,9 +330,10 @@ impl Authentication {
     }
 }
 
-fn unchecked(why: String) -> Identity {
+fn unchecked(why: String, guesses: Consumed) -> Identity {
     Identity::Unchecked {
         why,
         retry_after: RETRY_AFTER,
+        guesses,
     }
 }

@@ -40,11 +40,7 @@ impl Tokens {
         let count = items.iter().map(|item| item.sha256.len()).sum();
         let mut known = HashMap::with_capacity_and_hasher(count, BuildHasherDefault::default());
         for item in items {
-            let user = Arc::new(User {
-                name: item.user.clone(),
-                groups: item.groups.clone(),
-                claims: None,
-            });
+            let user = Arc::new(User::new(item.user.clone(), item.groups.clone(), None));
             for digest in &item.sha256 {
                 let digest = unhex(digest)
                     .ok_or_else(|| format!("a token of the user {:?} is no SHA-256", item.user))?;

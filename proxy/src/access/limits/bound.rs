@@ -14,12 +14,12 @@ use crate::access::models::otherwise;
 /// What a request would take of the limits that it falls under.
 #[derive(Clone, Copy, Debug)]
 pub struct Ask<'a> {
-    /// Who asks.
-    pub caller: &'a Caller,
     /// The route that is asked.
     pub route: &'a ObjectKey,
     /// The model, as the client calls it; absent: none is named.
     pub model: Option<&'a str>,
+    /// Other names of it, under which it counts too.
+    pub others: &'a [&'a str],
     /// Estimated tokens: those of the prompt, and those that the reply may have.
     pub tokens: u64,
     /// Estimated cost, in millionths of a unit of money.
@@ -124,18 +124,26 @@ impl Limits {
         self.bounds.iter().any(counts)
     }
 
+    /// Whether what models cost is counted.
+    #[must_use]
+    pub fn counts_cost(&self) -> bool {
+        let counts = |bound: &Bound| matches!(bound.measure, Measure::Cost(_));
+        self.bounds.iter().any(counts)
+    }
+
     /// Those that a request falls under.
     pub(super) fn of<'l>(&'l self, ask: &'l Ask<'_>) -> impl Iterator<Item = &'l Bound> {
-        self.bounds.iter().filter(|bound| bound.covers(ask.model))
+        self.bounds.iter().filter(|bound| bound.covers(ask))
     }
 }
 
 impl Bound {
-    fn covers(&self, model: Option<&str>) -> bool {
+    fn covers(&self, ask: &Ask<'_>) -> bool {
         let Some(models) = &self.models else {
             return true;
         };
-        model.is_some_and(|model| {
+        let mut names = ask.model.iter().chain(ask.others);
+        names.any(|model| {
             let other = otherwise(model);
             models.iter().any(|pattern| {
                 pattern.matches(model) || other.as_deref().is_some_and(|name| pattern.matches(name))
@@ -153,10 +161,9 @@ impl Bound {
     }
 
     /// The count that a request falls under, and whether an address alone stands for its caller.
-    pub(super) fn key(&self, ask: &Ask<'_>) -> (CountKey, bool) {
+    pub(super) fn key(&self, ask: &Ask<'_>, caller: &Caller) -> (CountKey, bool) {
         let mut digest = Sha256::new_with_prefix(self.identity);
         let mut by_address = false;
-        let caller = ask.caller;
         match (self.per, caller.key, &caller.user) {
             (Per::Key, Some(key), _) => {
                 digest.update(b"k");

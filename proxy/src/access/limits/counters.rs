@@ -99,7 +99,8 @@ impl Counters {
         }
     }
 
-    /// Counts all of `charges`, which are sorted by key and of which no two have the same, or none where one does not fit. With `force`, fitting or not.
+    /// Counts all of `charges`, which are sorted by key and of which no two have the same, or none where one does not fit: the error is of the one that takes
+    /// longest to. With `force`, fitting or not.
     pub(super) fn charge(
         &self,
         charges: &[Charge],
@@ -108,8 +109,12 @@ impl Counters {
     ) -> Result<Vec<Level>, Full> {
         let mut held = self.lock(charges.iter().map(|charge| charge.key));
         if !force {
-            for (at, charge) in charges.iter().enumerate() {
-                held.of(charge.key).judge(at, charge, now)?;
+            let full = charges.iter().enumerate();
+            let full =
+                full.filter_map(|(at, charge)| held.of(charge.key).judge(at, charge, now).err());
+            // Whoever comes again before the last of them has room comes in vain.
+            if let Some(full) = full.max_by_key(|full| full.wait.unwrap_or(u64::MAX)) {
+                return Err(full);
             }
         }
         let levels = charges

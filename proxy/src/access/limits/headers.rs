@@ -68,45 +68,49 @@ impl Told {
         }
     }
 
-    pub(super) fn headers(&self) -> impl Iterator<Item = (HeaderName, HeaderValue)> + use<> {
+    pub(super) fn headers(&self) -> Vec<(HeaderName, HeaderValue)> {
         let kinds = [(REQUESTS, self.requests), (TOKENS, self.tokens)];
-        kinds.into_iter().flat_map(|(names, standing)| {
-            let values = standing.map(|standing| {
-                [
-                    HeaderValue::from(standing.most),
-                    HeaderValue::from(standing.remaining()),
-                    HeaderValue::try_from(duration(standing.reset))
-                        .unwrap_or(HeaderValue::from_static("0s")),
-                ]
-            });
-            names.into_iter().zip(values.into_iter().flatten())
-        })
+        let mut headers = Vec::with_capacity(REQUESTS.len());
+        for (names, standing) in kinds {
+            let Some(standing) = standing else { continue };
+            let values = [
+                HeaderValue::from(standing.most),
+                HeaderValue::from(standing.remaining()),
+                HeaderValue::try_from(duration(standing.reset))
+                    .unwrap_or(HeaderValue::from_static("0s")),
+            ];
+            headers.extend(names.into_iter().zip(values));
+        }
+        headers
     }
 }
 
 /// A duration as Go writes it, of which OpenAI's is one: `20ms`, `1.5s`, `6m0s`, `24h0m0s`.
 fn duration(milliseconds: u64) -> String {
-    if milliseconds < 1000 {
-        return if milliseconds == 0 {
-            "0s".into()
-        } else {
-            format!("{milliseconds}ms")
-        };
+    let mut digits = itoa::Buffer::new();
+    if milliseconds > 0 && milliseconds < 1000 {
+        return [digits.format(milliseconds), "ms"].concat();
     }
     let (hours, minutes) = (milliseconds / 3_600_000, milliseconds / 60_000 % 60);
     let (seconds, rest) = (milliseconds / 1000 % 60, milliseconds % 1000);
-    let fraction = if rest == 0 {
-        String::new()
-    } else {
-        format!(".{rest:03}").trim_end_matches('0').to_owned()
-    };
+    let mut out = String::with_capacity(16);
     if hours > 0 {
-        format!("{hours}h{minutes}m{seconds}{fraction}s")
-    } else if minutes > 0 {
-        format!("{minutes}m{seconds}{fraction}s")
-    } else {
-        format!("{seconds}{fraction}s")
+        out.push_str(digits.format(hours));
+        out.push('h');
     }
+    if hours > 0 || minutes > 0 {
+        out.push_str(digits.format(minutes));
+        out.push('m');
+    }
+    out.push_str(digits.format(seconds));
+    if rest > 0 {
+        // With its leading zeros, and without those at its end.
+        let thousandths = digits.format(1000 + rest);
+        out.push('.');
+        out.push_str(thousandths[1..].trim_end_matches('0'));
+    }
+    out.push('s');
+    out
 }
 
 #[cfg(test)]
@@ -137,6 +141,7 @@ mod tests {
         told.add(Kind::Requests, standing(1000, 10, 500));
         let said: Vec<_> = told
             .headers()
+            .into_iter()
             .map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()))
             .collect();
         assert_eq!(
@@ -158,7 +163,7 @@ mod tests {
             reset: 1,
         };
         told.add(Kind::Tokens, used);
-        let values: Vec<_> = told.headers().map(|(_, value)| value).collect();
+        let values: Vec<_> = told.headers().into_iter().map(|(_, value)| value).collect();
         assert_eq!(values, ["10", "0", "1ms"]);
     }
 }

@@ -5,11 +5,13 @@
 //! - [`count`]: what was counted within a span
 //! - [`counters`]: all counts of this process
 //! - [`reserve`]: a request counted under all its limits, or under none
+//! - [`counted`]: what was counted for a request already
 //! - [`headers`]: what the client is told of them
 //! - [`tally`]: the same counts in Redis
 
 mod bound;
 mod count;
+mod counted;
 mod counters;
 mod headers;
 mod reserve;
@@ -17,6 +19,7 @@ mod span;
 mod tally;
 
 pub use bound::{Ask, Limits};
+pub use counted::Counted;
 pub use counters::Counters;
 pub use reserve::{Exceeded, Reservation, Used, reserve};
 #[cfg(test)]

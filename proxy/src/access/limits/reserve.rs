@@ -7,10 +7,12 @@ use dragoman_config::ObjectKey;
 use http::{HeaderName, HeaderValue};
 
 use super::bound::{Ask, Bound, CountKey, Limits, Measure};
+use super::counted::Counted;
 use super::counters::{Charge, Counters, Full, Level};
 use super::headers::{Kind, Standing, Told};
 use super::span::Span;
 use super::tally::Ticket;
+use crate::access::caller::Caller;
 
 /// The longest that a client is told to wait, in seconds: a month and its days.
 const LONGEST: u64 = 31 * 86_400;
@@ -24,14 +26,14 @@ pub struct Used {
     pub cost: u64,
 }
 
-/// A request over a limit. The caller's fault; it may come again after `retry_after`.
+/// A request over a limit. The caller's fault.
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
 pub struct Exceeded {
     /// The policy; absent where it is not known.
     pub policy: Option<Arc<ObjectKey>>,
-    /// Seconds until it may fit, at least one.
-    pub retry_after: u32,
+    /// Seconds until it may fit, at least one; none: it never does.
+    pub retry_after: Option<u32>,
     /// Which limit of which policy, and what to do.
     pub message: String,
     /// The `x-ratelimit-*` headers of the limit.
@@ -60,23 +62,35 @@ pub(super) struct Place {
     tick: u64,
 }
 
-/// Counts a request under all of `limits` that it falls under, or under none if it does not fit under one of them. A policy that is there twice counts once.
+/// Counts a request under all of `limits` that it falls under, each for the caller that its policy knows, or under none if it does not fit under one of them. A policy that is there twice counts once, and what
+/// is among `counted` is not counted again.
 ///
 /// # Errors
 /// [`Exceeded`], for the limit that takes longest to have room.
 pub async fn reserve(
-    limits: &[&Limits],
+    limits: &[(&Limits, &Caller)],
     ask: &Ask<'_>,
     counters: &Arc<Counters>,
+    counted: &Counted,
 ) -> Result<Reservation, Exceeded> {
     let mut wanted: Vec<(Charge, &Bound)> = Vec::new();
-    for bound in limits.iter().flat_map(|limits| limits.of(ask)) {
-        let (key, by_address) = bound.key(ask);
+    let bounds = limits
+        .iter()
+        .flat_map(|(limits, caller)| limits.of(ask).map(move |bound| (bound, *caller)));
+    for (bound, caller) in bounds {
+        let (key, by_address) = bound.key(ask, caller);
+        if counted.is_held(key) {
+            continue;
+        }
         let charge = Charge {
             key,
             measure: bound.measure,
             most: bound.most,
-            amount: bound.amount(ask),
+            amount: if counted.stays(key) {
+                0
+            } else {
+                bound.amount(ask)
+            },
             by_address,
         };
         wanted.push((charge, bound));
@@ -88,7 +102,7 @@ pub async fn reserve(
     wanted.dedup_by_key(|(charge, _)| charge.key);
     let charges: Vec<Charge> = wanted.iter().map(|(charge, _)| *charge).collect();
     let now = counters.now();
-    let (levels, ticket) = match counters.tally(&charges).await {
+    let (levels, ticket) = match counters.tally(&charges, counted.waited()).await {
         Some(Ok((levels, ticket))) => {
             // Counted here too, for the time in which Redis may be away.
             let _ = counters.charge(&charges, now, true);
@@ -131,14 +145,14 @@ fn exceeded(full: Full, wanted: &[(Charge, &Bound)]) -> Exceeded {
     let Some((charge, bound)) = wanted.get(full.at) else {
         return Exceeded {
             policy: None,
-            retry_after: 1,
+            retry_after: Some(1),
             message: "A limit of requests is reached.".into(),
             headers: Vec::new(),
         };
     };
     let mut told = Told::default();
     tell(&mut told, bound, &full.level);
-    let headers = told.headers().collect();
+    let headers = told.headers();
     let Some(wait) = full.wait else {
         let message = format!(
             "{}, and this request alone may take {}; ask for a shorter reply, or of a shorter prompt.",
@@ -147,7 +161,7 @@ fn exceeded(full: Full, wanted: &[(Charge, &Bound)]) -> Exceeded {
         );
         return Exceeded {
             policy: Some(Arc::clone(&bound.policy)),
-            retry_after: u32::try_from(LONGEST.min(bound.longest_wait())).unwrap_or(u32::MAX),
+            retry_after: None,
             message,
             headers,
         };
@@ -155,7 +169,7 @@ fn exceeded(full: Full, wanted: &[(Charge, &Bound)]) -> Exceeded {
     let seconds = wait.div_ceil(1000).clamp(1, LONGEST);
     Exceeded {
         policy: Some(Arc::clone(&bound.policy)),
-        retry_after: u32::try_from(seconds).unwrap_or(u32::MAX),
+        retry_after: u32::try_from(seconds).ok(),
         message: format!("{}; try again in {seconds}s.", bound.words),
         headers,
     }
@@ -177,11 +191,21 @@ impl Reservation {
         }
     }
 
+    pub(super) fn places(&self) -> &[Place] {
+        &self.places
+    }
+
     /// Whether what the model uses is counted: tokens or cost.
     #[must_use]
     pub fn counts_tokens(&self) -> bool {
         let spans = |place: &Place| place.measure.uses(&Used::default()).is_some();
         self.places.iter().any(spans)
+    }
+
+    /// Whether the request falls under any limit.
+    #[must_use]
+    pub fn applies(&self) -> bool {
+        !self.places.is_empty()
     }
 
     /// Whether all proxies know of it.
@@ -208,14 +232,14 @@ impl Reservation {
     }
 
     /// The `x-ratelimit-*` headers: of each kind, the limit of which least is left.
-    pub fn headers(&self) -> impl Iterator<Item = (HeaderName, HeaderValue)> + use<> {
+    pub fn headers(&self) -> Vec<(HeaderName, HeaderValue)> {
         self.told.headers()
     }
 
     /// The same of several reservations for one request.
     pub fn headers_of<'r>(
         all: impl IntoIterator<Item = &'r Self>,
-    ) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
+    ) -> Vec<(HeaderName, HeaderValue)> {
         let mut told = Told::default();
         for reservation in all {
             told.merge(&reservation.told);
@@ -278,22 +302,6 @@ impl Measure {
                 let fraction = fraction.trim_end_matches('0');
                 format!("a cost of {}.{fraction:0<2}", amount / 1_000_000)
             }
-        }
-    }
-}
-
-impl Bound {
-    pub(super) fn span(&self) -> Option<Span> {
-        self.measure.span()
-    }
-
-    /// Seconds after which all that is counted now is forgotten.
-    fn longest_wait(&self) -> u64 {
-        match self.span() {
-            Some(Span::Window { length, .. }) => length.div_ceil(1000).max(1),
-            Some(Span::Day) => 86_400,
-            Some(Span::Month) => LONGEST,
-            None => 1,
         }
     }
 }

@@ -2,7 +2,9 @@
 //!
 //! While Redis answers it decides; what it admits is counted here too, so that a proxy whose Redis goes away knows what it has let through itself.
 
+use std::cell::Cell;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use dragoman_config::{ObjectKey, Secret};
@@ -41,6 +43,22 @@ pub(super) struct Ticket {
     /// When it was reserved, by Redis' clock.
     reserved: Now,
     lease: u64,
+}
+
+/// A lease of a request that was not admitted yet. Dropped, it is given up: also where whoever asks leaves before the answer, which may never come.
+struct Asked {
+    redis: Arc<Redis>,
+    lease: u64,
+    admitted: bool,
+}
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        // Not prolonged: should Redis have it all the same, it runs out.
+        if !self.admitted {
+            self.redis.release(self.lease);
+        }
+    }
 }
 
 impl Counters {
@@ -90,6 +108,13 @@ impl Counters {
         }
     }
 
+    /// How many leases are prolonged.
+    #[cfg(test)]
+    pub(crate) fn leases(&self) -> usize {
+        let redis = self.redis.redis.load();
+        redis.as_ref().map_or(0, |redis| redis.leases())
+    }
+
     /// Tells other proxies that bans were lifted here.
     pub fn lifted(&self, policies: &[Arc<ObjectKey>], address: std::net::IpAddr) {
         if let Some(redis) = &*self.redis.redis.load() {
@@ -97,10 +122,11 @@ impl Counters {
         }
     }
 
-    /// Counts in Redis. None where it does not count.
+    /// Counts in Redis. None where it does not count. `waited`: how long the request has waited for it before, to which this wait is added.
     pub(super) async fn tally(
         &self,
         charges: &[Charge],
+        waited: &Cell<Duration>,
     ) -> Option<Result<(Vec<Level>, Ticket), Full>> {
         let redis = self.redis.redis.load_full()?;
         if redis.away().is_some() {
@@ -110,6 +136,11 @@ impl Counters {
             .iter()
             .filter(|charge| charge.measure == Measure::Concurrency);
         let (lease, name) = redis.lease(at_once.map(|charge| key(charge.key)).collect());
+        let mut asked = Asked {
+            redis: Arc::clone(&redis),
+            lease,
+            admitted: false,
+        };
         let mut args = vec![name, number(LASTS)];
         for charge in charges {
             let (kind, window, tick) = kind(charge.measure);
@@ -140,39 +171,27 @@ impl Counters {
                 let places: Vec<Place> = charges.iter().map(Place::of).collect();
                 ticket.settle(&places, Used::default());
                 ticket.leave(&places);
-            } else {
-                redis.release(lease);
             }
         };
-        let answered = redis.ask(asking, late).await;
-        let Ok(answer) = answered else {
-            // Not prolonged: should Redis have it all the same, it runs out.
-            redis.release(lease);
-            return None;
-        };
+        let answer = redis.ask(asking, waited, late).await.ok()?;
         match answer.as_slice() {
             [1, now, levels @ ..] => {
+                asked.admitted = true;
                 let levels = levels.chunks_exact(2).map(|level| Level {
                     used: unsigned(level[0]),
                     reset: unsigned(level[1]),
                 });
                 Some(Ok((levels.collect(), ticket(*now))))
             }
-            [0, _, which, wait, used, reset] => {
-                redis.release(lease);
-                Some(Err(Full {
-                    at: usize::try_from(*which).unwrap_or(1).saturating_sub(1),
-                    wait: u64::try_from(*wait).ok(),
-                    level: Level {
-                        used: unsigned(*used),
-                        reset: unsigned(*reset),
-                    },
-                }))
-            }
-            _ => {
-                redis.release(lease);
-                None
-            }
+            [0, _, which, wait, used, reset] => Some(Err(Full {
+                at: usize::try_from(*which).unwrap_or(1).saturating_sub(1),
+                wait: u64::try_from(*wait).ok(),
+                level: Level {
+                    used: unsigned(*used),
+                    reset: unsigned(*reset),
+                },
+            })),
+            _ => None,
         }
     }
 }

@@ -1,24 +1,27 @@
-//! Bans that all proxies share: failures are counted in Redis, and whoever is banned there is looked up once a second.
+//! Bans that all proxies share: failures are counted in Redis, and every proxy asks once a second what changed.
 //!
-//! A ban that is lifted at one proxy is gone from Redis, and then from the others.
+//! Nothing of it is ever too much: Redis keeps as many addresses and failures as a proxy does, and a proxy is told of changes alone, a bounded number at a time.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use dragoman_config::ObjectKey;
-use redis::RedisError;
+use redis::{RedisError, Value};
 
 use super::link::Link;
 use super::scripts::{PREFIX, Script, number};
-use super::service::{Asking, Redis, evaluate};
+use super::service::{Asking, Redis, Shared, evaluate};
 use crate::access::address::of_ban;
 use crate::access::bans::{Ban, Bans};
 
-/// A ban that ends so much later than was known is another.
-const AGAIN: Duration = Duration::from_millis(500);
-/// The most bans that are shared: as many as a proxy keeps.
-const MOST: u64 = 65_536;
+/// How many changes are asked for at once.
+const MANY: usize = 512;
+/// How often that is done in a row: the rest waits for the next second.
+const TIMES: usize = 16;
+/// So many milliseconds of changes are asked for again after Redis was away: another server may have taken over that knows less, or has another clock.
+const AGAIN: u64 = 60_000;
+/// The most lifted bans that are remembered while Redis is away.
+const MOST_LIFTED: usize = 65_536;
 
 /// An authentication that failed.
 #[derive(Debug)]
@@ -31,42 +34,66 @@ pub(crate) struct Failure<'a> {
 impl Redis {
     /// Notes that authentication failed. A ban that begins with it is known to all proxies within a second.
     pub(crate) fn failed(&self, failure: &Failure<'_>) {
-        let name = name(failure.policy, failure.address);
         let milliseconds = |of: Duration| u64::try_from(of.as_millis()).unwrap_or(u64::MAX);
         let ban = failure.ban;
         self.tell(Asking {
             script: Script::Fail,
-            keys: vec![format!("{PREFIX}failures:{name}").into_bytes(), all()],
+            keys: keys(),
             args: vec![
                 number(ban.failures() as u64),
                 number(milliseconds(ban.window())),
                 number(milliseconds(ban.duration())),
-                name.into_bytes(),
-                self.unique(),
+                name(failure.policy, failure.address).into_bytes(),
             ],
         });
     }
 
-    /// Notes that bans were lifted.
+    /// Notes that bans were lifted. While Redis is away that is remembered, and told once it is back.
     pub(crate) fn lifted(&self, policies: &[impl AsRef<ObjectKey>], address: IpAddr) {
         for policy in policies {
             let name = name(policy.as_ref(), address);
-            self.tell(Asking {
-                script: Script::Settle,
-                keys: vec![all()],
-                args: vec![
-                    b"c".to_vec(),
-                    name.into_bytes(),
-                    b"0".to_vec(),
-                    b"0:0".to_vec(),
-                ],
+            let shared = &self.shared;
+            {
+                let mut lifted = shared.lifted.lock();
+                if lifted.len() < MOST_LIFTED {
+                    lifted.insert(name.clone());
+                }
+            }
+            let then = std::sync::Arc::clone(shared);
+            let asking = lifting(&name);
+            let _ = shared.spawn(asking, move |_: Value| {
+                then.lifted.lock().remove(&name);
             });
         }
     }
 }
 
-fn all() -> Vec<u8> {
-    format!("{PREFIX}bans").into_bytes()
+impl Shared {
+    /// Tells what was lifted while Redis was away.
+    pub(super) async fn lift(&self, link: &mut Link) -> Result<(), RedisError> {
+        loop {
+            let Some(name) = self.lifted.lock().first().cloned() else {
+                return Ok(());
+            };
+            evaluate::<Value>(link, &lifting(&name)).await?;
+            self.lifted.lock().remove(&name);
+        }
+    }
+}
+
+fn lifting(name: &str) -> Asking {
+    Asking {
+        script: Script::Lift,
+        keys: keys(),
+        args: vec![name.as_bytes().to_vec()],
+    }
+}
+
+/// When bans end, in what order they changed, the failures that may become one, and when those are forgotten.
+fn keys() -> Vec<Vec<u8>> {
+    let keys = ["bans", "changes", "failures", "failing"];
+    keys.map(|key| format!("{PREFIX}{key}").into_bytes())
+        .to_vec()
 }
 
 /// A ban's name. No part of it has a space.
@@ -83,41 +110,45 @@ fn read(name: &str) -> Option<(ObjectKey, IpAddr)> {
     Some((policy, parts.next()?.parse().ok()?))
 }
 
-/// The bans that Redis told of, and until when they last.
+/// What Redis told of bans.
 #[derive(Debug, Default)]
-pub(super) struct Known(HashMap<String, Instant>);
+pub(super) struct Known {
+    /// The number of the last change.
+    last: u64,
+}
 
 impl Known {
+    /// Redis was away.
+    pub(super) fn doubt(&mut self) {
+        self.last = self.last.saturating_sub(AGAIN);
+    }
+
     /// Begins the bans that others found, and ends those that others lifted.
     pub(super) async fn pull(&mut self, link: &mut Link, bans: &Bans) -> Result<(), RedisError> {
-        let asking = Asking {
-            script: Script::Bans,
-            keys: vec![all()],
-            args: vec![number(MOST)],
-        };
-        let running: Vec<(String, u64)> = evaluate(link, &asking).await?;
-        let now = Instant::now();
-        let mut told = HashMap::with_capacity(running.len());
-        for (name, left) in running {
-            let left = Duration::from_millis(left);
-            let until = now + left;
-            // Clocks and the way here tell the same end a little differently each time.
-            let is_new = self.0.get(&name).is_none_or(|known| until > *known + AGAIN);
-            if is_new && let Some((policy, address)) = read(&name) {
-                bans.begin(&policy, address, left, now);
+        for _ in 0..TIMES {
+            let asking = Asking {
+                script: Script::Bans,
+                keys: keys(),
+                args: vec![number(self.last), number(MANY as u64)],
+            };
+            let news: Vec<(String, u64, u64)> = evaluate(link, &asking).await?;
+            let now = Instant::now();
+            for (name, number, left) in &news {
+                self.last = self.last.max(*number);
+                match (read(name), *left) {
+                    (Some((policy, address)), 0) => {
+                        bans.lift_of(&policy, address, now);
+                    }
+                    (Some((policy, address)), left) => {
+                        bans.begin(&policy, address, Duration::from_millis(left), now);
+                    }
+                    (None, _) => {}
+                }
             }
-            told.insert(name, until);
-        }
-        for (name, until) in &self.0 {
-            // What has run out ends by itself.
-            if told.contains_key(name) || *until <= now + AGAIN {
-                continue;
-            }
-            if let Some((policy, address)) = read(name) {
-                bans.lift_of(&policy, address, now);
+            if news.len() < MANY {
+                break;
             }
         }
-        self.0 = told;
         Ok(())
     }
 }

@@ -35,6 +35,11 @@ impl Leases {
         self.held.lock().remove(&number);
     }
 
+    #[cfg(test)]
+    pub(super) fn count(&self) -> usize {
+        self.held.lock().len()
+    }
+
     /// Prolongs all that are held, if it is time.
     pub(super) async fn renew(
         &self,

@@ -18,29 +18,39 @@ pub(crate) enum Script {
     Renew,
     /// Notes a failed authentication.
     Fail,
-    /// Gives the bans that run.
+    /// Gives the bans that changed.
     Bans,
+    /// Lifts a ban.
+    Lift,
+    /// Writes something.
+    Check,
 }
 
 impl Script {
-    pub(super) const ALL: [Self; 5] = [
+    pub(super) const ALL: [Self; 7] = [
         Self::Reserve,
         Self::Settle,
         Self::Renew,
         Self::Fail,
         Self::Bans,
+        Self::Lift,
+        Self::Check,
     ];
 
     pub(super) fn compiled(self) -> &'static redis::Script {
-        static SCRIPTS: LazyLock<[redis::Script; 5]> = LazyLock::new(|| {
+        static SCRIPTS: LazyLock<[redis::Script; 7]> = LazyLock::new(|| {
             let time = include_str!("lua/time.lua");
+            let changes = include_str!("lua/changes.lua");
             let with = |source: &str| redis::Script::new(&format!("{time}{source}"));
+            let of_bans = |source: &str| with(&format!("{changes}{source}"));
             [
                 with(include_str!("lua/reserve.lua")),
                 with(include_str!("lua/settle.lua")),
                 with(include_str!("lua/renew.lua")),
-                with(include_str!("lua/fail.lua")),
-                with(include_str!("lua/bans.lua")),
+                of_bans(include_str!("lua/fail.lua")),
+                of_bans(include_str!("lua/bans.lua")),
+                of_bans(include_str!("lua/lift.lua")),
+                with(include_str!("lua/check.lua")),
             ]
         });
         &SCRIPTS[self as usize]

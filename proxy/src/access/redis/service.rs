@@ -1,11 +1,13 @@
 //! The connection to Redis: kept by a thread of its own, asked by any.
 //!
-//! Nobody waits longer than [`DEADLINE`] for an answer. Where Redis fails, or is late thrice in a row, it is away: it is asked nothing until the
+//! No request waits longer than [`DEADLINE`] for all its answers. Where Redis fails, or is late thrice in a row, it is away: it is asked nothing until the
 //! thread has reached it again, which it tries once a second, so that no request is ever what tries it.
 
+use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
 use dragoman_config::Secret;
@@ -14,14 +16,16 @@ use redis::{FromRedisValue, RedisError, Value};
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot, watch};
 
+use super::bans::Known;
 use super::leases::Leases;
 use super::link::Link;
-use super::scripts::Script;
+use super::scripts::{PREFIX, Script};
 use super::url::{self, Target};
 use crate::access::bans::Bans;
 
-/// The longest that a request waits for an answer, less the millisecond by which timers are late.
-const DEADLINE: Duration = Duration::from_millis(4);
+/// The longest that a request waits for answers, all its waits together, less the millisecond by which timers are late. Unit
+/// tests wait longer: what they count is the same however busy the machine is.
+pub(super) const DEADLINE: Duration = Duration::from_millis(if cfg!(test) { 200 } else { 4 });
 /// How long a connection may take to be made, and an answer to come to those whom nobody waits for.
 pub(super) const PATIENCE: Duration = Duration::from_secs(1);
 /// How long Redis is left alone after it failed, and how often it is looked after.
@@ -42,7 +46,7 @@ pub(crate) struct Asking {
 /// The Redis of this process, while it is configured. Dropped, its thread ends.
 #[derive(Debug)]
 pub(crate) struct Redis {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     _stop: watch::Sender<()>,
 }
 
@@ -58,6 +62,8 @@ pub(super) struct Shared {
     process: u64,
     numbers: AtomicU64,
     pub(super) leases: Leases,
+    /// Bans that were lifted here, by name, until Redis knows of it.
+    pub(super) lifted: Mutex<BTreeSet<String>>,
 }
 
 impl std::fmt::Debug for Shared {
@@ -92,6 +98,7 @@ impl Redis {
             process: rand::random(),
             numbers: AtomicU64::new(0),
             leases: Leases::default(),
+            lifted: Mutex::default(),
         });
         let keeper = Arc::clone(&shared);
         std::thread::Builder::new()
@@ -110,13 +117,14 @@ impl Redis {
         gone.then(|| self.shared.why.lock().clone())
     }
 
-    /// Asks, and waits a bounded time. An answer that comes too late goes to `late`.
+    /// Asks, and waits a bounded time, less what was `waited` before, to which it adds. An answer that comes too late goes to `late`.
     ///
     /// # Errors
     /// [`Away`].
     pub(crate) async fn ask<T: FromRedisValue + Send + 'static>(
         &self,
         asking: Asking,
+        waited: &Cell<Duration>,
         late: impl FnOnce(T) + Send + 'static,
     ) -> Result<T, Away> {
         let shared = &self.shared;
@@ -126,12 +134,17 @@ impl Redis {
                 late(answer);
             }
         })?;
-        match tokio::time::timeout(DEADLINE, answer).await {
+        let (before, began) = (waited.get(), Instant::now());
+        let answer = tokio::time::timeout(DEADLINE.saturating_sub(before), answer).await;
+        waited.set(before + began.elapsed());
+        match answer {
             Ok(Ok(answer)) => {
                 shared.late.store(0, Ordering::Relaxed);
                 Ok(answer)
             }
             Ok(Err(_)) => Err(Away),
+            // It had less time than others have.
+            Err(_) if !before.is_zero() => Err(Away),
             Err(_) => {
                 if shared.late.fetch_add(1, Ordering::Relaxed) + 1 >= LATE {
                     shared.fail("it is slow to answer");
@@ -156,15 +169,15 @@ impl Redis {
         (number, shared.name(number))
     }
 
+    /// How many leases are prolonged.
+    #[cfg(test)]
+    pub(crate) fn leases(&self) -> usize {
+        self.shared.leases.count()
+    }
+
     /// Gives a lease up; its name.
     pub(crate) fn release(&self, number: u64) -> Vec<u8> {
         self.shared.leases.remove(number);
-        self.shared.name(number)
-    }
-
-    /// A name that no process gives twice.
-    pub(super) fn unique(&self) -> Vec<u8> {
-        let number = self.shared.numbers.fetch_add(1, Ordering::Relaxed);
         self.shared.name(number)
     }
 }
@@ -175,7 +188,7 @@ impl Shared {
     }
 
     /// Asks on the thread of its own. Nothing comes of what fails.
-    fn spawn<T: FromRedisValue + Send + 'static>(
+    pub(super) fn spawn<T: FromRedisValue + Send + 'static>(
         self: &Arc<Self>,
         asking: Asking,
         then: impl FnOnce(T) + Send + 'static,
@@ -211,28 +224,18 @@ impl Shared {
         bans: &Bans,
     ) {
         let keeping = async {
-            let mut said = String::new();
+            let mut said = Said::default();
+            let mut known = Known::default();
             loop {
                 match self.reach(&mut target).await {
                     Ok(link) => {
-                        tracing::info!("Redis counts for all proxies");
-                        said.clear();
-                        self.serve(link, bans).await;
+                        self.serve(link, &mut known, bans, &mut said).await;
                         let why = self.why.lock().clone();
-                        tracing::warn!(
-                            kind = "redis_away",
-                            "Redis is away, this proxy counts for itself: {why}"
-                        );
+                        said.away(&why);
                     }
                     Err(why) => {
-                        if said != why {
-                            tracing::warn!(
-                                kind = "redis_away",
-                                "Redis cannot be used, this proxy counts for itself: {why}"
-                            );
-                        }
                         self.why.lock().clone_from(&why);
-                        said = why;
+                        said.away(&why);
                     }
                 }
                 tokio::time::sleep(PERIOD).await;
@@ -245,7 +248,7 @@ impl Shared {
         }
     }
 
-    /// Connects, and sees to it that the scripts are known.
+    /// Connects, and sees to it that the scripts are known and can write: one that is full, or a replica, answers and counts nothing.
     async fn reach(&self, target: &mut Target) -> Result<Link, String> {
         let reached = async {
             let mut link = Link::to(target).await?;
@@ -256,6 +259,12 @@ impl Shared {
                     .load_async(&mut link)
                     .await?;
             }
+            let asking = Asking {
+                script: Script::Check,
+                keys: vec![format!("{PREFIX}check").into_bytes()],
+                args: Vec::new(),
+            };
+            evaluate::<Value>(&mut link, &asking).await?;
             Ok(link)
         };
         match tokio::time::timeout(2 * PATIENCE, reached).await {
@@ -265,16 +274,18 @@ impl Shared {
     }
 
     /// Looks after a connection until it fails.
-    async fn serve(self: &Arc<Self>, link: Link, bans: &Bans) {
-        let mut known = super::bans::Known::default();
+    async fn serve(self: &Arc<Self>, link: Link, known: &mut Known, bans: &Bans, said: &mut Said) {
+        known.doubt();
         self.late.store(0, Ordering::Relaxed);
         self.link.store(Some(Arc::new(link.clone())));
         loop {
+            said.up();
             let mut link = link.clone();
             let looked = async {
                 self.leases
                     .renew(&mut link, |number| self.name(number))
                     .await?;
+                self.lift(&mut link).await?;
                 known.pull(&mut link, bans).await
             };
             if let Err(fault) = looked.await {
@@ -286,6 +297,49 @@ impl Shared {
             }
         }
     }
+}
+
+/// What the log was told of it. One that comes and goes is told now and then.
+#[derive(Default)]
+struct Said {
+    /// Why it is away; none: it is not; nothing was told yet.
+    last: Option<Option<String>>,
+    up: Option<Instant>,
+    away: Option<Instant>,
+}
+
+/// How long nothing more is told of the same kind.
+const QUIET: Duration = Duration::from_secs(10);
+
+impl Said {
+    /// It counts, which is said once.
+    fn up(&mut self) {
+        if self.last != Some(None) && is_time(&mut self.up) {
+            self.last = Some(None);
+            tracing::info!("Redis counts for all proxies");
+        }
+    }
+
+    /// It is away, which is said once for each reason.
+    fn away(&mut self, why: &str) {
+        let said = self.last.as_ref().and_then(Option::as_deref);
+        if said != Some(why) && is_time(&mut self.away) {
+            self.last = Some(Some(why.to_owned()));
+            tracing::warn!(
+                kind = "redis_away",
+                "Redis is away, this proxy counts for itself: {why}"
+            );
+        }
+    }
+}
+
+fn is_time(last: &mut Option<Instant>) -> bool {
+    let now = Instant::now();
+    let is_time = last.is_none_or(|last| now - last >= QUIET);
+    if is_time {
+        *last = Some(now);
+    }
+    is_time
 }
 
 /// Runs a script.

@@ -4,9 +4,10 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use dragoman_dialects::form::Event;
+use dragoman_dialects::form::{Event, Part};
 
 use super::chain::{Chain, ContentDenied};
+use super::whole::{OTHER, Stopped};
 use super::{Judging, Rule};
 
 /// What a text is.
@@ -40,22 +41,33 @@ impl StreamJudge {
     /// Takes an event, and gives those that the client may see.
     ///
     /// # Errors
-    /// [`ContentDenied`]: the stream is to be ended with an error.
+    /// [`Stopped`]: the stream is to be ended with an error.
     pub fn take(
         &mut self,
         event: Event<'_>,
         give: &mut dyn FnMut(Event<'_>),
-    ) -> Result<(), ContentDenied> {
+    ) -> Result<(), Stopped> {
         match event {
             Event::Text { choice, text, .. } => {
                 // Reasoning comes before the text that it led to.
                 self.finish(choice, |kind| kind == Kind::Reasoning, give)?;
-                self.push(choice, Kind::Text, &text, give)
+                Ok(self.push(choice, Kind::Text, &text, give)?)
             }
-            Event::Reasoning { choice, text } => self.push(choice, Kind::Reasoning, &text, give),
-            Event::Refusal { choice, text } => self.push(choice, Kind::Refusal, &text, give),
+            Event::Reasoning { choice, text } => {
+                Ok(self.push(choice, Kind::Reasoning, &text, give)?)
+            }
+            Event::Refusal { choice, text } => Ok(self.push(choice, Kind::Refusal, &text, give)?),
             Event::ToolArguments { choice, call, json } => {
-                self.push(choice, Kind::Arguments(call), &json, give)
+                Ok(self.push(choice, Kind::Arguments(call), &json, give)?)
+            }
+            Event::Part { choice, part } => {
+                if !matches!(*part, Part::Image { .. }) {
+                    return Err(Stopped::Unjudged(OTHER));
+                }
+                // A text goes on behind a picture, and so may a match.
+                self.finish(choice, |kind| kind == Kind::Reasoning, give)?;
+                give(Event::Part { choice, part });
+                Ok(())
             }
             Event::ReasoningSignature { choice, .. } | Event::ReasoningEncrypted { choice, .. } => {
                 self.finish(choice, |kind| kind == Kind::Reasoning, give)?;

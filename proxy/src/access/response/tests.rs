@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use dragoman_config::{ObjectKey, ResponseActionItem, ResponseRuleItem};
-use dragoman_dialects::form::{Choice, Event, Finish, Part, Reply};
+use dragoman_dialects::form::{Base64, Choice, Event, Finish, Part, Reply, Source};
 use dragoman_dialects::{Context, Rope, Wire};
 use http::HeaderMap;
 use jiff::Timestamp;
@@ -18,7 +18,7 @@ use crate::translate::frames::{Frames, Uncut};
 use crate::translate::{Collected, Sink, Stream, Thinking, untouched};
 
 /// Every dialect of conversations.
-const WIRES: [Wire; 10] = [
+const WIRES: [Wire; 12] = [
     Wire::Chat,
     Wire::Completions,
     Wire::Responses,
@@ -29,6 +29,8 @@ const WIRES: [Wire; 10] = [
     Wire::BedrockConverse,
     Wire::BedrockInvoke,
     Wire::Tgi,
+    Wire::ConversationChat,
+    Wire::BedrockText,
 ];
 
 fn rule(when: Option<&str>, action: ResponseActionItem) -> ResponseRuleItem {
@@ -72,7 +74,11 @@ fn begun(items: &[ResponseRuleItem], body: &str) -> Result<Option<Judging>, supe
         route: &key,
         model: Some("m"),
     };
-    ResponseRules::begin(&[(&key, &rules)], facts, &Rc::new(Services::default()))
+    ResponseRules::begin(
+        &[(&key, &rules, &caller)],
+        facts,
+        &Rc::new(Services::default()),
+    )
 }
 
 fn judging(items: &[ResponseRuleItem]) -> Judging {
@@ -238,12 +244,57 @@ fn reasoning_refusals_and_arguments_are_judged_too() {
                 judge.take(event, &mut give)?;
             }
             judge.take(Event::Done, &mut give)?;
-            Ok::<_, super::ContentDenied>(out.concat())
+            Ok::<_, Stopped>(out.concat())
         };
         assert!(run(&deny).is_err(), "{at}");
         // Arguments must stay what they are.
         let shown = run(&replace).unwrap();
         assert_eq!(shown.contains("secret-1"), at == 2, "{shown}");
+    }
+}
+
+#[test]
+fn of_parts_a_stream_shows_pictures_alone_and_texts_are_one_around_them() {
+    let judging = judging(&[rule(None, deny(Some("nightjar")))]);
+    let text = |text: &'static str| Event::Text {
+        choice: 0,
+        text: text.into(),
+        logprobs: None,
+    };
+    let part = |part| Event::Part {
+        choice: 0,
+        part: Box::new(part),
+    };
+    let inline = |media_type: &str| Source::Inline {
+        media_type: Some(media_type.into()),
+        data: Base64::new("AA==".into()),
+    };
+    let picture = || Part::Image {
+        source: inline("image/png"),
+        detail: None,
+        cache: None,
+    };
+    let run = |events: Vec<Event<'static>>| {
+        let (mut judge, mut given) = (judging.stream(), 0);
+        for event in events {
+            judge.take(event, &mut |_| given += 1)?;
+        }
+        judge.take(Event::Done, &mut |_| given += 1)?;
+        Ok::<_, Stopped>(given)
+    };
+    assert_eq!(run(vec![part(picture()), text("a jar")]), Ok(3));
+    let denied = run(vec![text("night"), part(picture()), text("jar")]);
+    assert!(matches!(denied, Err(Stopped::Denied(_))), "{denied:?}");
+    let ran = Part::Other {
+        kind: "codeExecutionResult".into(),
+        value: json!({"output": "nightjar"}),
+    };
+    let sound = Part::Audio {
+        source: inline("audio/wav"),
+    };
+    for other in [ran, sound, says("nightjar")] {
+        let stopped = run(vec![text("a"), part(other)]);
+        assert!(matches!(stopped, Err(Stopped::Unjudged(_))), "{stopped:?}");
     }
 }
 

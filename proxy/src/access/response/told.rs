@@ -1,12 +1,13 @@
 //! What is kept of a request for the rules on its reply.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use dragoman_config::ObjectKey;
 use dragoman_config::cel::Facts;
 use serde_json::Value;
 
-use super::Due;
+use super::Rule;
 use crate::access::facts::Known;
 
 /// The facts of a request, as far as a rule on its reply asks for them.
@@ -22,12 +23,11 @@ pub(super) struct Told {
 }
 
 impl Told {
-    pub(super) fn new(known: &Known<'_>, rules: &[Due]) -> Self {
+    pub(super) fn new(known: &Known<'_>, rules: &[(Arc<Rule>, bool)]) -> Self {
         // What the request alone decided is decided.
         let reads = |variable| {
-            let asks = |due: &&Due| due.rule.holds(due.late);
-            let mut asking = rules.iter().filter(asks);
-            asking.any(|due| due.rule.reads(variable))
+            let mut asking = rules.iter().filter(|(rule, late)| rule.holds(*late));
+            asking.any(|(rule, _)| rule.reads(variable))
         };
         let some = |wanted: bool, value: &dyn Fn() -> Value| match wanted {
             true => value(),
@@ -49,26 +49,6 @@ impl Told {
     }
 }
 
-impl Told {
-    /// The same request, as far as either knows it.
-    pub(super) fn and(&self, more: &Self) -> Self {
-        let either = |one: &Value, more: &Value| match one {
-            Value::Null => more.clone(),
-            one => one.clone(),
-        };
-        let told = self.clone();
-        Self {
-            request: either(&self.request, &more.request),
-            user: either(&self.user, &more.user),
-            headers: match self.headers.is_empty() {
-                true => more.headers.clone(),
-                false => self.headers.clone(),
-            },
-            ..told
-        }
-    }
-}
-
 /// The same with the reply.
 pub(super) struct Replied<'a> {
     pub(super) told: &'a Told,
@@ -80,12 +60,21 @@ impl Facts for Replied<'_> {
         &self.told.request
     }
 
-    fn header(&self, name: &str) -> Option<Cow<'_, str>> {
+    fn header(&self, name: &http::HeaderName) -> Option<Cow<'_, str>> {
         crate::access::facts::header(&self.told.headers, name)
     }
 
     fn user(&self) -> &Value {
         &self.told.user
+    }
+
+    fn user_name(&self) -> Option<&str> {
+        self.told.user.get("name")?.as_str()
+    }
+
+    fn in_group(&self, group: &str) -> Option<bool> {
+        let groups = self.told.user.get("groups")?.as_array()?;
+        Some(groups.iter().any(|one| one == group))
     }
 
     fn address(&self) -> &str {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use dragoman_config::cel::EvaluationError;
-use dragoman_dialects::form::{Choice, Finish, Part, Reply};
+use dragoman_dialects::form::{Choice, Failure, Finish, Part, Reply};
 use serde_json::{Value, json};
 
 use super::chain::{Chain, ContentDenied};
@@ -16,6 +16,9 @@ use crate::access::service::{Action as Word, Answer, Service};
 /// The longest text that is judged as a whole, in bytes.
 pub const LONGEST: usize = 1 << 20;
 
+/// What a reply is refused for that holds more than texts and pictures.
+pub(super) const OTHER: &str = "holds what rules on text cannot judge";
+
 /// Why a reply does not reach the client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Stopped {
@@ -25,6 +28,30 @@ pub enum Stopped {
     Failed(Failed),
     /// It says more than is held back, or something else than text, which nobody can judge.
     Unjudged(&'static str),
+}
+
+impl Stopped {
+    /// The error that ends a stream.
+    #[must_use]
+    pub fn failure(&self) -> Failure {
+        match self {
+            Self::Denied(denied) => denied.failure(),
+            Self::Failed(failed) => Failure {
+                code: Some("rule_failed".into()),
+                ..Failure::new(failed.status, "A rule on this reply could not be judged.")
+            },
+            Self::Unjudged(what) => Failure {
+                code: Some("content_unjudged".into()),
+                ..Failure::new(502, unjudged(&format!("The reply {what}.")))
+            },
+        }
+    }
+}
+
+/// What is said of a reply that rules apply to and nobody can judge.
+#[must_use]
+pub fn unjudged(what: &str) -> String {
+    format!("{what} Rules apply to it, and what they have not judged is refused.")
 }
 
 impl From<ContentDenied> for Stopped {
@@ -60,7 +87,7 @@ impl Judging {
         }
         for choice in &mut reply.choices {
             if choice.parts.iter().any(|part| !is_judged(part)) {
-                return Err(Stopped::Unjudged("holds what rules on text cannot judge"));
+                return Err(Stopped::Unjudged(OTHER));
             }
             // They spell the text out as it was.
             choice.logprobs = None;
@@ -75,7 +102,7 @@ impl Judging {
         let holds = due.rule.holds(due.late);
         let response = if holds { shown(choice) } else { Value::Null };
         let replied = Replied {
-            told: &self.told,
+            told: &due.told,
             response: &response,
         };
         let failed = |status, why| {
@@ -107,8 +134,7 @@ impl Judging {
                 let answer = match asked {
                     Ok(answer) => answer,
                     Err(why) if service.fails_open() => {
-                        let rule = &*due.rule.name;
-                        tracing::warn!(policy = %due.policy, rule, "the service that a rule asks failed, and the rule is passed over: {why}");
+                        self.services.passed_over(&due.policy, &due.rule.name, &why);
                         return Ok(());
                     }
                     Err(why) => return Err(failed(503, why)),
@@ -134,15 +160,15 @@ impl Judging {
         service: &Arc<Service>,
         response: &Value,
     ) -> Result<Answer, String> {
-        let request = self.told.request.to_string();
+        let request = due.told.request.to_string();
         let asking = Asking {
             phase: "response",
             policy: &due.policy,
             rule: &due.rule.name,
-            route: &self.told.route,
-            user: &self.told.user,
-            address: &self.told.address,
-            model: self.told.model.as_deref(),
+            route: &due.told.route,
+            user: &due.told.user,
+            address: &due.told.address,
+            model: due.told.model.as_deref(),
             request: Some(request.as_bytes()),
             response: Some(response),
         };

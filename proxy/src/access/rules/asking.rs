@@ -81,7 +81,7 @@ fn judged(port: u16, failure: CallFailure, denied: Denied) -> Result<Decision, F
         route: &key,
         model: Some("m"),
     };
-    let policies = [(&key, &rules)];
+    let policies = [(&key, &rules, &caller)];
     let local = tokio::task::LocalSet::new();
     local.block_on(&runtime, judge(&policies, facts, &services))
 }

@@ -8,21 +8,23 @@ use serde_json::Value;
 
 use super::{Action, Admitted, Decision, Denied, Failed, Path, Rule, Rules, set};
 use crate::access::call::{self, Asking};
+use crate::access::caller::Caller;
 use crate::access::facts::{Facts, Known};
 use crate::access::service::{Action as Word, Service, Services};
 
-/// Judges a request by the rules of all `policies`, in order. Each policy's rules run until one allows; what one policy changed the next sees.
+/// Judges a request by the rules of all `policies`, in order, each by the caller that it knows. Each policy's rules run until one allows; what one policy changed the next sees.
 ///
 /// # Errors
 /// [`Failed`], where a rule cannot be evaluated, or the service that it asks fails: the request is refused.
 pub async fn judge(
-    policies: &[(&ObjectKey, &Rules)],
+    policies: &[(&ObjectKey, &Rules, &Caller)],
     facts: Facts<'_>,
     services: &Services,
 ) -> Result<Decision, Failed> {
     let mut known = Known::new(facts);
     let mut backend_header = false;
-    for (policy, rules) in policies {
+    for (policy, rules, caller) in policies {
+        known.facts.caller = caller;
         for rule in &rules.rules {
             let at = At { policy, rule };
             if let Some(denied) = at.unreadable(&known) {
@@ -45,6 +47,8 @@ pub async fn judge(
                 }
                 Action::SetModel(model) => known.model = Some(model.clone()),
                 Action::AllowBackendHeader => backend_header = true,
+                // Lists and forms have no fields to set, and pass.
+                Action::Set(_) if known.body().is_none() => {}
                 Action::Set(fields) => {
                     let mut values = Vec::with_capacity(fields.len());
                     for (path, value) in fields {
@@ -95,10 +99,8 @@ impl At<'_> {
         known: &mut Known<'_>,
     ) -> Option<Denied> {
         for (path, value) in values {
-            let Some(body) = known.body() else {
-                let message = "This sets fields of a JSON body, and the request has none.";
-                return Some(self.denied(400, Some(message.to_owned())));
-            };
+            // What is no JSON has no fields to set.
+            let body = known.body()?;
             match set(body, path, value) {
                 Ok(changed) => known.change(changed),
                 Err(fault) => return Some(self.denied(400, Some(fault.to_string()))),
@@ -136,8 +138,7 @@ impl At<'_> {
         let (answer, paths) = match answer {
             Ok(answer) => answer,
             Err(why) if service.fails_open() => {
-                let rule = &*self.rule.name;
-                tracing::warn!(policy = %self.policy, rule, "the service that a rule asks failed, and the rule is passed over: {why}");
+                services.passed_over(self.policy, &self.rule.name, &why);
                 return Ok(None);
             }
             Err(why) => return Err(self.failed(503, why)),

@@ -47,7 +47,6 @@ async fn judged(policies: &[Vec<RuleItem>], body: &str) -> Result<Decision, Fail
         .map(|items| Rules::new(items).unwrap())
         .collect();
     let policy = key("policy");
-    let policies: Vec<_> = rules.iter().map(|rules| (&policy, rules)).collect();
     let body = Bytes::copy_from_slice(body.as_bytes());
     let mut headers = HeaderMap::new();
     headers.append("x-team", "blue".parse().unwrap());
@@ -55,13 +54,10 @@ async fn judged(policies: &[Vec<RuleItem>], body: &str) -> Result<Decision, Fail
     headers.append("x-two", "b".parse().unwrap());
     let caller = Caller {
         address: Ipv4Addr::new(192, 0, 2, 7).into(),
-        user: Some(Arc::new(User {
-            name: "ann".into(),
-            groups: vec!["staff".into()],
-            claims: json!({"tier": "gold"}).as_object().cloned(),
-        })),
+        user: Some(Arc::new(ann())),
         key: None,
     };
+    let policies: Vec<_> = rules.iter().map(|it| (&policy, it, &caller)).collect();
     let facts = Facts {
         body: Some(&body),
         headers: &headers,
@@ -190,20 +186,20 @@ fn twenty() -> Vec<RuleItem> {
     rules.collect()
 }
 
+fn ann() -> User {
+    let claims = json!({"tier": "gold"}).as_object().cloned();
+    User::new("ann".into(), vec!["staff".into()], claims)
+}
+
 /// `cargo test --release -p dragoman-proxy what_twenty -- --nocapture` says the figure.
 #[tokio::test]
 async fn what_twenty_rules_over_headers_user_and_model_take_is_microseconds() {
     let rules = Rules::new(&twenty()).unwrap();
     let policy = key("policy");
     let (route, headers) = (key("chat"), HeaderMap::new());
-    let user = User {
-        name: "ann".into(),
-        groups: vec!["staff".into()],
-        claims: json!({"tier": "gold"}).as_object().cloned(),
-    };
     let caller = Caller {
         address: Ipv4Addr::LOCALHOST.into(),
-        user: Some(Arc::new(user)),
+        user: Some(Arc::new(ann())),
         key: None,
     };
     let services = Services::default();
@@ -217,7 +213,9 @@ async fn what_twenty_rules_over_headers_user_and_model_take_is_microseconds() {
             route: &route,
             model: Some("gpt-4"),
         };
-        let decision = judge(&[(&policy, &rules)], facts, &services).await.unwrap();
+        let decision = judge(&[(&policy, &rules, &caller)], facts, &services)
+            .await
+            .unwrap();
         assert!(matches!(decision, Decision::Admit(_)));
     }
     let each = began.elapsed() / times;

@@ -12,7 +12,7 @@ use crate::json::{self, lexer};
 pub(super) const BYTES: u64 = 4;
 /// What a picture, a sound or a document in a prompt counts as at most, in tokens: its bytes say little of it.
 const MEDIUM: u64 = 1000;
-/// A text without a space that is longer is a medium, in base64.
+/// What is longer, and is base64, is a medium.
 const LONGEST_WORD: usize = 2048;
 /// More tokens than any reply has.
 const MOST: u64 = 1 << 32;
@@ -42,13 +42,14 @@ const REPLIES: [(&str, &[&str]); 3] = [
     ("parameters", &["best_of"]),
 ];
 /// All members that are looked at.
-const NAMES: [&str; 11] = [
+const NAMES: [&str; 12] = [
     "max_completion_tokens",
     "max_tokens",
     "max_output_tokens",
     "max_tokens_to_sample",
     "maxTokens",
     "n",
+    "prompt",
     "generationConfig",
     "generation_config",
     "options",
@@ -85,10 +86,14 @@ impl Estimate {
                 // A negative one, as Ollama's -1, is no bound.
                 text.get(at)?.parse::<u64>().ok()
             };
-            names.iter().find_map(figure)
+            // Which of several a server reads is its own affair: the largest counts.
+            names.iter().filter_map(figure).max()
         };
-        let reply = BOUNDS.iter().find_map(said).unwrap_or_default();
-        let replies = REPLIES.iter().find_map(said).unwrap_or(1).clamp(1, 128);
+        let reply = BOUNDS.iter().filter_map(said).max().unwrap_or_default();
+        let replies = REPLIES.iter().filter_map(said).max().unwrap_or(1);
+        let replies = replies
+            .clamp(1, 128)
+            .saturating_mul(prompts(body, &members));
         Self {
             prompt,
             reply: reply.saturating_mul(replies).min(MOST),
@@ -113,6 +118,18 @@ impl Estimate {
     }
 }
 
+/// How many prompts a request for completions has: each is answered.
+fn prompts(body: &[u8], members: &json::Members<'_, &'static str>) -> u64 {
+    let listed = members.get("prompt").and_then(|at| {
+        let text = std::str::from_utf8(body).ok()?;
+        let listed = json::elements(text, &at).ok()?.map_while(Result::ok);
+        // A list of numbers is one prompt, in tokens.
+        let prompts = listed.filter(|at| text[at.clone()].starts_with(['"', '[']));
+        Some(prompts.count() as u64)
+    });
+    listed.unwrap_or(1).max(1)
+}
+
 /// Tokens of a prompt: the body's bytes over four, with media counted as what they are.
 fn prompt(body: &[u8]) -> u64 {
     let mut bytes = body.len() as u64;
@@ -134,11 +151,28 @@ fn media(json: &[u8]) -> impl Iterator<Item = u64> + '_ {
             let start = at + memchr::memchr(b'"', json.get(at..)?)?;
             at = lexer::string(json, start).ok()?;
             let inner = json.get(start + 1..at - 1)?;
-            if inner.len() > LONGEST_WORD && memchr::memchr(b' ', inner).is_none() {
+            if inner.len() > LONGEST_WORD && is_base64(inner) {
                 return Some(inner.len() as u64);
             }
         }
     })
+}
+
+/// Whether it is base64 and nothing else, as it is or in a data URL: text of any script is none.
+fn is_base64(inner: &[u8]) -> bool {
+    const HEAD: usize = 256;
+    let coded = match inner.strip_prefix(b"data:") {
+        Some(url) => match memchr::memchr(b',', &url[..HEAD]) {
+            Some(comma) => &url[comma + 1..],
+            None => return false,
+        },
+        None => inner,
+    };
+    // JSON may escape slashes and ends of lines.
+    let is_coded = |byte: &u8| {
+        byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_' | b'=' | b'\\')
+    };
+    coded.iter().all(is_coded)
 }
 
 #[cfg(test)]
@@ -149,7 +183,12 @@ mod tests {
     fn every_dialects_bound_on_its_reply_is_known() {
         for (body, reply) in [
             (r#"{"max_tokens":100}"#, 100),
-            (r#"{"max_tokens":100,"max_completion_tokens":50}"#, 50),
+            (r#"{"max_tokens":100,"max_completion_tokens":50}"#, 100),
+            (r#"{"max_tokens":7,"options":{"num_predict":9}}"#, 9),
+            (r#"{"max_tokens":7,"prompt":["a","b"]}"#, 14),
+            (r#"{"max_tokens":7,"n":2,"prompt":[[1,2],[3]]}"#, 28),
+            (r#"{"max_tokens":7,"prompt":[1,2,3]}"#, 7),
+            (r#"{"max_tokens":7,"prompt":[]}"#, 7),
             (r#"{"max_tokens":100,"n":3}"#, 300),
             (r#"{"max_tokens":100,"n":0}"#, 100),
             (r#"{"max_output_tokens":7}"#, 7),
@@ -183,5 +222,22 @@ mod tests {
         );
         assert!((1000..1010).contains(&Estimate::of(body.as_bytes()).prompt));
         assert_eq!(Estimate::of(b"").prompt, 0);
+    }
+
+    #[test]
+    fn a_text_without_spaces_is_no_picture() {
+        for text in ["你好，世界。".repeat(1000), "x,y;".repeat(2000)] {
+            for text in [
+                text.clone(),
+                format!("data:{text}"),
+                format!("data:,{text}"),
+            ] {
+                let body = format!(r#"{{"content":"{text}"}}"#);
+                let whole = (body.len() as u64).div_ceil(4);
+                assert_eq!(Estimate::of(body.as_bytes()).prompt, whole);
+            }
+        }
+        let picture = format!(r#"{{"data":"{}"}}"#, r"AB+\/\n".repeat(1000));
+        assert!(Estimate::of(picture.as_bytes()).prompt < 1010);
     }
 }

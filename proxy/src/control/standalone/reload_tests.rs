@@ -38,7 +38,7 @@ async fn what_does_not_compile_keeps_its_version_or_is_closed() {
     let state = shared.state();
     let closed = state.closed(0).unwrap();
     assert_eq!(
-        (closed.key.name.as_str(), closed.why.as_str()),
+        (closed.key.name.as_str(), closed.fault.why.as_str()),
         ("other", "why")
     );
     assert!(!runs("chat") && !runs("other"));

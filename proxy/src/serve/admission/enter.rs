@@ -7,30 +7,26 @@ use std::time::Instant;
 use http::{HeaderMap, StatusCode};
 
 use crate::access::Memory;
-use crate::access::caller::{Caller, User};
+use crate::access::caller::Callers;
 use crate::access::identity::{Consumed, Identity};
-use crate::access::metrics::Reason;
+use crate::access::metrics::{Line, Reason};
 use crate::access::policy::{Policies, Policy};
-use crate::serve::error::{Blame, Refusal};
+use crate::serve::error::{Blame, Log, Refusal};
+use crate::state::route::Route;
 
 /// Who sends a request, and which of its headers said so.
 #[derive(Debug)]
 pub(crate) struct Entered {
-    /// Who sends it.
-    pub(crate) caller: Caller,
+    /// Who sends it, to each policy.
+    pub(crate) callers: Callers,
     /// The headers that authenticated the caller, which go no further.
     pub(crate) consumed: Consumed,
 }
 
 impl Entered {
     fn nobody(address: IpAddr) -> Self {
-        let caller = Caller {
-            address,
-            user: None,
-            key: None,
-        };
         Self {
-            caller,
+            callers: Callers::nobody(address),
             consumed: Consumed::default(),
         }
     }
@@ -46,23 +42,22 @@ pub(crate) fn applying<'p>(
 ) -> Result<&'p [Arc<Policy>], Refusal> {
     match policies {
         Policies::Apply(policies) => Ok(policies),
-        Policies::Closed(why) => {
-            let message = format!("{what} is closed: {why}.");
-            Err(Refusal::unavailable(
-                Blame::Proxy,
-                "access_policy_unusable",
-                message,
-            ))
+        Policies::Closed(closed) => {
+            let message = "An AccessPolicy that applies here cannot be used at the moment.";
+            let code = "access_policy_unusable";
+            let refusal = Refusal::unavailable(Blame::Proxy, code, message);
+            Err(refusal.told(&closed.told, || format!("{what} is closed: {}", closed.why)))
         }
     }
 }
 
-/// Admits a request by where it comes from and who sends it.
+/// Admits a request for `route` by where it comes from and who sends it.
 ///
 /// # Errors
 /// 403 for an address, 401 for a credential that is missing or nobody knows, 503 for one that cannot be checked.
 pub(crate) async fn enter(
     memory: &Memory,
+    route: &Route,
     policies: &[Arc<Policy>],
     address: IpAddr,
     headers: &HeaderMap,
@@ -71,10 +66,11 @@ pub(crate) async fn enter(
     if policies.is_empty() {
         return Ok(entered);
     }
+    let came = Instant::now();
     for policy in policies {
         locate(memory, policy, address)?;
     }
-    for policy in policies {
+    for (at, policy) in policies.iter().enumerate() {
         let Some(authentication) = &policy.authentication else {
             continue;
         };
@@ -84,49 +80,75 @@ pub(crate) async fn enter(
                 key,
                 consumed,
             } => {
-                entered.know(user, key);
+                let earlier = policies.get(..at).unwrap_or_default();
+                entered.callers.know(policy, Some((user, key)), earlier);
                 entered.consumed.add(consumed);
             }
-            Identity::Anonymous => {}
+            Identity::Anonymous => entered.callers.know(policy, None, &[]),
             Identity::Missing => {
                 policy.metrics.refused(Reason::Unauthenticated);
                 return Err(unauthenticated("missing_api_key", MISSING));
             }
-            Identity::Wrong { why } => {
+            Identity::Wrong { why, guesses } => {
                 policy.metrics.refused(Reason::Unauthenticated);
-                if let Some(ban) = &policy.ban {
-                    let (key, now) = (&policy.key, Instant::now());
-                    memory.counters.failed(key, ban, address);
-                    if memory.bans.failed(key, ban, address, now) {
-                        tracing::info!(policy = %key, client = %address, "address banned");
-                    }
-                }
+                guessed(memory, policy, address, || {
+                    guesses.without(known(route, headers, came))
+                });
                 return Err(unauthenticated("invalid_api_key", why));
             }
-            Identity::Unchecked { why, retry_after } => {
+            Identity::Unchecked {
+                why,
+                retry_after,
+                guesses,
+            } => {
                 policy.metrics.refused(Reason::Unchecked);
-                if policy.metrics.tells() {
+                guessed(memory, policy, address, || {
+                    guesses.without(known(route, headers, came))
+                });
+                if policy.metrics.tells(Line::Unchecked) {
                     tracing::warn!(policy = %policy.key, "a credential cannot be checked: {why}");
                 }
                 let message = "The credential that came cannot be checked at the moment.";
-                return Err(Refusal {
+                let refusal = Refusal {
                     retry_after: Some(retry_after),
                     ..Refusal::unavailable(Blame::Proxy, "identity_unavailable", message)
-                });
+                };
+                return Err(refusal.logged(Log::Told));
             }
         }
     }
     Ok(entered)
 }
 
-impl Entered {
-    /// The first that authenticates names the user.
-    fn know(&mut self, user: Arc<User>, key: [u8; 32]) {
-        if self.caller.user.is_none() {
-            self.caller.user = Some(user);
-            self.caller.key = Some(key);
+/// Counts each guess towards the policy's ban.
+fn guessed(memory: &Memory, policy: &Policy, address: IpAddr, guesses: impl FnOnce() -> Consumed) {
+    let Some(ban) = &policy.ban else {
+        return;
+    };
+    let (key, now) = (&policy.key, Instant::now());
+    for _ in 0..guesses().count() {
+        memory.counters.failed(key, ban, address);
+        // All of them are told at /api/bans.
+        if memory.bans.failed(key, ban, address, now) && policy.metrics.tells(Line::Banned) {
+            tracing::info!(policy = %key, client = %address, "address banned");
         }
     }
+}
+
+/// The headers whose credentials some policy of the route or of its backends knows. Where another asks, they are for somebody else, and no guess.
+fn known(route: &Route, headers: &HeaderMap, came: Instant) -> Consumed {
+    let came = (came, jiff::Timestamp::now());
+    let backends = route.backends.iter().map(|entry| &entry.policies);
+    let mut known = Consumed::default();
+    for policies in std::iter::once(&route.policies).chain(backends) {
+        let Policies::Apply(policies) = policies else {
+            continue;
+        };
+        for authentication in policies.iter().filter_map(|of| of.authentication.as_ref()) {
+            known.add(authentication.may_know(headers, came));
+        }
+    }
+    known
 }
 
 /// Where a request may come from.

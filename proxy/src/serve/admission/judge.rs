@@ -5,13 +5,14 @@ use std::sync::Arc;
 use bytes::Bytes;
 use dragoman_config::{ObjectKey, PriceItem};
 use dragoman_dialects::Wire;
-use http::{HeaderName, HeaderValue, Response, StatusCode};
+use http::{Response, StatusCode};
 
 use super::names;
-use crate::access::caller::Caller;
+use super::told::{left, telling};
+use crate::access::caller::Callers;
 use crate::access::facts::Facts;
 use crate::access::limits::{self, Ask, Reservation};
-use crate::access::metrics::Reason;
+use crate::access::metrics::{Line, Reason};
 use crate::access::policy::Policy;
 use crate::access::respond;
 use crate::access::response::{Judging, ResponseRules};
@@ -19,8 +20,8 @@ use crate::access::rules::{self, Admitted, Decision, Failed};
 use crate::access::usage::{Estimate, Meter};
 use crate::serve::body::Body;
 use crate::serve::dispatch::Asked;
-use crate::serve::error::{Blame, Refusal, bounded};
-use crate::serve::metered::Metered;
+use crate::serve::error::{Blame, Log, Refusal, bounded};
+use crate::serve::metered::{self, Metered};
 use crate::serve::{reply, translation};
 
 /// The header by which a client chooses a backend, where a rule lets it.
@@ -31,10 +32,30 @@ const BACKEND: &str = "x-dragoman-backend";
 pub(crate) struct Question<'a> {
     /// The body, where it is JSON that was read.
     pub(crate) body: Option<&'a Bytes>,
+    /// Whether the names of its members were looked at.
+    pub(crate) plain: bool,
     /// The model that the client names.
     pub(crate) model: Option<&'a str>,
+    /// Other names of it: what is denied or counted by one of them is so by all.
+    pub(crate) others: &'a [&'a str],
     /// How a model's answer is told, where one is asked for.
     pub(crate) told: Option<Told<'a>>,
+    /// What the model of a name and a body may cost at most.
+    pub(crate) price: &'a dyn Fn(&str, Option<&Bytes>) -> Option<PriceItem>,
+}
+
+impl<'a> Question<'a> {
+    /// About a request of no API that is known here, with this body where it is JSON that was read, and this model where it names one.
+    pub(crate) fn plainly(body: Option<&'a Bytes>, model: Option<&'a str>) -> Self {
+        Self {
+            body,
+            plain: false,
+            model,
+            others: &[],
+            told: None,
+            price: &|_, _| None,
+        }
+    }
 }
 
 /// How a model's answer is told.
@@ -80,7 +101,20 @@ pub(crate) async fn judge(asked: &Asked, question: Question<'_>) -> Result<Judge
     if policies.is_empty() {
         return Ok(Judged::Goes(Going::default()));
     }
-    by(asked, policies, &asked.caller, question).await
+    let judged = by(asked, policies, &asked.callers, question).await?;
+    if let Judged::Goes(Going {
+        reserved: Some(reserved),
+        ..
+    }) = &judged
+        && asked
+            .route()
+            .backends
+            .iter()
+            .any(|it| !it.policies.are_none())
+    {
+        asked.counted.borrow_mut().hold(&reserved.reservation);
+    }
+    Ok(judged)
 }
 
 /// Judges a request by these policies.
@@ -90,15 +124,16 @@ pub(crate) async fn judge(asked: &Asked, question: Question<'_>) -> Result<Judge
 pub(super) async fn by(
     asked: &Asked,
     policies: &[Arc<Policy>],
-    caller: &Caller,
+    callers: &Callers,
     question: Question<'_>,
 ) -> Result<Judged, Refusal> {
     if let Some(body) = question.body
-        && policies.iter().any(|policy| policy.judges_bodies())
+        && !question.plain
     {
-        names::refuse_ambiguous(body)?;
+        let judged = policies.iter().any(|policy| policy.judges_bodies());
+        names::refuse_ambiguous(body, judged)?;
     }
-    let admitted = match rule(asked, policies, caller, question).await? {
+    let admitted = match rule(asked, policies, callers, question).await? {
         Ok(admitted) => admitted,
         Err(answer) => return Ok(Judged::Answered(answer)),
     };
@@ -106,14 +141,16 @@ pub(super) async fn by(
     let model = admitted.model.as_deref().or(question.model);
     if let Some(model) = model {
         for policy in policies {
-            if !policy.models.admits(model) {
+            let denied = question.others.iter().any(|it| policy.models.denies(it));
+            if denied || !policy.models.admits(model) {
                 policy.metrics.refused(Reason::Model);
-                return Err(Refusal::no_model(model));
+                // A backend's own name is nothing that clients are told.
+                return Err(Refusal::no_model(question.others.first().unwrap_or(&model)));
             }
         }
     }
-    let judging = on_reply(asked, policies, caller, body, model)?;
-    let reserved = reserve(asked, policies, caller, body, model).await?;
+    let judging = on_reply(asked, policies, callers, body, model)?;
+    let reserved = reserve(asked, policies, callers, (body, model), question).await?;
     let backend = if admitted.backend_header {
         chosen(asked)?
     } else {
@@ -133,15 +170,18 @@ pub(super) async fn by(
 fn on_reply(
     asked: &Asked,
     policies: &[Arc<Policy>],
-    caller: &Caller,
+    callers: &Callers,
     body: Option<&Bytes>,
     model: Option<&str>,
 ) -> Result<Option<Judging>, Refusal> {
+    // What the route has of a backend's policies judges the reply once.
+    let again = !std::ptr::eq(policies, asked.policies());
+    let judged = |key: &ObjectKey| again && asked.policies().iter().any(|one| one.key == *key);
     let with_rules = policies
         .iter()
-        .filter(|policy| !policy.response_rules.is_empty());
+        .filter(|policy| !policy.response_rules.is_empty() && !judged(&policy.key));
     let rules: Vec<_> = with_rules
-        .map(|policy| (&policy.key, &*policy.response_rules))
+        .map(|policy| (&policy.key, &*policy.response_rules, callers.of(policy)))
         .collect();
     if rules.is_empty() {
         return Ok(None);
@@ -150,7 +190,7 @@ fn on_reply(
     let facts = Facts {
         body,
         headers: &headers,
-        caller,
+        caller: &callers.first,
         route: &asked.route().key,
         model,
     };
@@ -166,12 +206,7 @@ pub(crate) async fn judged(
     asked: &Asked,
     answer: impl Future<Output = Result<Response<Body>, Refusal>>,
 ) -> Result<Response<Body>, Refusal> {
-    let question = Question {
-        body: None,
-        model: None,
-        told: None,
-    };
-    match judge(asked, question).await? {
+    match judge(asked, Question::plainly(None, None)).await? {
         Judged::Answered(answer) => Ok(answer),
         Judged::Goes(going) => Ok(going.holds(answer.await?)),
     }
@@ -180,14 +215,24 @@ pub(crate) async fn judged(
 impl Going {
     /// A reply whose tokens nobody counts: until its end the request counts as one that is under way.
     pub(crate) fn holds(self, response: Response<Body>) -> Response<Body> {
-        match meter(None, self.reserved) {
-            Some(meter) => {
-                let response = telling(response, left(&meter));
-                response.map(|body| body.metered(Some(Metered::counted(meter))))
-            }
-            None => response,
-        }
+        held(response, meter(None, self.reserved), false)
     }
+}
+
+/// A reply to what is no call: until its end the request counts as one that is under way. `tells`: it is the answer to a body that was read, and may
+/// tell what a model used.
+pub(crate) fn held(response: Response<Body>, meter: Option<Meter>, tells: bool) -> Response<Body> {
+    let Some(mut meter) = meter else {
+        return response;
+    };
+    let response = telling(response, left(&meter));
+    if tells {
+        return metered::response(response, meter, Wire::Chat, false);
+    }
+    if response.status().as_u16() >= 400 {
+        meter.refund();
+    }
+    response.map(|body| body.metered(Some(Metered::counted(meter))))
 }
 
 /// What was reserved of limits.
@@ -200,6 +245,11 @@ pub(crate) struct Reserved {
 }
 
 impl Reserved {
+    /// Gives it back, so that another backend can be asked in this one's place.
+    pub(super) fn give_back(self, asked: &Asked) {
+        asked.counted.borrow_mut().give_back(self.reservation);
+    }
+
     /// Whether tokens or cost are among it.
     pub(crate) fn counts(&self) -> bool {
         self.reservation.counts_tokens()
@@ -225,38 +275,23 @@ pub(crate) fn meter(one: Option<Meter>, other: Option<Reserved>) -> Option<Meter
     }
 }
 
-/// What is left of limits, for those that ask to be told.
-pub(crate) fn left(meter: &Meter) -> Vec<(HeaderName, HeaderValue)> {
-    Reservation::headers_of(meter.reservations()).collect()
-}
-
-/// A reply that tells what is left of limits.
-pub(crate) fn telling(
-    mut response: Response<Body>,
-    left: Vec<(HeaderName, HeaderValue)>,
-) -> Response<Body> {
-    // In place of the upstream's, which tells of our key's.
-    for (name, value) in left {
-        response.headers_mut().insert(name, value);
-    }
-    response
-}
-
 /// Whether every policy admits the model of this name.
-pub(crate) fn lists(policies: &[Arc<Policy>], model: &str) -> bool {
-    policies.iter().all(|policy| policy.models.admits(model))
+pub(crate) fn lists(policies: &[Arc<Policy>], model: &str, others: &[&str]) -> bool {
+    policies.iter().all(|policy| {
+        policy.models.admits(model) && !others.iter().any(|it| policy.models.denies(it))
+    })
 }
 
 /// What rules make of the request, or an answer in the model's place.
 async fn rule(
     asked: &Asked,
     policies: &[Arc<Policy>],
-    caller: &Caller,
+    callers: &Callers,
     question: Question<'_>,
 ) -> Result<Result<Admitted, Response<Body>>, Refusal> {
     let with_rules = policies.iter().filter(|policy| !policy.rules.is_empty());
     let rules: Vec<_> = with_rules
-        .map(|policy| (&policy.key, &policy.rules))
+        .map(|policy| (&policy.key, &policy.rules, callers.of(policy)))
         .collect();
     if rules.is_empty() {
         return Ok(Ok(Admitted::default()));
@@ -266,7 +301,7 @@ async fn rule(
     let facts = Facts {
         body: question.body,
         headers: &headers,
-        caller,
+        caller: &callers.first,
         route: &asked.route().key,
         model: question.model,
     };
@@ -316,13 +351,19 @@ fn failed(asked: &Asked, policies: &[Arc<Policy>], failed: &Failed) -> Refusal {
     let Failed {
         policy, rule, why, ..
     } = failed;
+    if failed.status == 400 {
+        if let Some(of) = policies.iter().find(|of| of.key == *policy) {
+            of.metrics.refused(Reason::Rule);
+        }
+        return Refusal::client(StatusCode::BAD_REQUEST, "request_denied", why.clone());
+    }
     if let Some(of) = policies.iter().find(|of| of.key == *policy) {
         of.metrics.refused(Reason::RuleFailed);
-        if of.metrics.tells() {
+        if of.metrics.tells(Line::RuleFailed) {
             tracing::warn!(request_id = %asked.id, %policy, rule, "a rule failed, so the request is refused: {why}");
         }
     }
-    if failed.status == 503 {
+    let refusal = if failed.status == 503 {
         // Where its service is, and what that said, is not the client's business.
         let message = format!(
             "The service that the rule {rule:?} of AccessPolicy {policy} asks gives no answer."
@@ -336,40 +377,49 @@ fn failed(asked: &Asked, policies: &[Arc<Policy>], failed: &Failed) -> Refusal {
             blame: Blame::Proxy,
             ..Refusal::client(status, "rule_failed", message)
         }
-    }
+    };
+    refusal.logged(Log::Told)
 }
 
 /// Counts the request under the limits of all policies at once.
 async fn reserve(
     asked: &Asked,
     policies: &[Arc<Policy>],
-    caller: &Caller,
-    body: Option<&Bytes>,
-    model: Option<&str>,
+    callers: &Callers,
+    (body, model): (Option<&Bytes>, Option<&str>),
+    question: Question<'_>,
 ) -> Result<Option<Reserved>, Refusal> {
     let bounding = policies.iter().filter(|policy| !policy.limits.is_empty());
-    let limits: Vec<_> = bounding.map(|policy| &policy.limits).collect();
+    let limits: Vec<_> = bounding
+        .map(|policy| (&policy.limits, callers.of(policy)))
+        .collect();
     if limits.is_empty() {
         return Ok(None);
     }
-    let counts = limits.iter().any(|limits| limits.counts_tokens());
+    let counts = limits.iter().any(|(limits, _)| limits.counts_tokens());
     let estimate = match body {
         Some(body) if counts => Estimate::of(body),
         _ => Estimate::default(),
     };
     let price = match model {
-        Some(model) if counts => asked.route().dearest(model),
+        Some(model) if limits.iter().any(|(limits, _)| limits.counts_cost()) => {
+            (question.price)(model, body)
+        }
         _ => None,
     };
     let ask = Ask {
-        caller,
         route: &asked.route().key,
         model,
+        others: question.others,
         tokens: estimate.tokens(),
         cost: price.map_or(0, |price| estimate.cost(&price)),
     };
     let memory = asked.worker.shared.memory();
-    match limits::reserve(&limits, &ask, &memory.counters).await {
+    // Nobody else looks at it meanwhile.
+    let counted = asked.counted.take();
+    let reserved = limits::reserve(&limits, &ask, &memory.counters, &counted).await;
+    asked.counted.replace(counted);
+    match reserved {
         Ok(reservation) => Ok(Some(Reserved {
             reservation,
             prompt: estimate.prompt,
@@ -382,9 +432,9 @@ async fn reserve(
             }
             let status = StatusCode::TOO_MANY_REQUESTS;
             Err(Refusal {
-                retry: true,
-                retry_after: Some(exceeded.retry_after),
-                limits: exceeded.headers,
+                retry: exceeded.retry_after.is_some(),
+                retry_after: exceeded.retry_after,
+                limits: exceeded.headers.into(),
                 ..Refusal::client(status, "rate_limit_exceeded", exceeded.message)
             })
         }

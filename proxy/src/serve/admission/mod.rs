@@ -4,14 +4,18 @@
 //! - [`judge`]: rules, models and limits, once the model is known
 //! - [`names`]: members that servers read in different ways
 //! - [`backend`]: the policies of one backend, once it is a candidate
+//! - [`told`]: what a client is told of its limits
 
 mod backend;
 mod enter;
 mod judge;
 mod names;
+mod told;
 
-pub(crate) use backend::{Admitted, of_backend};
+pub(crate) use backend::{Admitted, Named, Reaching, of_backend};
 pub(crate) use enter::{applying, enter};
 pub(crate) use judge::{
-    Going, Judged, Question, Reserved, Told, judge, judged, left, lists, meter, telling,
+    Going, Judged, Question, Reserved, Told, held, judge, judged, lists, meter,
 };
+pub(crate) use names::Names as MemberNames;
+pub(crate) use told::{left, telling};

@@ -2,15 +2,13 @@
 //!
 //! Some servers take a member by its name in any case, and the last of several (Go's [`encoding/json`](https://pkg.go.dev/encoding/json#Unmarshal)
 //! does), others the one that is written exactly so. What policies judged must be what the server reads, so a body that the two read
-//! differently is refused where policies apply.
+//! differently is refused where policies apply; one that names its model so, everywhere.
 
-use std::borrow::Cow;
 use std::collections::HashSet;
-use std::fmt;
 
 use http::StatusCode;
-use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 
+use crate::json::{self, string};
 use crate::serve::error::{Refusal, bounded};
 
 /// Members that judge or are judged, in every dialect.
@@ -36,52 +34,85 @@ const KNOWN: [&str; 17] = [
 /// Names of ours that are written with capitals.
 const WITH_CAPITALS: [&str; 2] = ["generationConfig", "maxTokens"];
 
-/// Refuses a body of which servers may read something else than was judged.
-///
-/// # Errors
-/// 400, naming the member.
-pub(super) fn refuse_ambiguous(body: &[u8]) -> Result<(), Refusal> {
-    let mut reader = serde_json::Deserializer::from_slice(body);
-    let found = reader.deserialize_map(Members);
-    let Ok(Some(name)) = found else {
-        // What is no object was refused before, or names nothing.
-        return Ok(());
-    };
-    let name = bounded(&name, 64).to_owned();
-    let message = format!(
-        "The body's member {name:?} would be read in different ways by different servers; write each member once, as the API spells it."
-    );
-    Err(Refusal {
-        param: Some(name.into()),
-        ..Refusal::client(StatusCode::BAD_REQUEST, "ambiguous_member", message)
-    })
+/// The names of one body's members.
+#[derive(Debug, Default)]
+pub(crate) struct Names<'b> {
+    /// The first of those that can be read in one way alone, which is what most bodies have.
+    plain: [&'b str; 16],
+    plains: usize,
+    /// All others, in small letters.
+    others: HashSet<String>,
+    ambiguous: Option<String>,
+    /// What names the model to some servers, and is not what is looked at here.
+    model: Option<String>,
 }
 
-struct Members;
-
-impl<'de> Visitor<'de> for Members {
-    type Value = Option<String>;
-
-    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("an object")
-    }
-
-    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Option<String>, M::Error> {
-        let mut seen = HashSet::new();
-        let mut ambiguous = None;
-        while let Some(name) = map.next_key::<Cow<'de, str>>()? {
-            map.next_value::<IgnoredAny>()?;
-            if ambiguous.is_some() {
-                continue;
+impl<'b> Names<'b> {
+    /// Takes what stands between a name's quotes.
+    pub(crate) fn see(&mut self, written: &'b str) {
+        let is_plain = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-' | b'.');
+        if written.bytes().all(is_plain) {
+            let twice = self.has(written);
+            if let Some(free) = self.plain.get_mut(self.plains) {
+                *free = written;
+                self.plains += 1;
+            } else {
+                self.others.insert(written.to_owned());
             }
-            let folded = name.to_lowercase().replace('\u{17f}', "s");
-            let exact = folded == name || WITH_CAPITALS.contains(&name.as_ref());
-            if (!exact && KNOWN.contains(&folded.as_str())) || !seen.insert(folded) {
-                ambiguous = Some(name.into_owned());
+            if twice {
+                self.ambiguous.get_or_insert_with(|| written.to_owned());
             }
+            return;
         }
-        Ok(ambiguous)
+        let name = string::decode(written);
+        let folded = name.to_lowercase().replace('\u{17f}', "s");
+        let exact = folded == name || WITH_CAPITALS.contains(&name.as_ref());
+        if folded == "model" && !exact {
+            self.model.get_or_insert_with(|| name.as_ref().to_owned());
+        }
+        if (!exact && KNOWN.contains(&folded.as_str())) || self.has(&folded) {
+            self.ambiguous.get_or_insert_with(|| name.into_owned());
+        }
+        self.others.insert(folded);
     }
+
+    fn has(&self, folded: &str) -> bool {
+        self.plain[..self.plains].contains(&folded) || self.others.contains(folded)
+    }
+
+    /// Refuses the body, if servers may read something else than policies judge (`judged`), or take another model than the route's map does.
+    ///
+    /// # Errors
+    /// 400, naming the member.
+    pub(crate) fn refuse_ambiguous(self, judged: bool) -> Result<(), Refusal> {
+        let ambiguous = self.ambiguous.filter(|_| judged);
+        let Some(name) = ambiguous.or(self.model) else {
+            return Ok(());
+        };
+        let name = bounded(&name, 64).to_owned();
+        let message = format!(
+            "The body's member {name:?} would be read in different ways by different servers; write each member once, as the API spells it."
+        );
+        Err(Refusal {
+            param: Some(name.into()),
+            ..Refusal::client(StatusCode::BAD_REQUEST, "ambiguous_member", message)
+        })
+    }
+}
+
+/// The same for a body whose members' names nobody has looked at yet.
+///
+/// # Errors
+/// As for [`Names::refuse_ambiguous`].
+pub(super) fn refuse_ambiguous(body: &[u8], judged: bool) -> Result<(), Refusal> {
+    let mut names = Names::default();
+    // What is no object was refused before, or names nothing.
+    let _ = json::scan_each::<&str>(body, &[], |name| {
+        if !name.nested {
+            names.see(name.written());
+        }
+    });
+    names.refuse_ambiguous(judged)
 }
 
 #[cfg(test)]
@@ -89,9 +120,19 @@ mod tests {
     use super::*;
 
     fn refused(body: &str) -> Option<String> {
-        let refusal = refuse_ambiguous(body.as_bytes()).err()?;
+        let refusal = refuse_ambiguous(body.as_bytes(), true).err()?;
         assert_eq!(refusal.status, StatusCode::BAD_REQUEST);
-        refusal.param.map(Cow::into_owned)
+        refusal.param.map(std::borrow::Cow::into_owned)
+    }
+
+    #[test]
+    fn a_repeated_member_is_found_among_any_number() {
+        let many: String = (0..40).map(|n| format!("\"m{n}\":1,")).collect();
+        for last in ["m3", "m20", "M39"] {
+            let body = format!("{{{many}\"{last}\":1}}");
+            assert_eq!(refused(&body).as_deref(), Some(last));
+        }
+        assert_eq!(refused(&format!("{{{many}\"m40\":1}}")), None);
     }
 
     #[test]
@@ -103,9 +144,19 @@ mod tests {
             (r#"{"max_tokens":1,"Max_Tokens":9}"#, "Max_Tokens"),
             ("{\"me\u{17f}\u{17f}ages\":[]}", "me\u{17f}\u{17f}ages"),
             (r#"{"own":1,"OWN":2}"#, "OWN"),
+            (r#"{"OWN":1,"own":2}"#, "own"),
+            (r#"{"\u0061b":1,"ab":2}"#, "ab"),
         ] {
             assert_eq!(refused(body).as_deref(), Some(name), "{body}");
         }
+    }
+
+    #[test]
+    fn another_model_is_refused_though_no_policy_judges_bodies() {
+        let refused = |body: &str| refuse_ambiguous(body.as_bytes(), false).is_err();
+        assert!(refused(r#"{"model":"a","Model":"b"}"#));
+        assert!(refused(r#"{"\u004dodel":"b"}"#));
+        assert!(!refused(r#"{"model":"a","model":"b","N":1,"n":2}"#));
     }
 
     #[test]

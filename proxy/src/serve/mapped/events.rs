@@ -66,7 +66,7 @@ impl Edit for Events {
     fn push(&mut self, chunk: Bytes, out: &mut Vec<u8>) -> Result<(), Fault> {
         let Self { frames, writing } = self;
         let pushed = frames.push(chunk, |frame| writing.take(frame, out));
-        pushed.map_err(Fault::from)
+        pushed.map(drop).map_err(Fault::from)
     }
 
     fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), Fault> {

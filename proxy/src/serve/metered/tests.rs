@@ -10,7 +10,7 @@ use http::{HeaderValue, header};
 
 use super::*;
 use crate::access::caller::Caller;
-use crate::access::limits::{Ask, Counters, Limits, reserve};
+use crate::access::limits::{Ask, Counted, Counters, Limits, reserve};
 
 const TOKENS: &str = "x-ratelimit-remaining-tokens";
 
@@ -40,15 +40,22 @@ fn reserved(counters: &Arc<Counters>, tokens: u64) -> (u64, crate::access::limit
         key: None,
     };
     let ask = Ask {
-        caller: &caller,
         route: &key,
         model: None,
+        others: &[],
         tokens,
         cost: 0,
     };
-    let reservation = block_on(reserve(&[&limits], &ask, counters)).unwrap();
+    let reservation = block_on(reserve(
+        &[(&limits, &caller)],
+        &ask,
+        counters,
+        &Counted::default(),
+    ))
+    .unwrap();
     let left = reservation
         .headers()
+        .into_iter()
         .find_map(|(name, value)| (name == TOKENS).then_some(value));
     let left = left.unwrap().to_str().unwrap().parse().unwrap();
     (left, reservation)

@@ -112,6 +112,29 @@ fn the_whole_request_is_bounded_however_lively_it_is() {
 }
 
 #[test]
+fn a_reader_that_always_finds_something_is_bounded_too() {
+    run(async {
+        let (cluster, _) = cluster(|_, mut stream| async move {
+            request(&mut stream).await;
+            stream.write_all(HEAD).await.unwrap();
+            while stream.write_all(b"1\r\na\r\n").await.is_ok() {}
+        });
+        let start = Instant::now();
+        let mut reply = cluster.send(post("hi"), None).await.unwrap();
+        let fault = loop {
+            if let Err(fault) = reply.body.chunk().await.unwrap() {
+                break fault;
+            }
+            tokio::time::sleep(Duration::from_secs(50)).await;
+            assert!(start.elapsed() < Duration::from_secs(900), "it goes on");
+        };
+        assert_eq!(timed_out(&fault), (Phase::Request, 600));
+        assert_eq!(start.elapsed().as_secs(), 600);
+        assert!(reply.body.chunk().await.is_none());
+    });
+}
+
+#[test]
 fn an_earlier_end_of_the_caller_wins() {
     run(async {
         let (cluster, _) = cluster(|_, mut stream| async move {

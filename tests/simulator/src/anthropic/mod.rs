@@ -15,7 +15,8 @@ use http::{Method, StatusCode, request::Parts};
 use serde_json::{Map, Value, json};
 
 pub(crate) use error::{LIMITS, error};
-pub(crate) use reply::{signature, signed};
+pub use reply::signature;
+pub(crate) use reply::signed;
 
 use crate::{
     answer::{Choice, Usage},

@@ -111,8 +111,9 @@ pub(super) fn figures(usage: Usage) -> Value {
     })
 }
 
-/// What signs a thought, so that one that comes back altered is known.
-pub(crate) fn signature(thought: &str) -> String {
+/// What signs a thought of Claude's, so that one that comes back altered is known.
+#[must_use]
+pub fn signature(thought: &str) -> String {
     BASE64_STANDARD.encode([SIGNED, thought].concat())
 }
 

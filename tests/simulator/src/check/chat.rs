@@ -2,24 +2,14 @@
 //!
 //! Source: [Create chat completion](https://platform.openai.com/docs/api-reference/chat/create).
 
-use http::StatusCode;
 use serde_json::{Map, Value};
 
 use super::{
-    Checked, boolean, given, integer, map, missing, only, required, sampling, string, typed,
-    wrong_type, wrong_value,
+    Checked, boolean, given, integer, known, map, messages, missing, only, required, sampling,
+    string, tools, wrong_type, wrong_value,
 };
 use crate::refusal::Refusal;
 
-const ROLES: [&str; 6] = [
-    "system",
-    "assistant",
-    "user",
-    "function",
-    "tool",
-    "developer",
-];
-const PARTS: [&str; 5] = ["text", "image_url", "input_audio", "file", "refusal"];
 const KNOWN: [&str; 35] = [
     "model",
     "messages",
@@ -71,12 +61,7 @@ pub(crate) fn chat(fields: &Map<String, Value>, strict: bool) -> Checked {
                 "Invalid 'messages': empty array. Expected an array with minimum length 1, but got an empty array instead.",
             ));
         }
-        Value::Array(messages) => {
-            messages
-                .iter()
-                .enumerate()
-                .try_for_each(|(index, value)| message(index, value))?;
-        }
+        Value::Array(told) => messages::check(told, strict)?,
         other => return Err(wrong_type("messages", "an array of objects", other)),
     }
     sampling(fields)?;
@@ -85,134 +70,49 @@ pub(crate) fn chat(fields: &Map<String, Value>, strict: bool) -> Checked {
     integer(fields, "top_logprobs", 0, 20)?;
     map(fields, "metadata")?;
     string(fields, "reasoning_effort")?;
-    response_format(fields)?;
-    tools(fields)
+    response_format(fields, strict)?;
+    tools::check(fields, strict)
 }
 
-fn message(index: usize, value: &Value) -> Checked {
-    let at = format!("messages[{index}]");
-    let Value::Object(message) = value else {
-        return Err(wrong_type(&at, "an object", value));
-    };
-    let role = match given(message, "role") {
-        Some(Value::String(role)) if ROLES.contains(&role.as_str()) => role.as_str(),
-        Some(Value::String(role)) => return Err(wrong_value(&format!("{at}.role"), role, &ROLES)),
-        Some(other) => return Err(wrong_type(&format!("{at}.role"), "a string", other)),
-        None => return Err(missing(&format!("{at}.role"))),
-    };
-    let calls = given(message, "tool_calls").or_else(|| given(message, "function_call"));
-    match given(message, "content") {
-        None if role == "assistant" && calls.is_some() => {}
-        None if role == "assistant" && given(message, "refusal").is_some() => {}
-        None => {
-            let param = format!("{at}.content");
-            let message =
-                format!("Invalid value for 'content': expected a string, got null. ({param})");
-            return Err(Refusal::of(&param, "invalid_type", message));
-        }
-        Some(Value::String(_)) => {}
-        Some(Value::Array(parts)) => parts
-            .iter()
-            .enumerate()
-            .try_for_each(|(part, value)| content(&format!("{at}.content[{part}]"), value))?,
-        Some(other) => {
-            let expected = "one of a string or array of objects";
-            return Err(wrong_type(&format!("{at}.content"), expected, other));
-        }
-    }
-    if role == "tool" && !message.get("tool_call_id").is_some_and(Value::is_string) {
-        return Err(missing(&format!("{at}.tool_call_id")));
-    }
-    if let Some(calls) = given(message, "tool_calls") {
-        let calls = calls
-            .as_array()
-            .ok_or_else(|| wrong_type(&format!("{at}.tool_calls"), "an array of objects", calls))?;
-        for (call, value) in calls.iter().enumerate() {
-            for pointer in ["/id", "/type", "/function/name", "/function/arguments"] {
-                if !value.pointer(pointer).is_some_and(Value::is_string) {
-                    let field = pointer.replace('/', ".");
-                    return Err(missing(&format!("{at}.tool_calls[{call}]{field}")));
-                }
-            }
-        }
-    }
-    Ok(())
-}
-
-fn content(at: &str, part: &Value) -> Checked {
-    let kind = match part.get("type") {
-        Some(Value::String(kind)) if PARTS.contains(&kind.as_str()) => kind,
-        Some(Value::String(kind)) => return Err(wrong_value(&format!("{at}.type"), kind, &PARTS)),
-        _ => return Err(missing(&format!("{at}.type"))),
-    };
-    let holds = match kind.as_str() {
-        "text" | "refusal" => part[kind.as_str()].is_string(),
-        "image_url" => part["image_url"]["url"].is_string(),
-        _ => part[kind.as_str()].is_object(),
-    };
-    if holds {
-        Ok(())
-    } else {
-        Err(missing(&format!("{at}.{kind}")))
-    }
-}
-
-fn response_format(fields: &Map<String, Value>) -> Checked {
+fn response_format(fields: &Map<String, Value>, strict: bool) -> Checked {
     const FORMATS: [&str; 3] = ["json_object", "json_schema", "text"];
     map(fields, "response_format")?;
-    let Some(format) = given(fields, "response_format") else {
+    let Some(Value::Object(format)) = given(fields, "response_format") else {
         return Ok(());
     };
-    match format["type"].as_str() {
-        Some("json_schema") if !format["json_schema"]["name"].is_string() => {
-            Err(missing("response_format.json_schema"))
-        }
+    match given(format, "type").and_then(Value::as_str) {
+        Some("json_schema") => schema(format, strict),
         Some(kind) if FORMATS.contains(&kind) => Ok(()),
         Some(kind) => Err(wrong_value("response_format.type", kind, &FORMATS)),
         None => Err(missing("response_format.type")),
     }
 }
 
-fn tools(fields: &Map<String, Value>) -> Checked {
-    boolean(fields, "parallel_tool_calls")?;
-    typed(fields, "tool_choice", "a string or an object", |value| {
-        value.is_string() || value.is_object()
-    })?;
-    let Some(tools) = given(fields, "tools") else {
-        for name in ["tool_choice", "parallel_tool_calls"] {
-            if given(fields, name).is_some_and(|value| value != "none") {
-                let message = format!(
-                    "Invalid value for '{name}': '{name}' is only allowed when 'tools' are specified."
-                );
-                return Err(Refusal::new(StatusCode::BAD_REQUEST, message).param(name));
-            }
-        }
-        return Ok(());
+fn schema(format: &Map<String, Value>, strict: bool) -> Checked {
+    const AT: &str = "response_format.json_schema";
+    if strict {
+        known("response_format", format, &["type", "json_schema"])?;
+    }
+    let Some(Value::Object(named)) = given(format, "json_schema") else {
+        return Err(missing(AT));
     };
-    let tools = tools
-        .as_array()
-        .ok_or_else(|| wrong_type("tools", "an array of objects", tools))?;
-    if tools.is_empty() {
-        let message = "Invalid 'tools': empty array. Expected an array with minimum length 1, but got an empty array instead.";
-        return Err(Refusal::of("tools", "empty_array", message));
+    if strict {
+        known(AT, named, &["name", "description", "schema", "strict"])?;
     }
-    for (index, tool) in tools.iter().enumerate() {
-        match tool["type"].as_str() {
-            Some("function") if tool["function"]["name"].is_string() => {}
-            Some("function") => return Err(missing(&format!("tools[{index}].function.name"))),
-            Some("custom") => {}
-            Some(kind) => {
-                let at = format!("tools[{index}].type");
-                return Err(wrong_value(&at, kind, &["function", "custom"]));
-            }
-            None => return Err(missing(&format!("tools[{index}].type"))),
-        }
+    match given(named, "name") {
+        Some(Value::String(name)) => tools::name(&format!("{AT}.name"), name)?,
+        _ => return Err(missing(&format!("{AT}.name"))),
     }
-    Ok(())
+    match given(named, "schema") {
+        Some(Value::Object(_)) => Ok(()),
+        None => Err(missing(&format!("{AT}.schema"))),
+        Some(other) => Err(wrong_type(&format!("{AT}.schema"), "an object", other)),
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use http::StatusCode;
     use serde_json::json;
 
     use super::*;
@@ -274,6 +174,14 @@ mod tests {
                 json!({"response_format": {"type": "yaml"}}),
                 "response_format.type",
             ),
+            (
+                json!({"response_format": {"type": "json_schema", "json_schema": {"name": "n"}}}),
+                "response_format.json_schema.schema",
+            ),
+            (
+                json!({"response_format": {"type": "json_schema", "json_schema": {"name": "a b", "schema": {}}}}),
+                "response_format.json_schema.name",
+            ),
         ] {
             let refusal = refused(change.clone());
             assert_eq!(refusal.param.as_deref(), Some(param), "{change}");
@@ -291,7 +199,7 @@ mod tests {
                 {"role": "system", "content": "s"},
                 {"role": "user", "content": [
                     {"type": "text", "text": "t"},
-                    {"type": "image_url", "image_url": {"url": "data:,"}},
+                    {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}},
                 ]},
                 {"role": "assistant", "content": null, "tool_calls": [
                     {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}},

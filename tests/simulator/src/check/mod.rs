@@ -6,11 +6,16 @@
 mod chat;
 mod completions;
 mod embeddings;
+mod items;
+mod messages;
+mod responses;
+mod tools;
 
 pub(crate) use chat::chat;
 pub(crate) use completions::completions;
 pub(crate) use embeddings::embeddings;
 use http::StatusCode;
+pub(crate) use responses::responses;
 use serde_json::{Map, Value};
 
 use crate::refusal::Refusal;
@@ -54,6 +59,20 @@ pub(crate) fn only(fields: &Map<String, Value>, known: &[&str]) -> Checked {
             StatusCode::BAD_REQUEST,
             format!("Unrecognized request argument supplied: {name}"),
         )),
+        None => Ok(()),
+    }
+}
+
+/// Refuses members beyond the known ones of what stands at `at`.
+///
+/// Source: the words of [this thread](https://github.com/spring-projects/spring-ai/issues/2969).
+fn known(at: &str, members: &Map<String, Value>, known: &[&str]) -> Checked {
+    match members.keys().find(|name| !known.contains(&name.as_str())) {
+        Some(name) => {
+            let param = format!("{at}.{name}");
+            let message = format!("Unknown parameter: '{param}'.");
+            Err(Refusal::of(&param, "unknown_parameter", message))
+        }
         None => Ok(()),
     }
 }

@@ -83,6 +83,9 @@ pub(crate) async fn answer(
         return Ok(Reply::ok(&models::show(name, listed.as_ref())));
     }
     check::values(endpoint, &fields)?;
+    if shared.strict {
+        check::known(endpoint, &fields)?;
+    }
     let behaviour = shared.called(models::bare(name));
     let call = Call::new(shared, head, id, name, &behaviour);
     let mut reply = match faults::strike(&behaviour, head, id).await? {

@@ -11,6 +11,7 @@ mod head;
 mod media;
 mod models;
 mod ranking;
+mod responses;
 
 use serde_json::{Map, Value};
 
@@ -23,6 +24,9 @@ pub(crate) use head::{Head, Tail, form as stream_form, with_extras};
 pub(crate) use media::{form, images, speech, transcription};
 pub(crate) use models::{decoded, entry, find, list};
 pub(crate) use ranking::{moderation, rerank};
+pub(crate) use responses::{
+    Response, asked as response_asked, events as response_events, form as response_form,
+};
 
 use crate::refusal::Refusal;
 

@@ -29,6 +29,7 @@ pub struct Builder {
     name: String,
     models: Vec<Value>,
     only_listed: bool,
+    strict: bool,
     api_keys: Vec<String>,
     entra_tokens: Vec<String>,
     aws_keys: Vec<AwsKey>,
@@ -57,6 +58,7 @@ impl Default for Builder {
             name: "simulator".into(),
             models: MODELS.map(Value::from).into(),
             only_listed: false,
+            strict: false,
             api_keys: vec![],
             entra_tokens: vec![],
             aws_keys: vec![],
@@ -88,6 +90,13 @@ impl Builder {
     /// Refuses models that are not listed with 404; default: any model answers.
     pub fn only_listed(mut self, only: bool) -> Self {
         self.only_listed = only;
+        self
+    }
+
+    /// Refuses unknown fields whatever the model is called, as the word `strict` does, and those too that
+    /// Ollama and TGI leave unread; default: as the model's name says.
+    pub fn strict(mut self, strict: bool) -> Self {
+        self.strict = strict;
         self
     }
 
@@ -151,6 +160,7 @@ impl Builder {
             aws_keys: self.aws_keys,
             models: RwLock::new(self.models.iter().map(control::listed).collect()),
             only_listed: self.only_listed,
+            strict: self.strict,
             health: RwLock::new(StatusCode::OK),
             recorder: Arc::new(Recorder::new(self.record)),
             calls: parking_lot::Mutex::default(),

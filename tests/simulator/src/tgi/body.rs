@@ -93,6 +93,39 @@ pub(super) fn read(head: &Parts, body: &[u8]) -> Result<Generate, (StatusCode, S
     })
 }
 
+/// The first field of a body that neither type has, which the router leaves unread.
+pub(super) fn unknown(body: &[u8]) -> Option<String> {
+    const FIELDS: [&str; 3] = ["inputs", "parameters", "stream"];
+    const PARAMETERS: [&str; 19] = [
+        "adapter_id",
+        "best_of",
+        "decoder_input_details",
+        "details",
+        "do_sample",
+        "frequency_penalty",
+        "grammar",
+        "max_new_tokens",
+        "repetition_penalty",
+        "return_full_text",
+        "seed",
+        "stop",
+        "temperature",
+        "top_k",
+        "top_n_tokens",
+        "top_p",
+        "truncate",
+        "typical_p",
+        "watermark",
+    ];
+    let value: Value = serde_json::from_slice(body).ok()?;
+    let beyond = |value: &Value, known: &[&str]| {
+        let mut names = value.as_object()?.keys();
+        names.find(|name| !known.contains(&name.as_str())).cloned()
+    };
+    let parameters = || beyond(value.get("parameters")?, &PARAMETERS);
+    beyond(&value, &FIELDS).or_else(parameters)
+}
+
 impl Generate {
     /// Whether tokens are drawn, rather than the likeliest taken.
     pub(super) fn samples(&self) -> bool {

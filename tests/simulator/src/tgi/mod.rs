@@ -72,6 +72,10 @@ pub(crate) async fn answer(
         return Ok(empty(StatusCode::UNAUTHORIZED));
     }
     let asked = match body::read(head, body) {
+        Ok(_) if let Some(name) = shared.strict.then(|| body::unknown(body)).flatten() => {
+            let why = format!("unknown field `{name}`");
+            return Err(Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, why).into());
+        }
         Ok(asked) => asked,
         Err((status, why)) => {
             let kind = "text/plain; charset=utf-8";

@@ -179,7 +179,7 @@ async fn every_endpoint_answers() {
         (Method::GET, "/v1/models/echo", 200),
         (Method::GET, "/v1/models/nobody", 404),
         (Method::GET, "/v1/embeddings", 405),
-        (Method::POST, "/v1/responses", 404),
+        (Method::POST, "/v1/fine_tuning/jobs", 404),
         (Method::GET, "/elsewhere", 404),
         (Method::GET, "/health", 200),
     ] {

@@ -64,6 +64,15 @@ def with_aws(origin: str, upstream: str) -> None:
     told = [*messages, reply["output"]["message"], {"role": "user", "content": results}]
     reply = client.converse(modelId=model, messages=told, toolConfig=tools)
     assert reply["stopReason"] == "end_turn", reply
+    events = list(client.converse_stream(modelId=model, messages=messages, toolConfig=tools)["stream"])
+    begun = [event["contentBlockStart"]["start"]["toolUse"] for event in events if "contentBlockStart" in event]
+    assert [call["name"] for call in begun] == ["weather", "weather"], events
+    pieces = {}
+    for delta in (event["contentBlockDelta"] for event in events if "contentBlockDelta" in event):
+        if "toolUse" in delta["delta"]:
+            index = delta["contentBlockIndex"]
+            pieces[index] = pieces.get(index, "") + delta["delta"]["toolUse"]["input"]
+    assert [json.loads(piece) for piece in pieces.values()] == [call["input"] for call in calls], events
 
     body = {"anthropic_version": "bedrock-2023-05-31", "max_tokens": 64, "messages": QUESTIONS}
     model = f"{upstream}/echo"
@@ -74,6 +83,21 @@ def with_aws(origin: str, upstream: str) -> None:
     assert events[-1]["type"] == "message_stop", events
     text = [event["delta"]["text"] for event in events if event["type"] == "content_block_delta"]
     assert "".join(text) == QUESTION, events
+    body["tools"] = [{"name": "weather", "input_schema": SCHEMA}]
+    model = f"{upstream}/parallel-tools"
+    reply = json.loads(client.invoke_model(modelId=model, body=json.dumps(body))["body"].read())
+    assert [block["name"] for block in reply["content"] if block["type"] == "tool_use"] == ["weather", "weather"], reply
+    try:
+        client.invoke_model(modelId=f"{upstream}/status-429", body=json.dumps(body))
+        raise AssertionError("a 429 raised nothing")
+    except client.exceptions.ThrottlingException:
+        pass
+    try:
+        model = f"{upstream}/tokens-64+cut-3"
+        list(client.invoke_model_with_response_stream(modelId=model, body=json.dumps(body))["body"])
+        raise AssertionError("a stream that broke raised nothing")
+    except botocore.exceptions.EventStreamError:
+        pass
 
     try:
         client.converse(modelId=f"{upstream}/status-429", messages=messages)
@@ -143,8 +167,10 @@ def with_google(origin: str, upstream: str) -> None:
         assert error.code == 404 and error.status == "NOT_FOUND", error
 
 
-def with_hugging_face(origin: str) -> None:
-    client = huggingface_hub.InferenceClient(base_url=origin, token="of-no-use")
+def with_hugging_face(origin: str, upstream: str) -> None:
+    # TGI's clients name no model: the map goes by a header.
+    to = {"x-upstream": upstream}
+    client = huggingface_hub.InferenceClient(base_url=origin, token="of-no-use", headers=to)
     assert client.text_generation(QUESTION) == QUESTION
     reply = client.text_generation(QUESTION, details=True, max_new_tokens=100, stop=["."])
     assert reply.details.finish_reason == "eos_token" and reply.details.generated_tokens > 0, reply
@@ -152,25 +178,34 @@ def with_hugging_face(origin: str) -> None:
     assert "".join(chunk.token.text for chunk in chunks if not chunk.token.special) == QUESTION, chunks
     assert chunks[-1].generated_text == QUESTION, chunks[-1]
     chat = huggingface_hub.InferenceClient(base_url=f"{origin}/v1", token="of-no-use")
-    reply = chat.chat_completion(QUESTIONS, model="openai/think")
+    reply = chat.chat_completion(QUESTIONS, model=f"{upstream}/think")
     assert reply.choices[0].message.content == QUESTION, reply
-    try:
-        chat.chat_completion(QUESTIONS, model="openai/status-429")
-        raise AssertionError("a 429 raised nothing")
-    except huggingface_hub.errors.HfHubHTTPError as error:
-        assert error.response.status_code == 429, error
+    chunks = list(chat.chat_completion(QUESTIONS, model=f"{upstream}/think", stream=True))
+    assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices) == QUESTION, chunks
+    tools = [{"type": "function", "function": {"name": "weather", "parameters": SCHEMA}}]
+    reply = chat.chat_completion(QUESTIONS, model=f"{upstream}/parallel-tools", tools=tools)
+    assert [call.function.name for call in reply.choices[0].message.tool_calls] == ["weather", "weather"], reply
+    limited = {**to, "x-limited": "yes"}
+    limited = huggingface_hub.InferenceClient(base_url=origin, token="of-no-use", headers=limited)
+    for work in (
+        lambda: chat.chat_completion(QUESTIONS, model=f"{upstream}/status-429"),
+        lambda: limited.text_generation(QUESTION),
+    ):
+        try:
+            raise AssertionError(f"a 429 raised nothing: {work()}")
+        except (huggingface_hub.errors.HfHubHTTPError, huggingface_hub.errors.TextGenerationError) as error:
+            assert "429" in str(error), error
 
 
 def main() -> None:
     origin = sys.argv[1]
     for upstream in UPSTREAMS:
-        for walk in (with_azure, with_aws, with_google):
+        for walk in (with_azure, with_aws, with_google, with_hugging_face):
             try:
                 walk(origin, upstream)
             except BaseException:
                 print(f"{walk.__name__} and {upstream}:", file=sys.stderr)
                 raise
-    with_hugging_face(origin)
     print("ok")
 
 

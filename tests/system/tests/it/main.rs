@@ -11,5 +11,6 @@
     reason = "helpers of tests are tests, which fail loudly and print their figures"
 )]
 
+mod certificates;
 mod cluster;
 mod standalone;

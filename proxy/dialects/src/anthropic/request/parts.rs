@@ -7,7 +7,9 @@
 use serde_json::{Map, Value};
 
 use crate::fields::Fields;
-use crate::form::{Arguments, Base64, Malformed, Part, Source, ToolCall, ToolResult};
+use crate::form::{
+    Arguments, Base64, Encrypted, Malformed, Part, Source, ToolCall, ToolResult, Vendor,
+};
 
 /// The members that the form knows, by the block's type.
 const KNOWN: [(&str, &[&str]); 7] = [
@@ -92,7 +94,7 @@ pub fn block(value: Value, at: &str) -> Result<Part, Malformed> {
         "redacted_thinking" => Part::Reasoning {
             text: String::new(),
             signature: None,
-            encrypted: Some(fields.required_string("data")?),
+            encrypted: Some(Encrypted::by_anthropic(fields.required_string("data")?)),
             id: None,
         },
         "tool_use" => tool_use(fields)?,
@@ -152,7 +154,10 @@ fn source(block: &mut Fields) -> Result<Source, Malformed> {
                 Err(url) => Source::Url(url),
             })
         }
-        "file" => Ok(Source::File(source.required_string("file_id")?)),
+        "file" => Ok(Source::File {
+            vendor: Vendor::Anthropic,
+            id: source.required_string("file_id")?,
+        }),
         "text" => Ok(Source::Text(source.required_string("data")?)),
         other => {
             let message = format!("The type must be base64, url, file or text, not {other:?}.");

@@ -55,6 +55,7 @@ pub fn read(mut body: Fields, endpoint: Endpoint, path: Path<'_>) -> Result<Requ
         stop,
         format: output.format,
         reasoning: output.reasoning,
+        effort: output.effort,
         user,
         extra,
         ..Request::default()

@@ -17,7 +17,7 @@ use super::format;
 use super::write::DEFAULT_MAX_TOKENS;
 use crate::fields::Fields;
 use crate::form::{
-    Effort, Field, Format, Malformed, Message, Part, Reasoning, Refused, Request, Role,
+    Effort, Field, Format, Malformed, Message, Part, Reasoning, Refused, Request, Role, Vendor,
 };
 
 /// The least budget that the vendor takes, in tokens.
@@ -32,6 +32,8 @@ pub struct Output {
     pub format: Option<Format>,
     /// The thinking.
     pub reasoning: Option<Reasoning>,
+    /// The effort of an answer without thinking.
+    pub effort: Option<Effort>,
     /// What the form has no place for.
     pub extra: Map<String, Value>,
 }
@@ -60,16 +62,7 @@ pub fn read(body: &mut Fields) -> Result<Output, Malformed> {
         None => {}
     }
     if let Some(mut config) = body.object("output_config")? {
-        reasoning.effort = match config.string("effort")?.as_deref() {
-            None => None,
-            Some("max") => Some(Effort::XHigh),
-            Some(word) => Some(Effort::parse(word).ok_or_else(|| {
-                config.fault(
-                    "effort",
-                    format!("The effort must be low, medium, high, xhigh or max, not {word:?}."),
-                )
-            })?),
-        };
+        output.effort = effort(&mut config)?;
         output.format = config.object("format")?.map(format::read).transpose()?;
         let rest = config.rest();
         if rest.values().any(|value| !value.is_null()) {
@@ -79,8 +72,28 @@ pub fn read(body: &mut Fields) -> Result<Output, Malformed> {
     if let Some(format) = body.object("output_format")? {
         output.format = Some(format::read(format)?);
     }
+    // The vendor's effort is of all that is answered: it is an amount of thinking only where thinking is asked for.
+    if reasoning.enabled == Some(true) {
+        reasoning.effort = output.effort.take();
+    }
     output.reasoning = (reasoning != Reasoning::default()).then_some(reasoning);
     Ok(output)
+}
+
+/// Takes `effort` of an output's configuration.
+///
+/// # Errors
+/// [`Malformed`] if it is no word that the vendor has.
+pub fn effort(config: &mut Fields) -> Result<Option<Effort>, Malformed> {
+    let Some(word) = config.string("effort")? else {
+        return Ok(None);
+    };
+    let effort = Effort::parse(&word).filter(|effort| *effort >= Effort::Low);
+    let fault = || {
+        let message = format!("The effort must be low, medium, high, xhigh or max, not {word:?}.");
+        config.fault("effort", message)
+    };
+    effort.ok_or_else(fault).map(Some)
 }
 
 fn read_thinking(body: &mut Fields, reasoning: &mut Reasoning) -> Result<(), Malformed> {
@@ -181,8 +194,13 @@ pub fn can_think(model: &str) -> bool {
 /// # Errors
 /// [`Refused`] if thinking was asked for outright and `max_tokens` leaves no room.
 pub fn plan(request: &Request, model: &str) -> Result<Plan, Refused> {
+    // Said without thinking, it asks for none.
+    let effort = request.effort.and_then(|effort| word(effort, model));
     let Some(reasoning) = &request.reasoning else {
-        return Ok(Plan::default());
+        return Ok(Plan {
+            effort,
+            ..Plan::default()
+        });
     };
     if !reasoning.is_on() {
         let thinking = Thinking {
@@ -192,28 +210,41 @@ pub fn plan(request: &Request, model: &str) -> Result<Plan, Refused> {
         };
         return Ok(Plan {
             thinking: can_think(model).then_some(thinking),
+            effort,
             ..Plan::default()
         });
     }
     match (takes(model), reasoning.budget_tokens) {
-        (Takes::Budget, _) | (Takes::Either, Some(_)) => by_budget(request, reasoning),
+        (Takes::Budget, _) | (Takes::Either, Some(_)) => by_budget(request, reasoning, model),
         (takes, budget) => {
             let effort = reasoning.effort.or_else(|| budget.map(Effort::of_budget));
-            Ok(adaptive(reasoning, effort, takes))
+            Ok(adaptive(reasoning, effort, (takes, model)))
         }
     }
 }
 
-fn adaptive(reasoning: &Reasoning, effort: Option<Effort>, takes: Takes) -> Plan {
-    let word = effort.and_then(|effort| match effort {
-        Effort::None => None,
-        Effort::Minimal | Effort::Low => Some("low"),
-        Effort::Medium => Some("medium"),
-        Effort::High => Some("high"),
-        // The highest that 4.6 takes has another name.
-        Effort::XHigh if takes == Takes::Either => Some("max"),
-        Effort::XHigh => Some("xhigh"),
-    });
+/// The word for an effort that a model takes, the nearest of its own: from Claude Opus 4.5 on there are three, `max` came with 4.6 and
+/// `xhigh` with 4.7. Older ones refuse the field; what is not called Claude is told the client's own word.
+fn word(effort: Effort, model: &str) -> Option<&'static str> {
+    let takes = takes(model);
+    let model = model.to_ascii_lowercase().replace('.', "-");
+    Some(match effort {
+        Effort::None => return None,
+        _ if takes == Takes::Budget && model.contains("claude") && !model.contains("opus-4-5") => {
+            return None;
+        }
+        Effort::Minimal | Effort::Low => "low",
+        Effort::Medium => "medium",
+        Effort::High => "high",
+        _ if takes == Takes::Budget && model.contains("claude") => "high",
+        Effort::XHigh if takes == Takes::Either => "max",
+        Effort::XHigh => "xhigh",
+        Effort::Max => "max",
+    })
+}
+
+fn adaptive(reasoning: &Reasoning, effort: Option<Effort>, (takes, model): (Takes, &str)) -> Plan {
+    let word = effort.and_then(|effort| word(effort, model));
     // Later models show no thinking unless they are told to.
     let display = match reasoning.hidden {
         true => Some("omitted"),
@@ -231,7 +262,7 @@ fn adaptive(reasoning: &Reasoning, effort: Option<Effort>, takes: Takes) -> Plan
     }
 }
 
-fn by_budget(request: &Request, reasoning: &Reasoning) -> Result<Plan, Refused> {
+fn by_budget(request: &Request, reasoning: &Reasoning, model: &str) -> Result<Plan, Refused> {
     if brought_none_back(&request.messages) {
         return Ok(Plan::default());
     }
@@ -259,7 +290,11 @@ fn by_budget(request: &Request, reasoning: &Reasoning) -> Result<Plan, Refused> 
             budget_tokens: Some(budget),
             display: reasoning.hidden.then_some("omitted"),
         }),
-        effort: None,
+        // Beside a budget it is of the whole answer.
+        effort: reasoning
+            .budget_tokens
+            .and(reasoning.effort)
+            .and_then(|effort| word(effort, model)),
         tokens: budget,
     })
 }
@@ -279,7 +314,7 @@ fn brought_none_back(messages: &[Message]) -> bool {
     under_way
         && first.is_some_and(|message| {
             !message.parts.iter().any(|part| {
-                matches!(part, Part::Reasoning { signature, encrypted, .. } if signature.is_some() || encrypted.is_some())
+                matches!(part, Part::Reasoning { signature, encrypted, .. } if signature.is_some() || encrypted.as_ref().is_some_and(|it| it.vendor == Vendor::Anthropic))
             })
         })
 }

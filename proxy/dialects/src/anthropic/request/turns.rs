@@ -6,7 +6,7 @@
 //! - Neighbouring messages of one role become one; in it, results of tools come first.
 //! - Texts without a visible character, which the vendor refuses, and messages without content are left out; so is white space at the end of
 //!   an answer that the model is to continue.
-//! - Left out are: speakers' names, an image's `detail`, reasoning without a signature, sources in other shapes than its own, and signatures over tool calls, which are Gemini's.
+//! - Left out are: speakers' names, an image's `detail`, reasoning without a signature, what another vendor encrypted, sources in other shapes than its own, and signatures over tool calls, which are Gemini's.
 //! - A refusal in the model's own words is text.
 
 use std::borrow::Cow;
@@ -19,10 +19,13 @@ use serde_json::value::RawValue;
 use super::PAGE;
 use super::block::{Block, Content, Source, Turn};
 use crate::anthropic::ids;
-use crate::form::{self, Field, Message, Part, Refused, Role, ToolCall, ToolResult};
+use crate::form::{
+    self, Encrypted, Field, Message, Part, Refused, Role, ToolCall, ToolResult, Vendor,
+};
 
 const VISION: &str = "https://platform.claude.com/docs/en/build-with-claude/vision";
 const DOCUMENTS: &str = "https://platform.claude.com/docs/en/build-with-claude/pdf-support";
+const FILES: &str = "https://platform.claude.com/docs/en/build-with-claude/files";
 
 /// The conversation.
 #[derive(Debug)]
@@ -153,7 +156,11 @@ fn block<'a>(part: &'a Part, at: &str) -> Result<Option<Block<'a>>, Refused> {
             signature,
         },
         Part::Reasoning {
-            encrypted: Some(data),
+            encrypted:
+                Some(Encrypted {
+                    vendor: Vendor::Anthropic,
+                    data,
+                }),
             ..
         } => Block::RedactedThinking { data },
         Part::Reasoning { .. } => return Ok(None),
@@ -237,7 +244,7 @@ fn tool_result<'a>(result: &'a ToolResult, at: &str) -> Result<Block<'a>, Refuse
 fn image<'a>(source: &'a form::Source, at: &str) -> Result<Source<'a>, Refused> {
     match source {
         form::Source::Url(url) => Ok(Source::Url { url }),
-        form::Source::File(file_id) => Ok(Source::File { file_id }),
+        form::Source::File { vendor, id } => file(*vendor, id, at),
         form::Source::Inline { media_type, data } => {
             let media_type = match media_type.as_deref().or_else(|| data.sniff()) {
                 Some("image/jpg") => "image/jpeg",
@@ -263,10 +270,22 @@ fn image<'a>(source: &'a form::Source, at: &str) -> Result<Source<'a>, Refused> 
     }
 }
 
+/// An uploaded file, which no other vendor has under this id.
+fn file<'a>(vendor: Vendor, file_id: &'a str, at: &str) -> Result<Source<'a>, Refused> {
+    match vendor {
+        Vendor::Anthropic => Ok(Source::File { file_id }),
+        Vendor::OpenAi => Err(Refused::new(
+            Field::At(at.to_owned()),
+            "Anthropic has no file that was uploaded to another vendor; send its bytes.",
+            FILES,
+        )),
+    }
+}
+
 fn document<'a>(source: &'a form::Source, at: &str) -> Result<Source<'a>, Refused> {
     match source {
         form::Source::Url(url) => Ok(Source::Url { url }),
-        form::Source::File(file_id) => Ok(Source::File { file_id }),
+        form::Source::File { vendor, id } => file(*vendor, id, at),
         form::Source::Text(text) => Ok(Source::Text {
             media_type: "text/plain",
             data: Cow::Borrowed(text),

@@ -11,6 +11,7 @@ use super::block::{Content, Turn};
 use super::thinking::{Plan, Thinking};
 use super::tools::{Choice, ToolBody};
 use super::{Endpoint, PAGE, format, limits, thinking, tools, turns};
+use crate::anthropic::betas;
 use crate::codec::Target;
 use crate::extra;
 use crate::form::message::inline_bytes;
@@ -21,8 +22,7 @@ use crate::json;
 pub const DEFAULT_MAX_TOKENS: u64 = 4096;
 
 /// Fields of the dialect's own that the form does not know.
-const KNOWN: [&str; 12] = [
-    "anthropic_beta",
+const KNOWN: [&str; 10] = [
     "cache_control",
     "container",
     "context_management",
@@ -33,8 +33,10 @@ const KNOWN: [&str; 12] = [
     "speed",
     "thinking",
     "user_profile_id",
-    "amazon-bedrock-guardrailConfig",
 ];
+
+/// Those that Bedrock's bodies have besides. To the vendor's own, previews are named in a header, and it has no guardrails.
+const BEDROCK: [&str; 2] = [betas::FIELD, "amazon-bedrock-guardrailConfig"];
 
 #[derive(Serialize)]
 struct Body<'a> {
@@ -117,14 +119,18 @@ pub fn write(
             .filter(|_| endpoint == Endpoint::Messages)
             .map(|user_id| Metadata { user_id }),
         stream: target.stream && endpoint == Endpoint::Messages,
-        extra: extra(request, &plan)?,
+        extra: extra(request, &plan, bedrock)?,
     };
     Ok(json::to_vec_of(&body, inline_bytes(&request.messages)))
 }
 
-fn extra(request: &Request, plan: &Plan) -> Result<Map<String, Value>, Refused> {
+fn extra(request: &Request, plan: &Plan, bedrock: bool) -> Result<Map<String, Value>, Refused> {
     let mut out = Map::new();
-    extra::carry(&request.extra, &KNOWN, &[], "Anthropic", &mut out)?;
+    let known: Vec<_> = KNOWN
+        .into_iter()
+        .chain(BEDROCK.into_iter().filter(|_| bedrock))
+        .collect();
+    extra::carry(&request.extra, &known, &[], ("Anthropic", PAGE), &mut out)?;
     // Other vendors' tiers have the same field and other names.
     let tier = request.extra.get("service_tier");
     let own = tier.filter(|tier| matches!(tier.as_str(), Some("auto" | "standard_only")));

@@ -12,7 +12,8 @@ use serde_json::value::RawValue;
 use crate::anthropic::usage::Tokens;
 use crate::anthropic::{error, reply};
 use crate::codec::{Frame, StreamReader};
-use crate::form::{Event, Finish, Garbage};
+use crate::form::event::CALLS;
+use crate::form::{Event, Finish, Garbage, Vendor};
 use crate::json::{self, Text};
 
 /// An event. What few of them have is boxed: the rest is moved for every token.
@@ -162,6 +163,9 @@ impl StreamReader for Reader {
             None if said.error.is_some() => self.fail(data, emit),
             None => return Err(Garbage::new("An event has no type.", data)),
         }
+        if self.open.len() > CALLS {
+            return Err(Garbage::too_many(data));
+        }
         Ok(())
     }
 
@@ -242,7 +246,11 @@ impl Reader {
             }
             Some("redacted_thinking") => {
                 if let Some(data) = block.data.and_then(Text::filled) {
-                    emit(Event::ReasoningEncrypted { choice: 0, data });
+                    emit(Event::ReasoningEncrypted {
+                        choice: 0,
+                        vendor: Vendor::Anthropic,
+                        data,
+                    });
                 }
                 Kind::Other
             }

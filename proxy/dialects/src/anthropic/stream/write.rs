@@ -12,7 +12,7 @@ use super::envelope::Envelope;
 use crate::anthropic::usage::Tokens;
 use crate::anthropic::{ids, reply};
 use crate::codec::{Context, StreamWriter};
-use crate::form::{Event, Finish, Usage};
+use crate::form::{Event, Finish, Usage, Vendor};
 use crate::json::append;
 
 /// The block that is open.
@@ -81,7 +81,11 @@ impl<E: Envelope> StreamWriter for Writer<E> {
                 self.delta(r#"{"type":"signature_delta","signature":"#, &signature, out);
                 self.close(out);
             }
-            Event::ReasoningEncrypted { choice: 0, data } => {
+            Event::ReasoningEncrypted {
+                choice: 0,
+                vendor: Vendor::Anthropic,
+                data,
+            } => {
                 let block = json!({"type": "redacted_thinking", "data": data}).to_string();
                 self.close(out);
                 self.start_block(block.as_bytes(), out);

@@ -15,7 +15,7 @@ use std::borrow::Cow;
 
 use super::error;
 use crate::codec::{Codec, Context, Framing, Path, StreamReader, StreamWriter, Target};
-use crate::form::{Failure, Field, Garbage, Malformed, Refused, Reply, Request};
+use crate::form::{Failure, Field, Garbage, Malformed, Part, Refused, Reply, Request};
 
 /// `POST /model/{model}/converse` and `…/converse-stream`.
 #[derive(Clone, Copy, Debug)]
@@ -36,6 +36,11 @@ impl Codec for Converse {
 
     fn write_reply(&self, reply: &Reply, context: &Context) -> Vec<u8> {
         reply::write(reply, context)
+    }
+
+    fn has_place_for(&self, part: &Part) -> bool {
+        let own = matches!(part, Part::Other { kind, .. } if request::parts::is_own(kind));
+        own || part.is_common()
     }
 
     fn framing(&self) -> Framing {

@@ -13,7 +13,7 @@ use crate::anthropic::ids;
 use crate::anthropic::request::turns::object;
 use crate::codec::Context;
 use crate::fields::Fields;
-use crate::form::{Choice, Finish, Garbage, Malformed, Part, Reply};
+use crate::form::{Choice, Encrypted, Finish, Garbage, Malformed, Part, Reply, Vendor};
 use crate::json;
 
 /// Reads a reply.
@@ -113,15 +113,16 @@ pub fn write(reply: &Reply, context: &Context) -> Vec<u8> {
     let choice = reply.choices.first();
     let parts = choice.map_or(&[][..], |choice| &choice.parts);
     let mended: Vec<Option<Box<RawValue>>> = parts.iter().map(mend).collect();
-    let blocks = parts.iter().zip(&mended);
-    let content =
-        blocks.filter_map(|(part, mended)| block(part, mended.as_deref(), context.reasoning));
+    let blocks = parts.iter().zip(&mended).flat_map(|(part, mended)| {
+        let said = block(part, mended.as_deref(), context.reasoning);
+        said.into_iter().chain(encrypted(part))
+    });
     let calls = parts.iter().any(|part| matches!(part, Part::ToolCall(_)));
     json::to_vec(&Body {
         output: Output {
             message: Message {
                 role: "assistant",
-                content: content.collect(),
+                content: blocks.collect(),
             },
         },
         stop_reason: stop_reason(choice.and_then(|choice| choice.finish.as_ref()), calls),
@@ -142,21 +143,32 @@ fn mend(part: &Part) -> Option<Box<RawValue>> {
     serde_json::value::to_raw_value(&serde_json::json!({"unparsed_arguments": text})).ok()
 }
 
+/// What only the vendor reads of a part, in a block of its own.
+fn encrypted(part: &Part) -> Option<Block<'_>> {
+    match part {
+        Part::Reasoning {
+            encrypted:
+                Some(Encrypted {
+                    vendor: Vendor::Anthropic,
+                    data,
+                }),
+            ..
+        } => Some(Block::ReasoningContent(Thought::RedactedContent(data))),
+        _ => None,
+    }
+}
+
 fn block<'a>(part: &'a Part, mended: Option<&'a RawValue>, reasoning: bool) -> Option<Block<'a>> {
     Some(match part {
         Part::Text { text, .. } | Part::Refusal(text) if !text.is_empty() => Block::Text(text),
         Part::Reasoning {
-            encrypted: Some(data),
-            signature: None,
-            text,
-            ..
-        } if text.is_empty() => Block::ReasoningContent(Thought::RedactedContent(data)),
-        Part::Reasoning {
             text, signature, ..
-        } if reasoning || signature.is_some() => Block::ReasoningContent(Thought::ReasoningText {
-            text: if reasoning { text } else { "" },
-            signature: signature.as_deref(),
-        }),
+        } if signature.is_some() || (reasoning && !text.is_empty()) => {
+            Block::ReasoningContent(Thought::ReasoningText {
+                text: if reasoning { text } else { "" },
+                signature: signature.as_deref(),
+            })
+        }
         Part::ToolCall(call) => Block::ToolUse {
             tool_use_id: ids::short(&call.id, super::request::LONGEST_ID),
             name: &call.name,

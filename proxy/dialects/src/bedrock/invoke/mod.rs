@@ -13,7 +13,7 @@ use crate::anthropic;
 use crate::anthropic::request::Endpoint;
 use crate::codec::{Codec, Context, Framing, Path, StreamReader, StreamWriter, Target};
 use crate::fields::Fields;
-use crate::form::{Failure, Field, Garbage, Malformed, Refused, Reply, Request};
+use crate::form::{Failure, Field, Garbage, Malformed, Part, Refused, Reply, Request};
 
 /// The vendor's page that shows what Claude takes through `invoke`.
 pub const PAGE: &str =
@@ -38,6 +38,10 @@ impl Codec for Invoke {
 
     fn write_reply(&self, reply: &Reply, context: &Context) -> Vec<u8> {
         anthropic::reply::write(reply, context)
+    }
+
+    fn has_place_for(&self, part: &Part) -> bool {
+        anthropic::Messages.has_place_for(part)
     }
 
     fn framing(&self) -> Framing {

@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use serde::Deserialize;
 
+use crate::again::Again;
 use crate::anthropic;
 use crate::anthropic::stream::Envelope;
 use crate::anthropic::usage::Tokens;
@@ -55,7 +56,7 @@ pub fn encode(event: &[u8], out: &mut Vec<u8>) {
 /// Reads chunks.
 #[derive(Debug, Default)]
 pub struct Reader {
-    inner: anthropic::stream::Reader,
+    inner: Again<anthropic::stream::Reader>,
     decoded: Vec<u8>,
     failed: bool,
 }
@@ -128,7 +129,19 @@ impl Envelope for Chunks {
         // A vector takes every byte.
         let _ = write!(
             out,
-            r#","amazon-bedrock-invocationMetrics":{{"inputTokenCount":{input},"outputTokenCount":{output},"invocationLatency":{took}}}"#
+            r#","amazon-bedrock-invocationMetrics":{{"inputTokenCount":{input},"outputTokenCount":{output},"invocationLatency":{took}"#
         );
+        for (name, count) in [
+            ("cacheReadInputTokenCount", usage.cache_read_input_tokens),
+            (
+                "cacheWriteInputTokenCount",
+                usage.cache_creation_input_tokens,
+            ),
+        ] {
+            if let Some(count) = count {
+                let _ = write!(out, r#","{name}":{count}"#);
+            }
+        }
+        out.push(b'}');
     }
 }

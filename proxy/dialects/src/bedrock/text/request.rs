@@ -138,7 +138,7 @@ pub fn write(request: &Request) -> Result<Vec<u8>, Refused> {
         &request.extra,
         &[],
         &["anthropic_version"],
-        "Claude 2",
+        ("Claude 2", PAGE),
         &mut serde_json::Map::new(),
     )?;
     Ok(json::to_vec(&Body {
@@ -192,7 +192,13 @@ fn text(message: &Message) -> Result<String, Refused> {
     let mut text = String::new();
     for part in &message.parts {
         match part {
-            Part::Text { text: piece, .. } | Part::Refusal(piece) => text.push_str(piece),
+            Part::Text { text: piece, .. } | Part::Refusal(piece) => {
+                // The model's own words stand as they are; others' are a line each.
+                if message.role != Role::Assistant && !text.is_empty() {
+                    text.push('\n');
+                }
+                text.push_str(piece);
+            }
             Part::Reasoning { .. } => {}
             other => {
                 let message_ = format!(

@@ -161,8 +161,14 @@ impl StreamWriter for Writer {
 impl Writer {
     fn done(&mut self, now: &dyn Fn() -> Timestamp, out: &mut Vec<u8>) {
         let mut metrics = Vec::new();
+        // These models have no cache: what others count apart is a part of the prompt.
+        let usage = self.usage.map(|usage| Usage {
+            cached_input: None,
+            cache_write: None,
+            ..usage
+        });
         self.chunks
-            .metrics(&usage::Tokens::of(self.usage.as_ref()), now, &mut metrics);
+            .metrics(&usage::Tokens::of(usage.as_ref()), now, &mut metrics);
         let (stop_reason, stop) = reply::stop(self.finish.as_ref());
         let last = json!({"type": "completion", "completion": "", "stop_reason": stop_reason, "stop": stop});
         let last = last.to_string();

@@ -6,8 +6,8 @@ use bytes::{Buf, Bytes};
 
 use super::message::{Broken, CHECKSUM, Message, PRELUDE, number};
 
-/// The longest message that is taken by default, in bytes: Bedrock's chunks are of at most a million bytes, which come as base64.
-pub const LONGEST: usize = 2 * 1024 * 1024;
+/// The longest message that is taken by default, in bytes: more than AWS lets one be, which is 24 MiB with its headers.
+pub const LONGEST: usize = 32 << 20;
 
 /// Cuts chunks into messages.
 ///

@@ -117,7 +117,7 @@ fn written(
         &request.extra,
         &KNOWN,
         &[],
-        "Gemini's embeddings",
+        ("Gemini's embeddings", PAGE),
         &mut body,
     )?;
     Ok(body)

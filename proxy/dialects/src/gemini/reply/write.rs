@@ -67,7 +67,15 @@ fn candidate(choice: &Choice, reasoning: bool) -> Candidate<'_> {
     }
 }
 
-fn written(part: &Part, reasoning: bool) -> Option<Out<'_>> {
+/// Whether a reply may hold the part.
+#[must_use]
+pub fn has_place_for(part: &Part) -> bool {
+    part.is_common() || written(part, true).is_some()
+}
+
+/// A part of a reply; none where it says nothing here.
+#[must_use]
+pub fn written(part: &Part, reasoning: bool) -> Option<Out<'_>> {
     match part {
         Part::Text { text, .. } | Part::Refusal(text) if !text.is_empty() => {
             Some(Out::Text { text })
@@ -76,7 +84,7 @@ fn written(part: &Part, reasoning: bool) -> Option<Out<'_>> {
             text, signature, ..
         } => {
             let signature = signature.as_deref();
-            let signature = signature.filter(|signature| bytes::is_standard(signature));
+            let signature = signature.and_then(bytes::marked);
             let text = if reasoning { text } else { "" };
             (!text.is_empty() || signature.is_some()).then_some(Out::Thought {
                 text,
@@ -85,7 +93,9 @@ fn written(part: &Part, reasoning: bool) -> Option<Out<'_>> {
             })
         }
         Part::ToolCall(call) => out::mended_call(call),
-        Part::Image { source, .. } | Part::Audio { source } => out::media(source).ok(),
+        Part::Image { source, .. } | Part::Document { source, .. } | Part::Audio { source } => {
+            out::media(source).ok()
+        }
         Part::Other { kind, value } => parts::own(kind, value).map(Out::Own),
         _ => None,
     }

@@ -34,8 +34,8 @@ pub fn name_of(field: &Field) -> Cow<'static, str> {
         Field::Reasoning => "generationConfig.thinkingConfig",
         Field::Logprobs => "generationConfig.responseLogprobs",
         Field::Suffix => "suffix",
-        Field::Tools(None) => "tools",
-        Field::Tools(Some(index)) => return Cow::Owned(format!("tools[{index}]")),
+        // One of its tools declares several functions, so that the place in the form is none of its own.
+        Field::Tools(_) => "tools",
         Field::ToolChoice => "toolConfig.functionCallingConfig",
         Field::ParallelToolCalls => "parallel_tool_calls",
         Field::Temperature => "generationConfig.temperature",

@@ -149,7 +149,7 @@ pub fn write(
                 Some(Effort::None | Effort::Minimal) => json!({"thinkingLevel": least}),
                 Some(Effort::Low) => json!({"thinkingLevel": "LOW"}),
                 Some(Effort::Medium) if medium => json!({"thinkingLevel": "MEDIUM"}),
-                Some(Effort::Medium | Effort::High | Effort::XHigh) => {
+                Some(Effort::Medium | Effort::High | Effort::XHigh | Effort::Max) => {
                     json!({"thinkingLevel": "HIGH"})
                 }
             }

@@ -144,9 +144,10 @@ pub fn write(request: &Request) -> Result<Vec<ToolBody<'_>>, Refused> {
     Ok(tools)
 }
 
-/// Google's tools are named without a date or an underscore: `googleSearch`, `codeExecution`.
+/// Google's tools are named without a date or an underscore: `googleSearch`, `codeExecution`. So is Converse's `systemTool`.
 fn is_own(kind: &str) -> bool {
-    kind.bytes().all(|byte| byte.is_ascii_alphabetic()) && kind != "custom" && kind != "function"
+    let others = ["custom", "function", "systemTool"];
+    kind.bytes().all(|byte| byte.is_ascii_alphabetic()) && !others.contains(&kind)
 }
 
 /// Writes the choice, beside what else the client said of it.

@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::turns::{Content, System};
-use super::{CONFIG, config, thinking, tools, turns};
+use super::{CONFIG, PAGE, config, thinking, tools, turns};
 use crate::codec::Target;
 use crate::extra;
 use crate::form::message::inline_bytes;
@@ -41,7 +41,7 @@ pub fn write(request: &Request, target: Target<'_>) -> Result<Vec<u8>, Refused> 
     let others = request.extra.iter().filter(|(name, _)| !elsewhere(name));
     let others = others.map(|(name, value)| (name.clone(), value.clone()));
     let mut extra = Map::new();
-    extra::carry(&others.collect(), &KNOWN, &[], "Gemini", &mut extra)?;
+    extra::carry(&others.collect(), &KNOWN, &[], ("Gemini", PAGE), &mut extra)?;
     let body = Body {
         contents: conversation.contents,
         system_instruction: conversation.system,

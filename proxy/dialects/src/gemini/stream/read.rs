@@ -3,13 +3,15 @@
 use std::borrow::Cow;
 
 use serde::Deserialize;
-use serde_json::Value;
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 
 use crate::codec::{Frame, StreamReader};
-use crate::form::{Event, Finish, Garbage, Usage};
+use crate::fields::Fields;
+use crate::form::event::CHOICES;
+use crate::form::{Event, Finish, Garbage, Part, Usage};
 use crate::gemini::usage::Tokens;
-use crate::gemini::{error, finish, logprobs};
+use crate::gemini::{error, finish, logprobs, parts};
 use crate::json::Loose;
 use crate::openai::chat::reply::made_id;
 
@@ -67,6 +69,32 @@ struct Piece<'a> {
     thought_signature: Loose<'a>,
     #[serde(borrow, default, alias = "function_call")]
     function_call: Option<Call<'a>>,
+    #[serde(borrow, default, alias = "inline_data")]
+    inline_data: Option<&'a RawValue>,
+    #[serde(borrow, default, alias = "file_data")]
+    file_data: Option<&'a RawValue>,
+    #[serde(borrow, default, alias = "executable_code")]
+    executable_code: Option<&'a RawValue>,
+    #[serde(borrow, default, alias = "code_execution_result")]
+    code_execution_result: Option<&'a RawValue>,
+}
+
+impl Piece<'_> {
+    /// What it holds that is neither text nor a call.
+    fn other(&self) -> Option<Part> {
+        let named = [
+            ("inlineData", self.inline_data),
+            ("fileData", self.file_data),
+            ("executableCode", self.executable_code),
+            ("codeExecutionResult", self.code_execution_result),
+        ];
+        let (name, raw) = named
+            .into_iter()
+            .find_map(|(name, raw)| Some((name, raw?)))?;
+        let value: Value = serde_json::from_str(raw.get()).ok()?;
+        let fields = Fields::of(json!({name: value}), String::new()).ok()?;
+        parts::media(fields, self.thought == Some(true), None).ok()
+    }
 }
 
 #[derive(Deserialize)]
@@ -113,7 +141,14 @@ impl StreamReader for Reader {
             emit(Event::Failed(error::in_stream(object)));
             return Ok(());
         }
+        let candidates = chunk.candidates.as_deref().unwrap_or_default();
+        if candidates.len() > CHOICES {
+            return Err(Garbage::too_many(data));
+        }
         self.chunk(chunk, emit);
+        if self.choices.len() > CHOICES {
+            return Err(Garbage::too_many(data));
+        }
         Ok(())
     }
 
@@ -195,6 +230,11 @@ impl Reader {
             if let Some(call) = piece.function_call {
                 let signature = piece.thought_signature.filled();
                 state.call(call, signature, reply, emit);
+                continue;
+            }
+            if let Some(part) = piece.other() {
+                let part = Box::new(part);
+                emit(Event::Part { choice, part });
                 continue;
             }
             let Some(text) = piece.text.filled() else {

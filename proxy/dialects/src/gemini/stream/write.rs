@@ -7,9 +7,9 @@ use serde_json::value::RawValue;
 
 use crate::anthropic::request::turns::object;
 use crate::codec::{Context, StreamWriter};
-use crate::form::{Event, Finish, Usage};
+use crate::form::{Event, Finish, Part, Usage};
 use crate::gemini::usage::Tokens;
-use crate::gemini::{bytes, error, finish, logprobs};
+use crate::gemini::{bytes, error, finish, logprobs, reply};
 use crate::json::append;
 use crate::ollama::stream::calls::{Calls, Whole};
 
@@ -215,8 +215,10 @@ impl StreamWriter for Writer {
             Event::Reasoning { choice, text } if self.reasoning && !text.is_empty() => {
                 self.thought(choice, &text, None, out);
             }
-            Event::ReasoningSignature { choice, signature } if bytes::is_standard(&signature) => {
-                self.thought(choice, "", Some(&signature), out);
+            Event::ReasoningSignature { choice, signature } => {
+                if let Some(signature) = bytes::marked(&signature) {
+                    self.thought(choice, "", Some(&signature), out);
+                }
             }
             Event::ToolStart {
                 choice,
@@ -238,6 +240,13 @@ impl StreamWriter for Writer {
                     self.call(choice, whole, out);
                 }
             }
+            Event::Part { choice, part } => {
+                if let Some(written) = reply::write::written(&part, self.reasoning) {
+                    self.begin(choice, out);
+                    append(&written, out);
+                    self.end(choice, None, out);
+                }
+            }
             Event::Usage(usage) => self.usage = Some(usage),
             Event::Failed(failure) => {
                 self.frames.begin(out);
@@ -251,6 +260,10 @@ impl StreamWriter for Writer {
             }
             _ => {}
         }
+    }
+
+    fn has_place_for(&self, part: &Part) -> bool {
+        reply::write::has_place_for(part)
     }
 
     fn kept(&self) -> usize {

@@ -39,7 +39,10 @@ fn common(
 ) -> Result<EmbeddingRequest, Malformed> {
     Ok(EmbeddingRequest {
         model: match path.model {
-            Some(model) => model.to_owned(),
+            Some(model) => {
+                fields.value("model");
+                model.to_owned()
+            }
             None => fields.required_string("model")?,
         },
         inputs: inputs.into_iter().map(EmbeddingInput::Text).collect(),
@@ -123,6 +126,6 @@ fn finish(request: &EmbeddingRequest, mut body: Map<String, Value>) -> Result<Ve
     if !options.is_empty() {
         body.insert("options".into(), options.into());
     }
-    extra::carry(&others, &[], &[], "Ollama", &mut body)?;
+    extra::carry(&others, &[], &[], ("Ollama", PAGE), &mut body)?;
     Ok(Value::Object(body).to_string().into_bytes())
 }

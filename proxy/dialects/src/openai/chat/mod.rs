@@ -16,8 +16,9 @@ use std::borrow::Cow;
 use serde_json::{Map, Value};
 
 use super::error;
+use crate::again::Again;
 use crate::codec::{Codec, Context, Framing, Path, StreamReader, StreamWriter, Target};
-use crate::form::{Failure, Field, Garbage, Malformed, Refused, Reply, Request};
+use crate::form::{Failure, Field, Garbage, Malformed, Part, Refused, Reply, Request};
 
 /// The codec of chat completions.
 #[derive(Clone, Copy, Debug)]
@@ -40,12 +41,17 @@ impl Codec for Chat {
         reply::write(reply, context)
     }
 
+    fn has_place_for(&self, part: &Part) -> bool {
+        let own = matches!(part, Part::Other { kind, .. } if kind == "custom" || kind == "audio");
+        own || part.is_common()
+    }
+
     fn framing(&self) -> Framing {
         Framing::Sse
     }
 
     fn stream_reader(&self) -> Box<dyn StreamReader> {
-        Box::new(stream::Reader::default())
+        Box::new(Again::<stream::Reader>::default())
     }
 
     fn stream_writer(&self, context: &Context) -> Box<dyn StreamWriter> {

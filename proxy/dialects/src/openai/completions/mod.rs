@@ -14,6 +14,7 @@ use std::borrow::Cow;
 use serde_json::{Map, Value};
 
 use super::{chat, error};
+use crate::again::Again;
 use crate::codec::{Codec, Context, Framing, Path, StreamReader, StreamWriter, Target};
 use crate::form::{Failure, Field, Garbage, Malformed, Refused, Reply, Request};
 
@@ -43,7 +44,7 @@ impl Codec for Completions {
     }
 
     fn stream_reader(&self) -> Box<dyn StreamReader> {
-        Box::new(chat::stream::Reader::default())
+        Box::new(Again::<chat::stream::Reader>::default())
     }
 
     fn stream_writer(&self, context: &Context) -> Box<dyn StreamWriter> {

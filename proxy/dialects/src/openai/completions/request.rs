@@ -17,7 +17,9 @@ use crate::form::{
 };
 use crate::json::to_vec;
 use crate::openai::chat::request::read::{extra, format, sampling, stream_options};
-use crate::openai::chat::request::write::{KNOWN, format as format_out, sampling as sampling_out};
+use crate::openai::chat::request::write::{
+    KNOWN, OF_CHAT_ALONE, format as format_out, sampling as sampling_out,
+};
 
 const PAGE: &str = "https://platform.openai.com/docs/api-reference/completions/create";
 
@@ -168,9 +170,9 @@ pub fn write(request: &Request, target: Target<'_>) -> Result<Vec<u8>, Refused> 
     sampling_out(request, &mut put);
     extra::carry(
         &request.extra,
-        &KNOWN,
+        &KNOWN[OF_CHAT_ALONE..],
         &[],
-        "OpenAI's text completions",
+        ("OpenAI's text completions", PAGE),
         &mut out,
     )?;
     Ok(to_vec(&out))
@@ -195,6 +197,9 @@ fn plain(request: &Request) -> Result<String, Refused> {
     };
     let mut prompt = String::new();
     for part in &message.parts {
+        if !prompt.is_empty() {
+            prompt.push('\n');
+        }
         match part {
             Part::Text { text, .. } => prompt.push_str(text),
             Part::Document {
@@ -213,4 +218,4 @@ fn plain(request: &Request) -> Result<String, Refused> {
     Ok(prompt)
 }
 
-const TEMPLATE: &str = "A text completion takes one plain prompt, not a conversation; send one user message, or set promptTemplate on the backend.";
+const TEMPLATE: &str = "A text completion takes one plain prompt, not a conversation; send one user message, or call a model whose backend speaks chat completions.";

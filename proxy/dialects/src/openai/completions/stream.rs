@@ -145,6 +145,7 @@ impl StreamWriter for Writer {
             | Event::ReasoningEncrypted { .. }
             | Event::ToolStart { .. }
             | Event::ToolArguments { .. }
+            | Event::Part { .. }
             | Event::Usage(_) => {}
         }
     }

@@ -155,7 +155,7 @@ pub fn write(request: &EmbeddingRequest, target: Target<'_>) -> Result<Vec<u8>, 
         &request.extra,
         &KNOWN,
         &dropped,
-        "OpenAI's embeddings",
+        ("OpenAI's embeddings", PAGE),
         &mut rest,
     )?;
     Ok(to_vec(&Body {

@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 
 use super::{chat, error};
 use crate::codec::{Codec, Context, Framing, Path, StreamReader, StreamWriter, Target};
-use crate::form::{Failure, Field, Garbage, Malformed, Refused, Reply, Request};
+use crate::form::{Failure, Field, Garbage, Malformed, Part, Refused, Reply, Request};
 
 /// The codec of the Responses API.
 #[derive(Clone, Copy, Debug)]
@@ -37,6 +37,11 @@ impl Codec for Responses {
 
     fn write_reply(&self, reply: &Reply, context: &Context) -> Vec<u8> {
         reply::write(reply, context)
+    }
+
+    fn has_place_for(&self, part: &Part) -> bool {
+        let own = matches!(part, Part::Other { kind, .. } if kind.ends_with("_call"));
+        own || part.is_common()
     }
 
     fn framing(&self) -> Framing {

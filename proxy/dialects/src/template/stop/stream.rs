@@ -15,6 +15,8 @@ pub(super) struct Trimmed {
 struct State {
     stops: Stops,
     choices: Vec<Choice>,
+    /// Whether the answer has had its end, though the upstream writes on.
+    over: bool,
 }
 
 /// One choice's text.
@@ -25,6 +27,8 @@ struct Choice {
     held: String,
     /// The stop that ended it.
     ended: Option<Finish>,
+    /// Whether its end was told.
+    told: bool,
 }
 
 impl Trimmed {
@@ -32,7 +36,11 @@ impl Trimmed {
         let choices = Vec::new();
         Self {
             inner,
-            state: State { stops, choices },
+            state: State {
+                stops,
+                choices,
+                over: false,
+            },
         }
     }
 }
@@ -51,7 +59,20 @@ impl State {
     }
 
     fn pass(&mut self, event: Event<'_>, emit: &mut dyn FnMut(Event<'_>)) {
+        if self.over {
+            return;
+        }
         match event {
+            Event::Text { choice, .. } if self.writes_on(choice) => {
+                // The end would come as late as the upstream likes, and with it no more than its figures.
+                self.over = true;
+                for state in &mut self.choices {
+                    let (choice, reason) = (state.index, state.ended.take());
+                    let reason = reason.unwrap_or(Finish::Stop);
+                    emit(Event::Finish { choice, reason });
+                }
+                emit(Event::Done);
+            }
             Event::Text {
                 choice,
                 text,
@@ -73,7 +94,7 @@ impl State {
                 state.flush(emit);
                 let reason = state.ended.take().unwrap_or(reason);
                 // Nothing of the choice may follow its end.
-                state.ended = Some(Finish::Stop);
+                (state.ended, state.told) = (Some(Finish::Stop), true);
                 emit(Event::Finish { choice, reason });
             }
             Event::ToolStart { choice, .. } => {
@@ -86,6 +107,12 @@ impl State {
             }
             other => emit(other),
         }
+    }
+
+    /// Whether text of this choice comes after all have met their stop, and none has been told its end.
+    fn writes_on(&self, choice: u32) -> bool {
+        let stopped = |state: &Choice| state.ended.is_some() && !state.told;
+        self.choices.iter().any(|state| state.index == choice) && self.choices.iter().all(stopped)
     }
 
     fn flush(&mut self, emit: &mut dyn FnMut(Event<'_>)) {
@@ -150,7 +177,7 @@ impl StreamReader for Trimmed {
         let complete = inner.end(&mut |event| state.pass(event, emit));
         // Of an answer that broke off all is shown.
         state.flush(emit);
-        complete
+        complete || state.over
     }
 }
 
@@ -164,6 +191,7 @@ mod tests {
         let mut state = State {
             stops: stops.clone(),
             choices: Vec::new(),
+            over: false,
         };
         let mut shown = String::new();
         let mut end = None;
@@ -202,6 +230,28 @@ mod tests {
             run(&stops, &["a [INS", "IDE] E", "N"]),
             ("a [INSIDE] EN".into(), Finish::Length)
         );
+    }
+
+    #[test]
+    fn an_upstream_that_writes_on_after_a_stop_is_not_waited_for() {
+        let mut state = State {
+            stops: Stops::new(&["END".into()], &[]),
+            choices: Vec::new(),
+            over: false,
+        };
+        let mut said = Vec::new();
+        for text in ["a END", " b", "c"] {
+            let text = Event::Text {
+                choice: 0,
+                text: text.into(),
+                logprobs: None,
+            };
+            state.pass(text, &mut |event| said.push(format!("{event:?}")));
+        }
+        state.pass(Event::Done, &mut |event| said.push(format!("{event:?}")));
+        assert_eq!(said.len(), 3, "{said:?}");
+        assert!(said[1].contains("StopSequence"), "{said:?}");
+        assert_eq!(said[2], "Done");
     }
 
     proptest! {

@@ -1,12 +1,13 @@
 //! Writes a request, so that TGI accepts it.
 //!
 //! Rules, each from what TGI's router checks:
-//! - It takes one prompt. A conversation is made one by a template before it comes here.
+//! - It takes one prompt. A conversation is made one by a template before it comes here. Images stand in it as markdown.
 //! - It samples if told so or if any parameter of sampling is there. A temperature or a `top_p` of 0 is greedy: no parameter of
 //!   sampling is sent. Otherwise `do_sample` is sent, as TGI's own chat does.
 //! - `top_p` and `typical_p` must be below 1; at 1 and above they do nothing and are left out, as is a `top_k` of 0 or below.
 //! - A prompt without a limit gets 20 tokens: TGI's default differs by version. (A conversation's template sets its own.)
 //! - `best_of` above 1 samples without a seed, never streams, and says nothing when greedy.
+//! - Of stops the first four are sent, as many as TGI takes; all of them are trimmed from the reply by [`Stops`](crate::template::Stops).
 //! - Counts of tokens are asked for: `details`, and for a whole reply `decoder_input_details`, which holds the prompt's.
 //! - A schema's name is left out, since not every version knows it, and so are its description and strictness.
 //!   Any JSON object is refused: a grammar needs properties, and without any it admits `{}` alone.
@@ -19,7 +20,7 @@ use crate::codec::Target;
 use crate::extra;
 use crate::form::{Field, Format, Part, Reasoning, Refused, Request, Role, ToolChoice};
 use crate::json::to_vec;
-use crate::tgi::PAGE;
+use crate::tgi::{PAGE, image};
 
 /// Parameters of TGI that the form does not know.
 const KNOWN: [&str; 6] = [
@@ -30,6 +31,9 @@ const KNOWN: [&str; 6] = [
     "truncate",
     "watermark",
 ];
+
+/// The most stops that TGI takes unless its server is told otherwise (`--max-stop-sequences`).
+const STOPS: usize = 4;
 
 /// The limit of a prompt that has none.
 const LIMIT: u64 = 20;
@@ -52,7 +56,8 @@ pub(in crate::tgi) fn write(request: &Request, target: Target<'_>) -> Result<Vec
     );
     sampling(request, &mut to)?;
     if !request.stop.is_empty() {
-        put(&mut to, "stop", Some(json!(request.stop)));
+        let stops = &request.stop[..request.stop.len().min(STOPS)];
+        put(&mut to, "stop", Some(json!(stops)));
     }
     put(&mut to, "grammar", grammar(request.format.as_ref()));
     put(&mut to, "return_full_text", Some(false));
@@ -72,17 +77,26 @@ fn prompt(request: &Request) -> Result<String, Refused> {
             .messages
             .get(1)
             .map_or("messages", |message| &message.at);
-        let message =
-            "TGI takes one prompt, not a conversation; give its backend a promptTemplate.";
+        let message = "TGI takes one prompt, not a conversation; send one user message.";
         return Err(refused(Field::At(at.to_owned()), message));
     };
     let mut prompt = String::new();
     for part in &message.parts {
+        // As templates join them.
+        if !prompt.is_empty() {
+            prompt.push('\n');
+        }
         match part {
             Part::Text { text, .. } if message.role == Role::User => prompt.push_str(text),
+            Part::Image { source, .. } if message.role == Role::User => {
+                image::push(source, &mut prompt).map_err(|how| {
+                    let said = format!("TGI cannot take this image so; {how}");
+                    Refused::new(Field::At(message.at.clone()), said, image::PAGE)
+                })?;
+            }
             other => {
                 let said = format!(
-                    "TGI takes text only, and this is {}; leave it out, or choose another model.",
+                    "TGI takes text and images only, and this is {}; leave it out, or choose another model.",
                     other.described()
                 );
                 return Err(refused(Field::At(message.at.clone()), said));
@@ -257,7 +271,7 @@ fn unknown(
             }
         }
     }
-    extra::carry(&others, &[], &[], "TGI", &mut Map::new())
+    extra::carry(&others, &[], &[], ("TGI", PAGE), &mut Map::new())
 }
 
 fn best_of(

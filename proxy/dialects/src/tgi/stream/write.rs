@@ -9,6 +9,7 @@ use serde_json::json;
 
 use crate::codec::StreamWriter;
 use crate::form::{Event, Finish, Usage};
+use crate::framing::sse;
 use crate::json::append;
 use crate::rope::Rope;
 use crate::tgi::{error, reply};
@@ -51,12 +52,15 @@ impl Writer {
         out.tail().push(b'"');
         out.share(&mut self.text);
         let usage = self.usage.unwrap_or_default();
-        let details = json!({
+        let mut details = json!({
             "finish_reason": reply::word(self.finish.as_ref()),
             "generated_tokens": usage.output,
             "seed": null,
             "input_length": usage.input,
         });
+        if usage.estimated {
+            details[reply::ESTIMATED] = true.into();
+        }
         let out = out.tail();
         out.extend_from_slice(b"\",\"details\":");
         append(&details, out);
@@ -87,6 +91,8 @@ impl StreamWriter for Writer {
                 append(&error::body(&failure), out);
                 out.extend_from_slice(b"\n\n");
             }
+            // As its own servers do.
+            Event::Ping => sse::keep_alive(out.tail()),
             Event::Done => self.done(out),
             _ => {}
         }

@@ -1,11 +1,11 @@
 //! Rules for the conversation and what its messages hold.
 
 use dragoman_dialects::Wire;
-use dragoman_dialects::form::{Part, Role};
+use dragoman_dialects::form::{Part, Role, Source};
 
 use super::{Rule, ollama, parts, takes_prompts};
 
-pub(super) static RULES: [Rule; 6] = [
+pub(super) static RULES: [Rule; 7] = [
     Rule {
         name: "prompt",
         says: "A plain prompt is the user's message, around which the model's server puts its own template.",
@@ -17,8 +17,8 @@ pub(super) static RULES: [Rule; 6] = [
     },
     Rule {
         name: "conversation",
-        says: "A conversation of one user's text is sent as a plain prompt. A longer one needs the model's prompt template, which makes one text of it.",
-        change: |request, upstream| request.raw |= takes_prompts(upstream.wire),
+        says: "A conversation of one user's text is a plain prompt to text completions, which take no longer one.",
+        change: |request, upstream| request.raw |= upstream.wire == Wire::Completions,
     },
     Rule {
         name: "raw",
@@ -47,6 +47,21 @@ pub(super) static RULES: [Rule; 6] = [
         },
     },
     Rule {
+        name: "images in prompts",
+        says: "An image stands in TGI's prompt as markdown, `![](…)`, from which its models that see take it. What TGI's own clients write so stays text.",
+        change: |request, upstream| {
+            if upstream.wire == Wire::Tgi {
+                for message in &mut request.messages {
+                    for part in &mut message.parts {
+                        if let Part::Image { source, .. } = part {
+                            *part = Part::text(markdown(source));
+                        }
+                    }
+                }
+            }
+        },
+    },
+    Rule {
         name: "images first",
         says: "Images stand before the text of their message, where Ollama puts them.",
         change: |request, upstream| {
@@ -64,12 +79,13 @@ pub(super) static RULES: [Rule; 6] = [
         says: "A document's name is left out for Gemini, and keeps letters and digits only, others become `-`, in Converse, which has none twice; where a name is needed and there is none, it is `document.pdf`, or `document` in Converse.",
         change: |request, upstream| {
             for part in parts(request) {
-                let Part::Document { name, .. } = part else {
+                let Part::Document { source, name, .. } = part else {
                     continue;
                 };
+                let uploaded = matches!(source, Source::File { .. });
                 match upstream.wire {
                     Wire::Gemini => *name = None,
-                    Wire::Chat | Wire::Responses => {
+                    Wire::Chat | Wire::Responses if !uploaded => {
                         name.get_or_insert_with(|| "document.pdf".into());
                     }
                     Wire::BedrockConverse => {
@@ -82,3 +98,14 @@ pub(super) static RULES: [Rule; 6] = [
         },
     },
 ];
+
+fn markdown(source: &Source) -> String {
+    match source {
+        Source::Url(url) => format!("![]({url})"),
+        Source::Inline { media_type, data } => {
+            let media_type = media_type.as_deref().or_else(|| data.sniff()).unwrap();
+            format!("![](data:{media_type};base64,{})", data.as_str())
+        }
+        other => panic!("{other:?}"),
+    }
+}

@@ -3,12 +3,15 @@
 use dragoman_dialects::Wire;
 use dragoman_dialects::form::{Format, Part};
 
-use super::{Rule, claude, ollama, parts};
+use dragoman_dialects::template;
 
-pub(super) static RULES: [Rule; 6] = [
+use super::{Rule, claude, ollama, parts};
+use crate::requests::templated;
+
+pub(super) static RULES: [Rule; 7] = [
     Rule {
         name: "limit",
-        says: "Where the upstream must be told a limit, a request without one gets 4096 tokens and what thinking is expected to take (Claude), 1024 (text completions) or 20 (TGI).",
+        says: "Where the upstream must be told a limit, a request without one gets 4096 tokens and what thinking is expected to take (Claude), 1024 (text completions) or {limit} (TGI; its own clients 20, as its servers have it).",
         change: |request, upstream| {
             let thinking = request
                 .reasoning
@@ -20,6 +23,7 @@ pub(super) static RULES: [Rule; 6] = [
                 // Which has a limit of its own, but for thinking.
                 Wire::BedrockConverse if thinking.is_some() => 4096,
                 Wire::Completions => 1024,
+                Wire::Tgi if !request.raw => template::LIMIT,
                 Wire::Tgi => 20,
                 _ => return,
             };
@@ -100,6 +104,15 @@ pub(super) static RULES: [Rule; 6] = [
                 request
                     .extra
                     .retain(|name, _| !name.starts_with("options."));
+            }
+        },
+    },
+    Rule {
+        name: "template",
+        says: "TGI is sent one prompt, which the backend's `promptTemplate` makes of the conversation (`plain` where it names none, and in these tables), and the template's stops.",
+        change: |request, upstream| {
+            if upstream.wire == Wire::Tgi {
+                *request = templated(request).unwrap();
             }
         },
     },

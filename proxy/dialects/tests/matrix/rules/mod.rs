@@ -46,6 +46,8 @@ impl Rule {
             // The vendor refuses it in its own dialect too.
             "thinking under way" => claude(wire),
             "earlier reasoning" => matches!(wire, Wire::Chat | Wire::Gemini),
+            // The vendor's older models refuse it.
+            "effort of the answer" => claude(wire),
             _ => false,
         }
     }

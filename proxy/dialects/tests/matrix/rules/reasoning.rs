@@ -1,11 +1,15 @@
 //! Rules for how models are asked to reason, and for what they reasoned before.
 
 use dragoman_dialects::Wire;
-use dragoman_dialects::form::{Effort, Message, Part, Reasoning, Role};
+use dragoman_dialects::form::{Effort, Encrypted, Message, Part, Reasoning, Role, Vendor};
 
 use super::{Rule, claude, ollama};
 
-pub(super) static RULES: [Rule; 7] = [
+fn by_anthropic(encrypted: &Encrypted) -> bool {
+    encrypted.vendor == Vendor::Anthropic
+}
+
+pub(super) static RULES: [Rule; 9] = [
     Rule {
         name: "thinking under way",
         says: "Claude is not asked to think in the midst of tool calls that it began without thinking, or whose thinking the client did not bring back, since it refuses to.",
@@ -23,7 +27,7 @@ pub(super) static RULES: [Rule; 7] = [
                 .last()
                 .is_some_and(|message| message.role == Role::Tool);
             let brought = |message: &Message| {
-                let thought = |part: &Part| matches!(part, Part::Reasoning { signature, encrypted, .. } if signature.is_some() || encrypted.is_some());
+                let thought = |part: &Part| matches!(part, Part::Reasoning { signature, encrypted, .. } if signature.is_some() || encrypted.as_ref().is_some_and(by_anthropic));
                 message.parts.iter().any(thought)
             };
             let lost = under_way && first.is_some_and(|message| !brought(message));
@@ -134,8 +138,23 @@ pub(super) static RULES: [Rule; 7] = [
         },
     },
     Rule {
+        name: "encrypted reasoning",
+        says: "That reasoning is to come back encrypted is told to the Responses API alone. It asks no model to reason.",
+        change: |request, upstream| {
+            if upstream.wire != Wire::Responses {
+                request.encrypted_reasoning = false;
+            }
+        },
+    },
+    Rule {
+        name: "effort of the answer",
+        says: "How much Claude spends on a whole answer (`output_config.effort` without thinking) asks for no reasoning. Claude is told the nearest word that the model takes, by its name, and the first that take one are Opus 4.5 and 4.6; OpenAI's own reasoning models are told it as their effort; others choose for themselves.",
+        // None of the matrix's models takes it.
+        change: |request, _| request.effort = None,
+    },
+    Rule {
         name: "earlier reasoning",
-        says: "Reasoning of earlier turns goes back only where the upstream takes it: Claude takes what bears its signature, the Responses API what is encrypted, Ollama the text.",
+        says: "Reasoning of earlier turns goes back only where the upstream takes it: Claude takes what bears its signature or is encrypted by Anthropic, the Responses API what is encrypted by OpenAI, Ollama the text.",
         change: |request, upstream| {
             let wire = upstream.wire;
             for message in &mut request.messages {
@@ -150,10 +169,12 @@ pub(super) static RULES: [Rule; 7] = [
                             (*signature, *encrypted, *id) = (None, None, None);
                             return !text.is_empty();
                         }
+                        let vendor = encrypted.as_ref().map(|it| it.vendor);
                         match wire {
-                            Wire::Responses => encrypted.is_some() && id.is_some(),
+                            Wire::Responses => vendor == Some(Vendor::OpenAi) && id.is_some(),
                             _ if claude(wire) => {
                                 *id = None;
+                                encrypted.take_if(|it| !by_anthropic(it));
                                 if signature.is_none() && encrypted.is_some() {
                                     text.clear();
                                 }

@@ -1,5 +1,6 @@
 -- KEYS: one for each count. ARGV: the lease's name and its milliseconds, then five for each key: what it is (w, d, m; c for requests at once), the
--- most, the amount, the window's milliseconds, a tick's. Gives {1, now, used, reset, used, reset…}, or {0, now, which, wait or -1, used, reset}.
+-- most, the amount, the window's milliseconds, a tick's. Gives {1, now, used, reset, used, reset…}, or of what takes longest to fit
+-- {0, now, which, wait or -1, used, reset}.
 local lease, lasts = ARGV[1], tonumber(ARGV[2])
 
 local function argument(key, at)
@@ -10,7 +11,14 @@ local function newest_first(one, other)
   return one[1] > other[1]
 end
 
-local out = { 1, now }
+local out, full, longest = { 1, now }, nil, -1
+-- What does not fit now. What never does takes longest.
+local function refuse(at, wait, used, reset)
+  local length = wait < 0 and math.huge or wait
+  if length > longest then
+    full, longest = { 0, now, at, wait, used, reset }, length
+  end
+end
 for at, key in ipairs(KEYS) do
   local kind, most, amount = argument(at, 1), tonumber(argument(at, 2)), tonumber(argument(at, 3))
   local window, width = tonumber(argument(at, 4)), tonumber(argument(at, 5))
@@ -18,7 +26,7 @@ for at, key in ipairs(KEYS) do
     redis.call('ZREMRANGEBYSCORE', key, '-inf', text(now))
     local used = redis.call('ZCARD', key)
     if used + 1 > most then
-      return { 0, now, at, 1000, used, 1000 }
+      refuse(at, 1000, used, 1000)
     end
     out[#out + 1], out[#out + 2] = used + 1, 0
   else
@@ -52,7 +60,7 @@ for at, key in ipairs(KEYS) do
           end
         end
       end
-      return { 0, now, at, wait, total, reset }
+      refuse(at, wait, total, reset)
     end
     if amount > 0 then
       reset = left_of(kind, tick_of(kind, width), window, width)
@@ -61,6 +69,9 @@ for at, key in ipairs(KEYS) do
   end
 end
 
+if full then
+  return full
+end
 for at, key in ipairs(KEYS) do
   local kind, amount = argument(at, 1), tonumber(argument(at, 3))
   local window, width = tonumber(argument(at, 4)), tonumber(argument(at, 5))

@@ -43,6 +43,28 @@ pub(super) fn decode(
     }
 }
 
+/// The first member of a body, or of what is in it, that its struct has no field for.
+pub(super) fn unknown(fields: &[(&'static str, Go)], value: &Value) -> Option<String> {
+    let Value::Object(object) = value else {
+        return None;
+    };
+    object.iter().find_map(|(name, value)| {
+        let Some((_, go)) = fields.iter().find(|(field, _)| field == name) else {
+            return Some(name.clone());
+        };
+        let inner = match (go, value) {
+            // A schema may say more than the server reads of it.
+            (Go::Struct("ToolFunctionParameters", _), _) => None,
+            (Go::Struct(_, fields), _) => unknown(fields, value),
+            (Go::List(_, Go::Struct(_, fields)), Value::Array(items)) => {
+                items.iter().find_map(|item| unknown(fields, item))
+            }
+            _ => None,
+        };
+        inner.map(|inner| format!("{name}.{inner}"))
+    })
+}
+
 fn within(root: &str, path: &str, go: &Go, value: &Value) -> Result<(), String> {
     let refused = |wanted: &str| {
         Err(format!(

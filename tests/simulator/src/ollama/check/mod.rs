@@ -121,6 +121,25 @@ pub(super) fn values(endpoint: Endpoint, fields: &Map<String, Value>) -> Checked
     format(fields)
 }
 
+/// Refuses what the server leaves unread: fields that its types do not have, and options that it only warns of.
+pub(super) fn known(endpoint: Endpoint, fields: &Map<String, Value>) -> Checked {
+    const OTHERS: [&str; 2] = ["stop", "use_mmap"];
+    let whole = Value::Object(fields.clone());
+    let mut unknown = go::unknown(types::of(endpoint).1, &whole);
+    if let Some(Value::Object(options)) = fields.get("options") {
+        let beyond = |name: &&String| {
+            let name = name.as_str();
+            !INTEGERS.contains(&name) && !FLOATS.contains(&name) && !OTHERS.contains(&name)
+        };
+        let option = options.keys().find(beyond);
+        unknown = unknown.or(option.map(|name| format!("options.{name}")));
+    }
+    match unknown {
+        Some(name) => Err(bad(format!("json: unknown field \"{name}\""))),
+        None => Ok(()),
+    }
+}
+
 /// Types of options are found wrong only when the model is scheduled: Ollama's fault, it says.
 fn options(fields: &Map<String, Value>) -> Checked {
     let wrong = |name: &str, kind: &str| {
@@ -285,6 +304,36 @@ mod tests {
             body(Endpoint::Chat, b"").unwrap_err().message,
             "missing request body"
         );
+    }
+
+    #[test]
+    fn what_the_server_leaves_unread_is_known() {
+        for (change, name) in [
+            (json!({"store": true}), Some("store")),
+            (
+                json!({"options": {"max_tokens": 1}}),
+                Some("options.max_tokens"),
+            ),
+            (
+                json!({"messages": [{"role": "user", "name": "ann"}]}),
+                Some("messages.name"),
+            ),
+            (
+                json!({"tools": [{"type": "function", "function": {"name": "f", "strict": true}}]}),
+                Some("tools.function.strict"),
+            ),
+            (
+                json!({"options": {"stop": ["a"], "seed": 1}, "think": true, "tools": [{"type": "function", "function": {
+                    "name": "f", "parameters": {"type": "object", "additionalProperties": false},
+                }}]}),
+                None,
+            ),
+        ] {
+            let told = known(Endpoint::Chat, change.as_object().unwrap()).err();
+            let told = told.map(|refusal| refusal.message);
+            let wanted = name.map(|name| format!("json: unknown field {name:?}"));
+            assert_eq!(told, wanted, "{change}");
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use dragoman_system::{Kubectl, eventually, root};
 use futures::StreamExt;
 use serde_json::{Value, json};
 
-use super::{backend, base_url, client, route, simulator};
+use super::{backend, base_url, call, client, route, simulator};
 
 const ALICE: &str = "alice-0123456789abcdef";
 const BOB: &str = "bob-0123456789abcdef";
@@ -42,13 +42,9 @@ fn secret(name: &str, users: &[(&str, &str)]) -> String {
 
 /// The status of a call with this token.
 async fn status(base_url: &str, token: Option<&str>) -> Result<u16, String> {
-    let mut request = client().post(format!("{base_url}/chat/completions"));
-    if let Some(token) = token {
-        request = request.bearer_auth(token);
-    }
-    let body = json!({"model": "echo", "messages": [{"role": "user", "content": "hello"}]});
-    let reply = request.json(&body).send().await;
-    let reply = reply.map_err(|fault| fault.to_string())?;
+    let bearer = token.map(|token| format!("Bearer {token}"));
+    let bearer = bearer.as_deref().map(|bearer| ("authorization", bearer));
+    let reply = call(base_url, "echo", bearer.as_slice()).await?;
     Ok(reply.status().as_u16())
 }
 

@@ -204,10 +204,17 @@ async fn prompts_are_read_from_a_config_map_and_an_edit_of_it_is_served() {
         "one",
         "  conversation: {prefix: /talk, promptsRef: {name: prompts}}\n",
     ));
-    let condition = kubectl
-        .condition("llmroute", "chat", "ResolvedRefs", "False")
-        .await;
-    assert_eq!(condition["reason"], "ConfigMapNotFound");
+    eventually("the ConfigMap is missed", || async {
+        // Until it was looked for it is pending.
+        let missed = kubectl
+            .condition("llmroute", "chat", "ResolvedRefs", "False")
+            .await;
+        match missed["reason"].as_str() {
+            Some("ConfigMapNotFound") => Ok(()),
+            _ => Err(missed),
+        }
+    })
+    .await;
     let url = base_url(&kubectl).replace("/v1", "/talk/conversation_with_model");
     for prompt in ["Be brief.", "Be briefer."] {
         kubectl.apply(&format!(

@@ -5,12 +5,16 @@ mod cold;
 mod edits;
 mod failures;
 mod first_request;
+mod hops;
+mod https;
 mod isolation;
 mod mappers;
 mod owned;
+mod pod;
 mod push;
 mod refusals;
 mod rules;
+mod sharing;
 
 use dragoman_simulator::{Builder, Simulator};
 use dragoman_system::{Kubectl, eventually};
@@ -55,15 +59,47 @@ fn base_url(kubectl: &Kubectl) -> String {
     format!("http://chat.{}.svc.cluster.local/v1", kubectl.namespace())
 }
 
+/// An object of ours, as the next of several.
+fn object(kind: &str, name: &str, spec: &str) -> String {
+    format!(
+        "---\napiVersion: dragoman.dev/v1alpha1\nkind: {kind}\nmetadata: {{name: {name}}}\nspec: {spec}\n"
+    )
+}
+
+/// The addresses of an LLMProxy's pods.
+fn pods(namespace: &str, proxy: &str) -> Vec<String> {
+    let kubectl = Kubectl::in_namespace(namespace);
+    let label = format!("dragoman.dev/proxy={proxy}");
+    let list = kubectl.run(&["get", "pods", "-l", &label, "-o", "json"]);
+    let list: Value = serde_json::from_str(&list).unwrap();
+    let pods = list["items"].as_array().unwrap().iter();
+    let stay = pods.filter(|pod| pod["metadata"]["deletionTimestamp"].is_null());
+    stay.map(|pod| pod["status"]["podIP"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+/// The body of a chat call.
+fn question(model: &str) -> Value {
+    json!({"model": model, "messages": [{"role": "user", "content": "hello"}]})
+}
+
+/// One chat call with these headers, on a connection of its own.
+async fn call(
+    base_url: &str,
+    model: &str,
+    headers: &[(&str, &str)],
+) -> Result<reqwest::Response, String> {
+    let request = client().post(format!("{base_url}/chat/completions"));
+    let request = headers.iter().fold(request, |request, (name, value)| {
+        request.header(*name, *value)
+    });
+    let reply = request.json(&question(model)).send().await;
+    reply.map_err(|fault| fault.to_string())
+}
+
 /// One chat call: the status and the body.
 async fn chat(base_url: &str, model: &str) -> Result<(u16, Value), String> {
-    let body = json!({"model": model, "messages": [{"role": "user", "content": "hello"}]});
-    let reply = client()
-        .post(format!("{base_url}/chat/completions"))
-        .json(&body)
-        .send()
-        .await
-        .map_err(|fault| fault.to_string())?;
+    let reply = call(base_url, model, &[]).await?;
     let status = reply.status().as_u16();
     Ok((
         status,

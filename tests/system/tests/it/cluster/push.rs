@@ -9,7 +9,7 @@ use dragoman_simulator::Simulator;
 use dragoman_system::{Kubectl, eventually};
 use serde_json::{Value, json};
 
-use super::{backend, base_url, client, names, route, served, simulator};
+use super::{backend, base_url, client, names, pods, route, served, simulator};
 
 const MAPPED: &str = "  modelMapRef: {name: names}\n";
 /// What issue-free operation is measured against: features D3 and the design's bound.
@@ -62,24 +62,6 @@ async fn rename(http: &reqwest::Client, namespace: &str, model: &str) -> Instant
     Instant::now()
 }
 
-/// The addresses of the proxies' pods.
-fn proxies() -> Vec<String> {
-    let pods = Kubectl::in_namespace("dragoman-system");
-    let list = pods.run(&[
-        "get",
-        "pods",
-        "-l",
-        "dragoman.dev/proxy=default",
-        "-o",
-        "json",
-    ]);
-    let list: Value = serde_json::from_str(&list).unwrap();
-    let addresses = list["items"].as_array().unwrap().iter();
-    addresses
-        .map(|pod| pod["status"]["podIP"].as_str().unwrap().to_owned())
-        .collect()
-}
-
 /// The model that one proxy has the upstream called with for `gpt-4`.
 async fn sent_by(http: &reqwest::Client, proxy: &str, host: &str) -> Option<String> {
     let reply = http
@@ -102,7 +84,7 @@ async fn an_edit_is_served_by_every_proxy_within_the_bound() {
     kubectl.apply(&route("one", MAPPED));
     served(&base_url(&kubectl), "gpt-4", "v0").await;
     let _api = Api::start().await;
-    let proxies = proxies();
+    let proxies = pods("dragoman-system", "default");
     assert_eq!(proxies.len(), 2);
     let http = client();
     let host = "chat.latency.svc";

@@ -15,32 +15,32 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use super::manifests::{backend, object, posts, route, secret, simulator};
-use super::proxy::{Answer, Proxy, answer, chat, client};
+use super::proxy::{Answer, Proxy, answer, chat};
 
-const ANN: &str = "ann-0123456789abcdef";
+pub(super) const ANN: &str = "ann-0123456789abcdef";
 const NEXT: &str = "next-0123456789abcdef";
-const BOB: &str = "bob-0123456789abcdef";
-const FOUR: [(&str, &str); 4] = [
+pub(super) const BOB: &str = "bob-0123456789abcdef";
+pub(super) const FOUR: [(&str, &str); 4] = [
     ("authorization", "Bearer "),
     ("x-api-key", ""),
     ("api-key", ""),
     ("x-goog-api-key", ""),
 ];
-const TOKENS: &str = "authentication:\n  bearerTokens: {secretRefs: [{name: keys}]}\n";
+pub(super) const TOKENS: &str = "authentication:\n  bearerTokens: {secretRefs: [{name: keys}]}\n";
 
 /// The Secret `keys` of two users, one of whom is changing tokens.
-fn keys() -> String {
+pub(super) fn keys() -> String {
     format!(
         "---\napiVersion: v1\nkind: Secret\nmetadata: {{name: keys}}\nstringData:\n  ann: \"{ANN}\\n{NEXT}\"\n  bob: {BOB}\n"
     )
 }
 
-fn policy(name: &str, spec: &str) -> String {
+pub(super) fn policy(name: &str, spec: &str) -> String {
     object("AccessPolicy", &format!("{{name: {name}}}"), spec)
 }
 
 /// The route `chat` under the policy `callers`, to a backend with these further lines.
-fn guarded(url: &str, more: &str, spec: &str) -> String {
+pub(super) fn guarded(url: &str, more: &str, spec: &str) -> String {
     keys()
         + &policy("callers", spec)
         + &backend("main", url, more)
@@ -48,11 +48,11 @@ fn guarded(url: &str, more: &str, spec: &str) -> String {
 }
 
 /// An LLMProxy with these lines.
-fn proxy_spec(spec: &str) -> String {
+pub(super) fn proxy_spec(spec: &str) -> String {
     object("LLMProxy", "{name: default}", spec)
 }
 
-fn call(proxy: &Proxy, headers: &[(&str, &str)]) -> RequestBuilder {
+pub(super) fn call(proxy: &Proxy, headers: &[(&str, &str)]) -> RequestBuilder {
     let request = proxy.request(Method::POST, "/v1/chat/completions");
     let request = request.json(&chat("echo", "hello"));
     headers.iter().fold(request, |request, (name, value)| {
@@ -60,11 +60,11 @@ fn call(proxy: &Proxy, headers: &[(&str, &str)]) -> RequestBuilder {
     })
 }
 
-async fn called(proxy: &Proxy, headers: &[(&str, &str)]) -> Answer {
+pub(super) async fn called(proxy: &Proxy, headers: &[(&str, &str)]) -> Answer {
     answer(call(proxy, headers)).await
 }
 
-async fn by_key(proxy: &Proxy, key: &str) -> u16 {
+pub(super) async fn by_key(proxy: &Proxy, key: &str) -> u16 {
     called(proxy, &[("x-api-key", key)]).await.status
 }
 
@@ -214,82 +214,6 @@ async fn a_key_that_is_taken_out_of_its_secret_opens_no_more() {
 }
 
 #[tokio::test]
-async fn a_wrong_key_as_often_as_the_policy_says_bans_and_lifting_ends_that_at_once() {
-    let upstream = simulator().await;
-    let spec = format!("{TOKENS}ban: {{failures: 3, window: 1h, duration: 1h}}");
-    let proxy = Proxy::start(&guarded(&upstream.url(), "", &spec)).await;
-    // No key is no wrong one.
-    for _ in 0..5 {
-        assert_eq!(called(&proxy, &[]).await.status, 401);
-    }
-    for _ in 0..2 {
-        assert_eq!(by_key(&proxy, "wrong").await, 401);
-    }
-    assert_eq!(by_key(&proxy, ANN).await, 200);
-    assert_eq!(
-        proxy.admin_get("/api/bans").await.json(),
-        json!({"bans": []})
-    );
-    assert_eq!(by_key(&proxy, "wrong").await, 401);
-    let answer = called(&proxy, &[("x-api-key", ANN)]).await;
-    assert_eq!(
-        (answer.status, answer.code().as_str()),
-        (403, "address_banned")
-    );
-    let seconds: u64 = answer.header("retry-after").unwrap().parse().unwrap();
-    assert!((3590..=3600).contains(&seconds), "{seconds}");
-    let list = proxy.admin_get("/api/bans").await.json();
-    assert_eq!(list["bans"][0]["address"], "127.0.0.1");
-    assert_eq!(list["bans"][0]["policy"], "default/callers");
-    // A ban outlasts an edit.
-    proxy.edit(&guarded(
-        &upstream.url(),
-        "",
-        &spec.replace("failures: 3", "failures: 4"),
-    ));
-    proxy.signal("HUP");
-    assert_eq!(by_key(&proxy, ANN).await, 403);
-    let url = format!("http://{}/api/bans/127.0.0.1", proxy.admin);
-    let lifted = self::answer(client().delete(&url)).await;
-    assert_eq!(
-        (lifted.status, lifted.json()),
-        (200, json!({"lifted": ["default/callers"]}))
-    );
-    assert_eq!(by_key(&proxy, ANN).await, 200);
-    assert_eq!(self::answer(client().delete(&url)).await.status, 404);
-}
-
-#[tokio::test]
-async fn an_exempt_address_is_never_banned_and_needs_a_key_all_the_same() {
-    let upstream = simulator().await;
-    let spec =
-        format!("{TOKENS}ban: {{failures: 1, window: 1h, duration: 1h, exempt: [127.0.0.0/8]}}");
-    let proxy = Proxy::start(&guarded(&upstream.url(), "", &spec)).await;
-    for _ in 0..3 {
-        assert_eq!(by_key(&proxy, "wrong").await, 401);
-    }
-    assert_eq!(called(&proxy, &[]).await.status, 401);
-    assert_eq!(by_key(&proxy, ANN).await, 200);
-}
-
-#[tokio::test]
-async fn guesses_from_many_connections_at_once_are_counted_one_by_one() {
-    let upstream = simulator().await;
-    let spec = format!("{TOKENS}ban: {{failures: 40, window: 1h, duration: 1h}}");
-    let proxy = Proxy::start(&guarded(&upstream.url(), "", &spec)).await;
-    let guesses = (0..39).map(|number| {
-        let guess = format!("guess-{number}");
-        let (request, guess) = (proxy.request(Method::GET, "/v1/models"), guess);
-        async move { answer(request.header("x-api-key", guess)).await.status }
-    });
-    let statuses = futures::future::join_all(guesses).await;
-    assert!(statuses.iter().all(|status| *status == 401), "{statuses:?}");
-    assert_eq!(by_key(&proxy, ANN).await, 200);
-    assert_eq!(by_key(&proxy, "guess").await, 401);
-    assert_eq!(by_key(&proxy, ANN).await, 403);
-}
-
-#[tokio::test]
 async fn the_callers_address_is_what_trusted_proxies_tell_and_nobody_else() {
     let upstream = simulator().await;
     let spec = "network: {allow: [192.0.2.0/24, \"2001:db8::/32\"], deny: [192.0.2.66]}";
@@ -333,38 +257,14 @@ async fn the_callers_address_is_what_trusted_proxies_tell_and_nobody_else() {
     assert_eq!(answer.status, 403, "nobody is trusted here");
 }
 
-#[tokio::test]
-async fn behind_a_trusted_proxy_the_one_who_guesses_is_banned_and_nobody_else() {
-    let upstream = simulator().await;
-    let spec = format!("{TOKENS}ban: {{failures: 2, window: 1h, duration: 1h}}");
-    let manifest =
-        guarded(&upstream.url(), "", &spec) + &proxy_spec("trustedProxies: [127.0.0.0/8]");
-    let proxy = Proxy::start(&manifest).await;
-    let from = |address: &'static str, key: &'static str| {
-        let proxy = &proxy;
-        async move {
-            let headers = [("x-forwarded-for", address), ("x-api-key", key)];
-            called(proxy, &headers).await.status
-        }
-    };
-    // One host of IPv6 has a whole /64, and what it claims left of its own address is its own word.
-    assert_eq!(from("192.0.2.1, 2001:db8::1", "wrong").await, 401);
-    assert_eq!(from("192.0.2.2, 2001:db8::2", "wrong").await, 401);
-    assert_eq!(from("2001:db8::3", ANN).await, 403);
-    assert_eq!(from("192.0.2.1", ANN).await, 200);
-    assert_eq!(from("2001:db8:0:1::3", ANN).await, 200);
-    let list = proxy.admin_get("/api/bans").await.json();
-    assert_eq!(list["bans"][0]["address"], "2001:db8::/64");
-}
-
 /// A signer of JSON Web Tokens.
-struct Signer {
+pub(super) struct Signer {
     pair: KeyPair,
     id: &'static str,
 }
 
 impl Signer {
-    fn new(id: &'static str) -> Self {
+    pub(super) fn new(id: &'static str) -> Self {
         let pair = KeyPair::generate_for(&PKCS_ED25519).unwrap();
         Self { pair, id }
     }
@@ -374,7 +274,7 @@ impl Signer {
         json!({"kty": "OKP", "crv": "Ed25519", "kid": self.id, "use": "sig", "x": x})
     }
 
-    fn token(&self, claims: &Value) -> String {
+    pub(super) fn token(&self, claims: &Value) -> String {
         let encode = |value: Value| URL_SAFE_NO_PAD.encode(value.to_string());
         let header = json!({"alg": "EdDSA", "typ": "JWT", "kid": self.id});
         let message = format!("{}.{}", encode(header), encode(claims.clone()));
@@ -383,19 +283,19 @@ impl Signer {
     }
 }
 
-fn jwks(signers: &[&Signer]) -> String {
+pub(super) fn jwks(signers: &[&Signer]) -> String {
     let keys: Vec<Value> = signers.iter().map(|signer| signer.jwk()).collect();
     json!({"keys": keys}).to_string()
 }
 
-fn claims() -> Value {
+pub(super) fn claims() -> Value {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     let now = now.unwrap().as_secs();
     json!({"iss": "https://issuer.example", "aud": "llm", "sub": "carol", "groups": ["ml"], "exp": now + 600})
 }
 
 /// Serves whatever `jwks` holds, on loopback.
-async fn issuer(jwks: &Arc<Mutex<String>>) -> SocketAddr {
+pub(super) async fn issuer(jwks: &Arc<Mutex<String>>) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let jwks = Arc::clone(jwks);
@@ -414,13 +314,13 @@ async fn issuer(jwks: &Arc<Mutex<String>>) -> SocketAddr {
     address
 }
 
-fn jwt(keys: &str) -> String {
+pub(super) fn jwt(keys: &str) -> String {
     format!(
         "{TOKENS}  jwt:\n  - {{issuer: \"https://issuer.example\", audiences: [llm], {keys}}}\n"
     )
 }
 
-async fn with_token(proxy: &Proxy, token: &str) -> Answer {
+pub(super) async fn with_token(proxy: &Proxy, token: &str) -> Answer {
     called(proxy, &[("authorization", &format!("Bearer {token}"))]).await
 }
 
@@ -459,16 +359,26 @@ async fn a_jwt_opens_by_the_keys_behind_a_url_and_rotated_keys_are_found() {
         || async {
             match with_token(&proxy, &second.token(&claims())).await.status {
                 200 => Ok(()),
-                other => Err(other),
+                // What cannot be told yet is never wrong.
+                503 => Err(503),
+                other => panic!("{other}"),
             }
         },
     )
     .await;
     // And those of the old one are worth nothing, although they were found to hold before.
-    assert_eq!(
-        with_token(&proxy, &first.token(&claims())).await.status,
-        401
-    );
+    eventually_within(
+        Duration::from_secs(30),
+        "the issuer was asked since",
+        || async {
+            match with_token(&proxy, &first.token(&claims())).await.status {
+                401 => Ok(()),
+                503 => Err(503),
+                other => panic!("{other}"),
+            }
+        },
+    )
+    .await;
 }
 
 #[tokio::test]

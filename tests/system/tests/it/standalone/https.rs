@@ -4,34 +4,12 @@ use std::net::SocketAddr;
 use std::process::Command;
 
 use dragoman_system::{eventually, programs};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use reqwest::{Certificate, Version};
+
+use crate::certificates::{Authority, authority, tls_secret};
 
 use super::manifests::{object, simple, simulator};
 use super::proxy::{Answer, Proxy, chat, streamed, try_answer};
-
-type Authority = CertifiedIssuer<'static, KeyPair>;
-
-fn authority() -> Authority {
-    let mut params = CertificateParams::new(Vec::new()).unwrap();
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
-}
-
-/// A Secret of type `kubernetes.io/tls` with a certificate for `name`.
-fn tls_secret(secret: &str, name: &str, issuer: &Authority) -> String {
-    let key = KeyPair::generate().unwrap();
-    let params = CertificateParams::new(vec![name.to_owned()]).unwrap();
-    let certificate = params.signed_by(&key, issuer).unwrap();
-    as_secret(secret, &certificate.pem(), &key.serialize_pem())
-}
-
-fn as_secret(secret: &str, chain: &str, key: &str) -> String {
-    let [chain, key] = [chain, key].map(|pem| pem.trim().replace('\n', "\n    "));
-    format!(
-        "---\napiVersion: v1\nkind: Secret\ntype: kubernetes.io/tls\nmetadata: {{name: {secret}}}\nstringData:\n  tls.crt: |\n    {chain}\n  tls.key: |\n    {key}\n"
-    )
-}
 
 /// The LLMProxy with these Secrets' certificates.
 fn serving(secrets: &str) -> String {
@@ -83,8 +61,8 @@ async fn https_is_served_from_secrets_and_each_name_gets_its_certificate() {
     let upstream = simulator().await;
     let (ours, theirs) = (authority(), authority());
     let manifest = simple(&upstream)
-        + &tls_secret("edge", "chat.default.svc", &ours)
-        + &tls_secret("apps", "*.apps.example.com", &theirs)
+        + &tls_secret("edge", &["chat.default.svc"], &ours)
+        + &tls_secret("apps", &["*.apps.example.com"], &theirs)
         + &serving("{name: edge}, {name: apps}");
     let (proxy, address) = start(&manifest).await;
     let [ours, theirs] = [&ours, &theirs].map(|issuer| client(issuer, address));
@@ -119,7 +97,7 @@ async fn a_rotated_certificate_is_served_at_once_and_no_connection_is_dropped() 
     let (before, after) = (authority(), authority());
     let manifest = |issuer: &Authority| {
         simple(&upstream)
-            + &tls_secret("edge", "chat.default.svc", issuer)
+            + &tls_secret("edge", &["chat.default.svc"], issuer)
             + &serving("{name: edge}")
     };
     let (proxy, address) = start(&manifest(&before)).await;
@@ -149,8 +127,8 @@ async fn a_rotated_certificate_is_served_at_once_and_no_connection_is_dropped() 
 async fn a_certificate_that_cannot_be_used_keeps_the_one_before_and_says_whose_it_is() {
     let upstream = simulator().await;
     let issuer = authority();
-    let good = tls_secret("edge", "chat.default.svc", &issuer);
-    let others = tls_secret("edge", "chat.default.svc", &issuer);
+    let good = tls_secret("edge", &["chat.default.svc"], &issuer);
+    let others = tls_secret("edge", &["chat.default.svc"], &issuer);
     let manifest = |secret: &str| simple(&upstream) + secret + &serving("{name: edge}");
     let (proxy, address) = start(&manifest(&good)).await;
     let [chain, key] = [&good, &others].map(|secret| {
@@ -184,7 +162,7 @@ async fn https_comes_and_goes_with_an_edit_of_the_llmproxy() {
         !proxy.log().contains("listen_tls="),
         "nothing to serve it with"
     );
-    let secret = tls_secret("edge", "chat.default.svc", &issuer);
+    let secret = tls_secret("edge", &["chat.default.svc"], &issuer);
     proxy.edit(&(simple(&upstream) + &secret + &serving("{name: edge}")));
     proxy.logged("HTTPS is served").await;
     let log = proxy.log();
@@ -214,7 +192,8 @@ fn an_address_for_https_that_is_taken_is_named_with_its_option() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let folder = tempfile::tempdir().unwrap();
-    let manifest = tls_secret("edge", "chat.default.svc", &authority()) + &serving("{name: edge}");
+    let manifest =
+        tls_secret("edge", &["chat.default.svc"], &authority()) + &serving("{name: edge}");
     std::fs::write(folder.path().join("main.yaml"), manifest).unwrap();
     let output = Command::new(programs().join("dragoman-proxy"))
         .args(["run", "--config", folder.path().to_str().unwrap()])

@@ -37,7 +37,7 @@ async fn json_log_lines_are_objects_with_time_level_and_message() {
 }
 
 #[tokio::test]
-async fn text_log_lines_are_for_people_and_have_no_colours_in_a_pipe() {
+async fn text_log_lines_are_for_people_and_have_no_colours_in_a_file() {
     let upstream = simulator().await;
     let proxy = Proxy::start(&simple(&upstream)).await;
     let log = proxy.log();

@@ -1,17 +1,15 @@
 //! Limits on requests, tokens, cost and requests at once, of one proxy and of several that share a Redis (feature C3).
 
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use dragoman_simulator::Simulator;
-use dragoman_system::eventually;
+use dragoman_system::{Redis, eventually};
 use futures::future::join_all;
 use http::Method;
 use reqwest::RequestBuilder;
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
-use super::manifests::{backend, nobody, object, posts, received, route, route_to, simulator};
+use super::manifests::{backend, object, posts, received, route, route_to, simulator};
 use super::proxy::{Answer, Proxy, answer, chat, streamed};
 
 /// The AccessPolicy `gold` with these limits and further lines of its spec, a backend and the route `chat`.
@@ -44,7 +42,7 @@ fn completions(proxy: &Proxy) -> RequestBuilder {
 }
 
 /// The value of a header.
-fn told<'a>(answer: &'a Answer, name: &str) -> Option<&'a str> {
+pub(super) fn told<'a>(answer: &'a Answer, name: &str) -> Option<&'a str> {
     answer.headers.get(name)?.to_str().ok()
 }
 
@@ -168,10 +166,10 @@ async fn an_edit_of_a_limit_keeps_what_was_counted() {
 }
 
 /// Reserves ten thousand tokens at most, of which few are left over.
-const TOKENS: &str = "{per: Address, tokens: 10000, window: 1h}";
+pub(super) const TOKENS: &str = "{per: Address, tokens: 10000, window: 1h}";
 
 /// How many tokens are left, asked without taking any that stay.
-async fn left(proxy: &Proxy) -> u64 {
+pub(super) async fn left(proxy: &Proxy) -> u64 {
     let answer = proxy.chat("status-400").await;
     assert_eq!(answer.status, 400, "{}", answer.text());
     let taken = chat("status-400", "hello").to_string().len().div_ceil(4);
@@ -183,7 +181,7 @@ async fn left(proxy: &Proxy) -> u64 {
 }
 
 /// Waits until so many tokens are left.
-async fn await_left(proxy: &Proxy, wanted: u64) {
+pub(super) async fn await_left(proxy: &Proxy, wanted: u64) {
     eventually(&format!("{wanted} tokens are left"), || async {
         match left(proxy).await {
             left if left == wanted => Ok(()),
@@ -261,6 +259,8 @@ async fn what_may_be_taken_is_reserved_and_given_back() {
         "{}",
         never.text()
     );
+    assert_eq!(told(&never, "retry-after"), None);
+    assert_eq!(told(&never, "x-should-retry"), Some("false"));
     let (one, two) = (with(6000), with(6000));
     let both = [one, two].map(async |body| proxy.post("/v1/chat/completions", &body).await.status);
     let mut both = join_all(both).await;
@@ -383,63 +383,23 @@ async fn a_bound_is_exact_under_concurrent_load() {
     assert_eq!(posts(&upstream).len(), 37);
 }
 
-/// A Redis of a test's own, on a port of loopback.
-struct Redis {
-    child: Child,
-    port: u16,
-    _folder: TempDir,
-}
-
-impl Redis {
-    fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let port = nobody().port();
-        let child = Command::new("redis-server")
-            .args([
-                "--bind",
-                "127.0.0.1",
-                "--save",
-                "",
-                "--port",
-                &port.to_string(),
-            ])
-            .args(["--user", "proxy", "on", ">p@ss", "~*", "+@all"])
-            .current_dir(folder.path())
-            .stdout(Stdio::null())
-            .spawn();
-        let child = child.expect("redis-server is to be installed: tests/redis does it on Debian");
-        Self {
-            child,
-            port,
-            _folder: folder,
-        }
-    }
-
-    /// The LLMProxy that counts in it.
-    fn manifest(&self) -> String {
-        let url = format!("redis://proxy:p%40ss@127.0.0.1:{}", self.port);
-        super::manifests::secret("redis", &url)
-            + &object(
-                "LLMProxy",
-                "{name: default}",
-                "sharedState: {redis: {secretRef: {name: redis, key: key}}}",
-            )
-    }
-}
-
-impl Drop for Redis {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+/// The LLMProxy that counts in a Redis.
+fn shared(redis: &Redis) -> String {
+    let url = format!("redis://proxy:p%40ss@127.0.0.1:{}", redis.port);
+    super::manifests::secret("redis", &url)
+        + &object(
+            "LLMProxy",
+            "{name: default}",
+            "sharedState: {redis: {secretRef: {name: redis, key: key}}}",
+        )
 }
 
 #[tokio::test]
 async fn proxies_that_share_a_redis_share_their_limits_and_go_on_without_it() {
     let upstream = simulator().await;
-    let mut redis = Redis::start();
+    let mut redis = Redis::plain("127.0.0.1", "--user proxy on >p@ss ~* +@all");
     let limits = "{per: Address, requests: 20, window: 1h}\n{per: Address, concurrency: 50}";
-    let manifest = redis.manifest() + &limited(&upstream, limits, "");
+    let manifest = shared(&redis) + &limited(&upstream, limits, "");
     let (one, two) = (Proxy::start(&manifest).await, Proxy::start(&manifest).await);
     for proxy in [&one, &two] {
         proxy.logged("Redis counts for all proxies").await;
@@ -452,8 +412,7 @@ async fn proxies_that_share_a_redis_share_their_limits_and_go_on_without_it() {
     for proxy in [&one, &two] {
         assert_eq!(proxy.chat("echo").await.status, 429);
     }
-    redis.child.kill().unwrap();
-    redis.child.wait().unwrap();
+    redis.stop();
     // Each has let ten through itself, and lets ten more.
     for proxy in [&one, &two] {
         proxy.logged("this proxy counts for itself").await;

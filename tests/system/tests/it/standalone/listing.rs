@@ -332,7 +332,7 @@ async fn a_backend_that_is_away_or_silent_leaves_a_partial_list_in_time() {
     let start = Instant::now();
     assert_eq!(proxy.models().await, ["a"]);
     assert!(
-        start.elapsed() < Duration::from_secs(6),
+        start.elapsed() < Duration::from_secs(30),
         "{:?}",
         start.elapsed()
     );

@@ -18,8 +18,8 @@ const KEYED: &str = "credential: {secretRef: {name: ours, key: key}}";
 fn speaking(name: &str, dialect: &str, upstream: &Simulator, more: &str) -> String {
     let path = DIALECTS
         .iter()
-        .find_map(|(known, path)| (*known == dialect).then_some(path));
-    let url = format!("http://{}{}", upstream.addr(), path.unwrap());
+        .find_map(|(known, path)| (*known == dialect).then_some(*path));
+    let url = format!("http://{}{}", upstream.addr(), path.unwrap_or_default());
     backend(name, &url, &format!("dialect: {dialect}\n{more}"))
 }
 
@@ -162,6 +162,21 @@ async fn every_shape_tells_of_one_model_and_says_in_its_own_words_that_there_is_
     let nameless = proxy.post("/api/show", &json!({})).await;
     assert_eq!(nameless.status, 400);
     assert!(ollamas_error(&nameless).contains("\"model\""));
+}
+
+#[tokio::test]
+async fn ollamas_clients_are_told_what_the_catalog_says_that_a_model_can_do() {
+    let upstream = simulator().await;
+    let catalog =
+        "catalog: [{name: seeing, metadata: {capabilities: [completion, vision]}}, {name: plain}]";
+    let proxy = Proxy::start(&one("OpenAI", &upstream, catalog)).await;
+    for (name, can) in [
+        ("seeing", json!(["completion", "vision"])),
+        ("plain", json!(["completion", "tools"])),
+    ] {
+        let shown = proxy.post("/api/show", &json!({"model": name})).await;
+        assert_eq!(shown.json()["capabilities"], can, "{}", shown.text());
+    }
 }
 
 #[tokio::test]
@@ -324,9 +339,10 @@ async fn what_changes_an_ollamas_models_is_refused_with_its_cure() {
         (Method::DELETE, "/api/delete"),
         (Method::POST, "/api/blobs/sha256:00"),
     ];
-    // Ollama with our key, and what is no Ollama, with or without one.
+    // With our key or without one, and what is no Ollama too.
     for manifest in [
         keyed("Ollama", &upstream, ""),
+        one("Ollama", &upstream, ""),
         keyed("OpenAI", &upstream, ""),
         one("OpenAI", &upstream, ""),
         one("Anthropic", &upstream, ""),
@@ -346,11 +362,11 @@ async fn what_changes_an_ollamas_models_is_refused_with_its_cure() {
 }
 
 #[tokio::test]
-async fn what_changes_an_open_or_listed_ollamas_models_reaches_it_under_its_own_names() {
+async fn what_is_listed_of_what_changes_an_ollamas_models_reaches_it_under_its_own_names() {
     let upstream = simulator().await;
     let listed =
         "relay: [{methods: [POST], path: /api/pull}, {methods: [DELETE], path: /api/delete}]";
-    for more in [String::new(), format!("{KEYED}\n{listed}")] {
+    for more in [listed.to_owned(), format!("{KEYED}\n{listed}")] {
         upstream.clear();
         let manifest = secret("ours", "sk-ours")
             + &speaking("main", "Ollama", &upstream, &more)

@@ -269,6 +269,39 @@ async fn a_mapper_edits_what_a_backend_of_a_known_dialect_is_sent_and_says() {
 }
 
 #[tokio::test]
+async fn each_element_of_a_geminis_array_is_an_event_to_its_mapper() {
+    let upstream = simulator().await;
+    let url = format!("http://{}", upstream.addr());
+    let spec = "response: \"{'whole': body}\"\nstreamEvent: \"merge(body, {'mapped': true})\"";
+    let backend = backend("main", &url, "dialect: Gemini\nmapperRef: {name: own}");
+    let proxy = Proxy::start(&(mapper(spec) + &backend + &route(""))).await;
+    let ask = json!({"contents": [{"role": "user", "parts": [{"text": "one two three"}]}]});
+    let path = "/v1beta/models/echo:streamGenerateContent";
+    let reply = proxy.post(path, &ask).await;
+    let elements: Vec<Value> = serde_json::from_slice(&reply.body).unwrap();
+    assert!(elements.len() > 1, "{}", reply.text());
+    assert!(
+        elements.iter().all(|element| element["mapped"] == true),
+        "{}",
+        reply.text()
+    );
+    let events = proxy.post(&format!("{path}?alt=sse"), &ask).await;
+    assert!(
+        events.text().contains("\"mapped\":true"),
+        "{}",
+        events.text()
+    );
+    let whole = proxy
+        .post("/v1beta/models/echo:generateContent", &ask)
+        .await;
+    assert!(
+        whole.json()["whole"]["candidates"].is_array(),
+        "{}",
+        whole.text()
+    );
+}
+
+#[tokio::test]
 async fn a_routes_paths_lead_to_paths_of_a_backend_with_query_and_body() {
     let oracle = Oracle::start(Live::Sse).await;
     let url = format!("http://{}/base", oracle.address);

@@ -150,6 +150,28 @@ async fn a_condition_that_fails_tells_the_caller_map_rule_fault_and_cure() {
 }
 
 #[tokio::test]
+async fn a_condition_reads_no_doubtful_body_and_does_bounded_work() {
+    let upstream = simulator().await;
+    let map = "rules:\n- match: {exact: gpt}\n  when: request.list.all(a, request.list.all(b, a + b != ''))\n  target: {model: echo}";
+    let proxy = Proxy::start(&mapped(&upstream, map)).await;
+    let request = proxy.request(http::Method::POST, "/v1/chat/completions");
+    let twice = r#"{"model": "gpt", "list": [], "list": ["x"], "messages": []}"#;
+    let reply = answer(request.body(twice)).await;
+    assert_eq!((reply.status, &*reply.code()), (400, "invalid_json"));
+    assert!(reply.message().contains("\"list\""), "{}", reply.message());
+    let mut body = chat("gpt", "hello");
+    body["list"] = vec!["x".repeat(100); 2_000].into();
+    let reply = proxy.post("/v1/chat/completions", &body).await;
+    assert_eq!((reply.status, &*reply.code()), (500, "map_rule_failed"));
+    assert!(
+        reply.message().contains("too much work"),
+        "{}",
+        reply.message()
+    );
+    assert!(upstream.requests().is_empty());
+}
+
+#[tokio::test]
 async fn a_map_may_ask_who_is_calling_and_from_where() {
     const KEYS: [(&str, &str); 2] = [
         ("ann", "ann-0123456789abcdef"),

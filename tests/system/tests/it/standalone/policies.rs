@@ -3,7 +3,7 @@
 use http::Method;
 use serde_json::json;
 
-use super::manifests::{backend, object, posts, route, route_to, simulator};
+use super::manifests::{MAPPED, backend, names, object, posts, route, route_to, simulator};
 use super::proxy::{Answer, Proxy, answer, chat};
 
 const KEY: &str = "ann-0123456789abcdef";
@@ -226,4 +226,138 @@ async fn whom_a_backends_policy_refuses_sees_none_of_its_models() {
     for request in asked {
         assert_eq!(request.header("x-api-key"), None);
     }
+}
+
+#[tokio::test]
+async fn nobody_else_names_the_user_to_a_policy_that_authenticates() {
+    let upstream = simulator().await;
+    // The route's author calls whoever has the route's key by the name of another's group.
+    let outer = "authentication: {bearerTokens: {secretRefs: [{name: outer}]}}";
+    let inner = "authentication: {bearerTokens: {secretRefs: [{name: inner}]}}\nrules:\n- {name: staff, action: Deny, when: \"user == null || !('staff' in user.groups)\"}\nlimits: [{per: User, requests: 2, window: 1h}]";
+    let second =
+        "rules:\n- {name: bob, action: Deny, when: \"user == null || user.name != 'bob'\"}";
+    let keys = |name: &str, user: &str, token: &str, groups: &str| {
+        format!(
+            "---\napiVersion: v1\nkind: Secret\nmetadata: {{name: {name}, annotations: {{dragoman.dev/groups: {groups}}}}}\nstringData:\n  {user}: {token}\n"
+        )
+    };
+    let manifest = |inner_groups: &str| {
+        keys("outer", "ann", KEY, "staff")
+            + &keys("inner", "bob", OTHER, inner_groups)
+            + &policy("outer", outer)
+            + &policy("inner", inner)
+            + &policy("second", second)
+            + &backend(
+                "main",
+                &upstream.url(),
+                "accessPolicyRefs: [{name: inner}, {name: second}]",
+            )
+            + &route("accessPolicyRefs: [{name: outer}]")
+    };
+    let both = [("x-api-key", KEY), ("api-key", OTHER)];
+    let proxy = Proxy::start(&manifest("guests")).await;
+    let refused = called(&proxy, "echo", &both).await;
+    let told = (refused.status, refused.code());
+    assert_eq!(told, (403, "request_denied".to_owned()), "bob is no staff");
+    assert!(posts(&upstream).is_empty());
+    let proxy = Proxy::start(&manifest("staff")).await;
+    for _ in 0..2 {
+        let admitted = called(&proxy, "echo", &both).await;
+        assert_eq!(admitted.status, 200, "{}", admitted.text());
+    }
+    let over = called(&proxy, "echo", &both).await;
+    assert_eq!(over.status, 429, "{}", over.text());
+    assert!(over.text().contains("each user"), "{}", over.text());
+}
+
+/// A policy that denies a model and bounds replies, to a backend `main` that it guards and `more` lines of a route to it.
+fn guarded(url: &str, spec: &str, more: &str) -> String {
+    let inner = "models: {deny: [{exact: dear}, {exact: fine}]}\nrules:\n- {name: cap, action: Deny, when: 'request.max_tokens != null && request.max_tokens > 100'}";
+    policy("inner", inner)
+        + &backend(
+            "main",
+            url,
+            &format!("{spec}accessPolicyRefs: [{{name: inner}}]"),
+        )
+        + &names(
+            "rules:\n- {match: {exact: alias}, target: {model: dear}}\n- {match: {exact: long}, target: {model: echo}, overrides: {max_tokens: 500}}",
+        )
+        + &route(&format!("{MAPPED}\n{more}"))
+}
+
+#[tokio::test]
+async fn a_backends_policy_judges_what_reaches_it_by_whatever_name_and_path() {
+    for shared in ["", "\naccessPolicyRefs: [{name: inner}]"] {
+        let upstream = simulator().await;
+        let paths = "paths: [{path: /own, backend: main, to: /chat/completions}]";
+        let catalog = "catalog: [{name: echo}, {name: fine, upstreamName: org/fine}]\n";
+        let manifest = guarded(&upstream.url(), catalog, &format!("{paths}{shared}"));
+        let proxy = Proxy::start(&manifest).await;
+        for (path, model, max, status, code) in [
+            ("/v1/chat/completions", "dear", 1, 404, "model_not_found"),
+            ("/v1/chat/completions", "alias", 1, 404, "model_not_found"),
+            (
+                "/v1/chat/completions",
+                "org/fine",
+                1,
+                404,
+                "model_not_found",
+            ),
+            ("/v1/messages", "alias", 1, 404, "not_found_error"),
+            ("/v1/chat/completions", "long", 1, 403, "request_denied"),
+            ("/v1/chat/completions", "echo", 500, 403, "request_denied"),
+            ("/own", "dear", 1, 404, "model_not_found"),
+            ("/own", "org/fine", 1, 404, "model_not_found"),
+            ("/own", "echo", 500, 403, "request_denied"),
+        ] {
+            let mut body = chat(model, "hello");
+            body["max_tokens"] = max.into();
+            let refused = answer(proxy.request(Method::POST, path).json(&body)).await;
+            assert_eq!(refused.status, status, "{path} {model}: {}", refused.text());
+            assert!(
+                refused.text().contains(code),
+                "{path} {model}: {}",
+                refused.text()
+            );
+            assert!(
+                !refused.text().contains("dear") || model == "dear",
+                "{}",
+                refused.text()
+            );
+        }
+        for path in ["/own", "/v2/chat"] {
+            let request = proxy.request(Method::POST, path);
+            let request = request.header("content-type", "application/octet-stream");
+            let refused = answer(request.body("dear")).await;
+            let told = (refused.status, refused.code());
+            assert_eq!(told, (403, "body_unjudged".to_owned()), "{path}");
+        }
+        assert!(posts(&upstream).is_empty());
+        for path in ["/v1/chat/completions", "/own"] {
+            let request = proxy.request(Method::POST, path).json(&chat("echo", "x"));
+            let admitted = answer(request).await;
+            assert_eq!(admitted.status, 200, "{path}: {}", admitted.text());
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_copy_of_a_model_is_no_way_around_a_backends_policy() {
+    let upstream = simulator().await;
+    let url = format!("http://{}", upstream.addr());
+    let paths = "paths: [{path: /own, backend: main, to: /api/copy}]";
+    let proxy = Proxy::start(&guarded(&url, "dialect: Ollama\n", paths)).await;
+    for (path, body) in [
+        (
+            "/api/copy",
+            json!({"source": "dear", "destination": "free"}),
+        ),
+        ("/api/create", json!({"model": "free", "from": "dear"})),
+        ("/own", json!({"source": "dear", "destination": "free"})),
+    ] {
+        let refused = answer(proxy.request(Method::POST, path).json(&body)).await;
+        assert_eq!(refused.status, 403, "{path}: {}", refused.text());
+    }
+    assert!(posts(&upstream).is_empty());
+    assert_eq!(called(&proxy, "echo", &[]).await.status, 200);
 }

@@ -86,9 +86,9 @@ impl Proxy {
             .map(|at| options[at + 1]);
         let program = Program::start_in(program, &arguments, environment);
         let (address, admin) = eventually_within(PATIENCE, "the proxy listens", || {
-            let mut lines = program.lines();
-            lines.extend(log.and_then(|log| fs::read_to_string(log).ok()));
-            let told = addresses(&lines.join("\n"));
+            let mut output = program.output();
+            output.extend(log.and_then(|log| fs::read_to_string(log).ok()));
+            let told = addresses(&output);
             async move { told }
         })
         .await;
@@ -165,7 +165,7 @@ impl Proxy {
 
     /// Everything that the process wrote so far.
     pub(super) fn log(&self) -> String {
-        self.program.lines().join("\n")
+        self.program.output()
     }
 
     /// Waits until the process has written `text`.

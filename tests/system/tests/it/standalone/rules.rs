@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
+use super::canned::canned;
 use super::manifests::{backend, nobody, object, posts, route, route_to, simulator};
 use super::proxy::{Proxy, chat, streamed};
 
@@ -388,6 +389,50 @@ async fn what_nobody_can_judge_does_not_pass_and_what_has_no_text_does() {
     assert!(!proxy.models().await.is_empty());
 }
 
+#[tokio::test]
+async fn what_gemini_says_in_other_parts_than_text_is_judged_or_refused_whole_and_streamed() {
+    let ran = r#"{"codeExecutionResult":{"outcome":"OUTCOME_OK","output":"nightjar"}}"#;
+    let sound = r#"{"inlineData":{"mimeType":"audio/wav","data":"bmlnaHRqYXI="}}"#;
+    let picture = r#"{"inlineData":{"mimeType":"image/png","data":"AAAA"}}"#;
+    let around = format!(r#"{{"text":"night"}},{picture},{{"text":"jar"}}"#);
+    for (parts, status, why) in [
+        (ran, 502, "cannot judge"),
+        (sound, 502, "cannot judge"),
+        (&around, 403, "refuses this reply"),
+        (picture, 200, ""),
+    ] {
+        for stream in [false, true] {
+            let said = format!(
+                r#"{{"candidates":[{{"index":0,"finishReason":"STOP","content":{{"role":"model","parts":[{parts}]}}}}]}}"#
+            );
+            let (kind, said, call) = if stream {
+                let said = format!("data: {said}\r\n\r\n");
+                ("text/event-stream", said, "streamGenerateContent?alt=sse")
+            } else {
+                ("application/json", said, "generateContent")
+            };
+            let origin = canned(kind, said).await;
+            let deny = "responseRules: [{name: no-codename, action: Deny, regex: nightjar}]";
+            let manifest = backend("main", &origin, "dialect: Gemini\n")
+                + &object("AccessPolicy", "{name: gold}", deny)
+                + &route("accessPolicyRefs: [{name: gold}]");
+            let proxy = Proxy::start(&manifest).await;
+            let body = json!({"contents": [{"role": "user", "parts": [{"text": "x"}]}]});
+            let reply = proxy.post(&format!("/v1beta/models/m:{call}"), &body).await;
+            let about = format!("{parts} {stream}: {}", reply.text());
+            // The picture was shown before the rest was known.
+            let began = stream && parts == around;
+            assert_eq!(reply.status, if began { 200 } else { status }, "{about}");
+            assert!(reply.text().contains(why), "{about}");
+            for secret in ["nightjar", "bmlnaHRqYXI="] {
+                assert!(!reply.text().contains(secret), "{about}");
+            }
+            let shown = reply.text().contains("AAAA");
+            assert_eq!(shown, status == 200 || began, "{about}");
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_python_sdks_of_three_vendors_understand_what_rules_answer_replace_and_refuse() {
     let upstream = simulator().await;
@@ -399,4 +444,39 @@ async fn the_python_sdks_of_three_vendors_understand_what_rules_answer_replace_a
     tokio::task::spawn_blocking(move || python_walk("rules", &url))
         .await
         .unwrap();
+}
+
+#[tokio::test]
+async fn a_rule_that_sets_fields_lets_lists_and_forms_pass() {
+    let upstream = simulator().await;
+    let cap = "rules:\n- {name: cap, when: 'request.max_tokens == null || request.max_tokens > 4000', action: Set, set: [{path: max_tokens, expression: \"4000\"}]}";
+    let proxy = Proxy::start(&governed(&upstream, cap)).await;
+    for path in ["/v1/models", "/api/tags"] {
+        let listed = super::proxy::answer(proxy.request(http::Method::GET, path)).await;
+        assert_eq!(listed.status, 200, "{path}: {}", listed.text());
+    }
+    let part = |field: &str, text: &str| {
+        format!("--B\r\nContent-Disposition: form-data; name=\"{field}\"\r\n\r\n{text}\r\n")
+    };
+    let form = part("model", "echo") + &part("file\"; filename=\"a.wav", "RIFF") + "--B--\r\n";
+    let request = proxy.request(http::Method::POST, "/v1/audio/transcriptions");
+    let request = request.header("content-type", "multipart/form-data; boundary=B");
+    let sent = super::proxy::answer(request.body(form)).await;
+    assert_eq!(sent.status, 200, "{}", sent.text());
+    assert_eq!(proxy.chat("echo").await.status, 200);
+    let seen: Value = serde_json::from_str(&posts(&upstream).pop().unwrap().body).unwrap();
+    assert_eq!(seen["max_tokens"], 4000);
+}
+
+#[tokio::test]
+async fn a_body_that_no_rule_on_replies_can_judge_is_the_clients_fault() {
+    let upstream = simulator().await;
+    let rule = "responseRules:\n- {name: r, when: \"request.metadata.team == 'x'\", action: Deny, regex: secret}";
+    let proxy = Proxy::start(&governed(&upstream, rule)).await;
+    let body = r#"{"model":"echo","metadata":{"team":"y","team":"x"},"messages":[{"role":"user","content":"x"}]}"#;
+    let request = proxy.request(http::Method::POST, "/v1/chat/completions");
+    let refused = super::proxy::answer(request.body(body)).await;
+    assert_eq!(refused.status, 400, "{}", refused.text());
+    assert!(refused.text().contains("twice"), "{}", refused.text());
+    assert!(posts(&upstream).is_empty());
 }

@@ -93,6 +93,19 @@ async fn a_template_that_refuses_or_runs_without_end_is_a_400_and_nothing_is_sen
             "{% for a in range(9999) %}{% for b in range(9999) %}{% endfor %}{% endfor %}",
             "template",
         ),
+        (
+            "{{ ('x' * 100000000) ~ ('x' * 100000000) ~ ('x' * 100000000) }}",
+            "template",
+        ),
+        ("{{ 'a\nb' | indent(99999999999) }}", "template"),
+        (
+            "{% set ns = namespace(t='x') %}{% for i in range(60) %}{% set ns.t = ns.t ~ ns.t %}{% endfor %}",
+            "template",
+        ),
+        (
+            "{% set ns = namespace(t=[]) %}{% for i in range(99999) %}{% set ns.t = [ns.t] %}{% endfor %}",
+            "template",
+        ),
     ] {
         let proxy = Proxy::start(&custom(&upstream, template)).await;
         let reply = proxy.post("/v1/chat/completions", &conversation()).await;

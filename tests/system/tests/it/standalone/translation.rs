@@ -349,6 +349,75 @@ async fn a_stream_that_breaks_ends_with_the_clients_error_event_and_no_success()
 }
 
 #[tokio::test]
+async fn what_one_vendor_encrypted_reaches_no_other() {
+    let upstream = simulator().await;
+    let proxy = Proxy::start(&anthropic(&upstream, "")).await;
+    let thought =
+        json!({"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "of-openai"});
+    let said = |role: &str, text: &str| json!({"role": role, "content": text});
+    let input = json!([
+        said("user", "hi"),
+        thought,
+        said("assistant", "yes?"),
+        said("user", "go")
+    ]);
+    let reply = proxy
+        .post("/v1/responses", &json!({"model": "echo", "input": input}))
+        .await;
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    // Gemini's own signature, which Claude would refuse.
+    let signed = json!({"text": "hm", "thought": true, "thoughtSignature": "b2YtZ2VtaW5p"});
+    let parts = |text: &str| json!([{"text": text}]);
+    let contents = json!([
+        {"role": "user", "parts": parts("hi")},
+        {"role": "model", "parts": [signed, {"text": "yes?"}]},
+        {"role": "user", "parts": parts("go")},
+    ]);
+    let path = "/v1beta/models/echo:generateContent";
+    let reply = proxy.post(path, &json!({"contents": contents})).await;
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    let sent = posts(&upstream);
+    assert_eq!(sent.len(), 2);
+    for request in sent {
+        let body = request.json();
+        assert_eq!(body["messages"].as_array().unwrap().len(), 3, "{body}");
+        let body = body.to_string();
+        for foreign in ["of-openai", "b2YtZ2VtaW5p", "thinking", "signature"] {
+            assert!(!body.contains(foreign), "{foreign}: {body}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_another_vendor_keeps_is_refused_by_its_place_and_nothing_is_sent() {
+    let upstream = simulator().await;
+    let proxy = Proxy::start(&anthropic(&upstream, "")).await;
+    let openais = json!([{"type": "text", "text": "Sum it up."}, {"type": "file", "file": {"file_id": "file-1"}}]);
+    let body = json!({"model": "echo", "messages": [{"role": "user", "content": openais}]});
+    let reply = proxy.post("/v1/chat/completions", &body).await;
+    assert_eq!(reply.status, 400, "{}", reply.text());
+    assert!(
+        reply.message().contains("another vendor"),
+        "{}",
+        reply.text()
+    );
+    assert_eq!(
+        reply.json()["error"]["param"],
+        "messages[0]",
+        "{}",
+        reply.text()
+    );
+    let url = format!("http://{}/v1", upstream.addr());
+    let openai = Proxy::start(&(backend("main", &url, "") + &route(""))).await;
+    let anthropics = json!([{"type": "document", "source": {"type": "file", "file_id": "file_1"}}]);
+    let body = json!({"model": "echo", "max_tokens": 9, "messages": [{"role": "user", "content": anthropics}]});
+    let reply = openai.post("/v1/messages", &body).await;
+    assert_eq!(reply.status, 400, "{}", reply.text());
+    assert!(reply.text().contains("another vendor"), "{}", reply.text());
+    assert!(posts(&upstream).is_empty());
+}
+
+#[tokio::test]
 async fn a_key_that_an_upstream_repeats_is_masked_in_every_dialect() {
     let upstream = simulator().await;
     // Refused as an unknown name, the key stands in the upstream's own message.

@@ -75,6 +75,24 @@ async fn vectors_come_from_openai_and_ollama_to_each_others_clients() {
 }
 
 #[tokio::test]
+async fn a_request_that_only_loads_a_model_of_vectors_is_answered_where_there_is_nothing_to_load() {
+    let upstream = simulator().await;
+    let proxy = Proxy::start(&by_prefix(&upstream, "")).await;
+    let body = json!({"model": "openai/echo", "keep_alive": "5m"});
+    for (path, said) in [
+        (
+            "/api/embed",
+            json!({"model": "openai/echo", "embeddings": []}),
+        ),
+        ("/api/embeddings", json!({"embedding": []})),
+    ] {
+        let loaded = proxy.post(path, &body).await;
+        assert_eq!((loaded.status, loaded.json()), (200, said));
+    }
+    assert!(posts(&upstream).is_empty());
+}
+
+#[tokio::test]
 async fn vectors_of_the_same_dialect_pass_as_bytes() {
     let upstream = simulator().await;
     for (dialect, path, body) in [
@@ -137,25 +155,51 @@ async fn tokens_are_counted_by_who_can_and_never_guessed() {
     assert!(counted.json()["input_tokens"].is_u64());
     let seen = &posts(&upstream)[0];
     assert_eq!((seen.path.as_str(), seen.json()), (path, body("echo")));
-    for model in ["openai/echo", "ollama/echo"] {
+    for (model, how) in [
+        ("openai/echo", "counts for the Responses API alone"),
+        ("ollama/echo", "has no such call"),
+    ] {
         let refused = proxy.post(path, &body(model)).await;
         assert_eq!(refused.status, 400, "{model}");
         assert_eq!(anthropics_error(&refused), "invalid_request_error");
         let message = refused.message();
         assert!(
-            message.contains("an estimate would not be a count"),
+            message.contains(how) && message.contains("an estimate would not be a count"),
             "{message}"
         );
     }
+    upstream.clear();
+    // Gemini counts too, and its clients reach Anthropic's backends.
+    let proxy = Proxy::start(&keyed("Gemini", &upstream, "")).await;
+    let counted = proxy.post(path, &body("echo")).await;
+    assert_eq!(counted.status, 200, "{}", counted.text());
+    assert!(
+        counted.json()["input_tokens"].is_u64(),
+        "{}",
+        counted.text()
+    );
+    let counts = "/v1beta/models/echo:countTokens";
+    let seen = &posts(&upstream)[0];
+    assert_eq!(seen.path, counts);
+    let asked = &seen.json()["generateContentRequest"]["contents"][0]["parts"][0]["text"];
+    assert_eq!(asked, "three words here");
+    let proxy = Proxy::start(&keyed("Anthropic", &upstream, "")).await;
+    let asked = json!({"contents": [{"role": "user", "parts": [{"text": "three words here"}]}]});
+    let counted = proxy.post(counts, &asked).await;
+    assert_eq!(counted.status, 200, "{}", counted.text());
+    assert!(counted.json()["totalTokens"].is_u64(), "{}", counted.text());
+    assert_eq!(posts(&upstream)[1].path, path);
+    let proxy = Proxy::start(&by_prefix(&upstream, "")).await;
+    upstream.clear();
     let unknown = proxy.post(path, &body("nope")).await;
     assert_eq!(
         (unknown.status, anthropics_error(&unknown).as_str()),
         (404, "not_found_error")
     );
-    assert_eq!(posts(&upstream).len(), 1);
+    assert!(posts(&upstream).is_empty());
     // A server of OpenAI's dialect that counts, as its `relay` says.
     let listed = "relay: [{methods: [POST], path: /messages/count_tokens}]";
     let proxy = Proxy::start(&keyed("OpenAI", &upstream, listed)).await;
     proxy.post(path, &body("echo")).await;
-    assert_eq!(posts(&upstream)[1].path, path);
+    assert_eq!(posts(&upstream)[0].path, path);
 }

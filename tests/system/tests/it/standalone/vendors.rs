@@ -109,6 +109,8 @@ async fn requests_to_bedrock_are_signed_and_a_wrong_key_is_refused() {
         .await;
     assert_eq!(reply.status, 403, "{}", reply.text());
     assert!(!reply.text().contains("another"), "{}", reply.text());
+    // Bedrock says in a header what was wrong.
+    assert_eq!(reply.json()["error"]["type"], "invalid_request_error");
 }
 
 #[tokio::test]
@@ -246,6 +248,38 @@ async fn what_lies_with_a_vendor_under_our_key_is_reached_through_no_body_and_no
 }
 
 #[tokio::test]
+async fn azure_is_sent_no_way_of_drawing_tokens_that_it_does_not_know() {
+    let upstream = simulator().await;
+    let azure = "dialect: AzureOpenAI\nazure: {apiVersion: 2024-10-21}";
+    let manifest = backend("main", &origin(&upstream), azure) + &route("");
+    let proxy = Proxy::start(&manifest).await;
+    let asked = |options: Value| {
+        let hello = json!([{"role": "user", "content": "hello"}]);
+        json!({"model": "echo", "messages": hello, "stream": false, "options": options})
+    };
+    for (name, value) in [
+        ("top_k", json!(40)),
+        ("min_p", json!(0.1)),
+        ("repeat_penalty", json!(1.1)),
+    ] {
+        let reply = proxy.post("/api/chat", &asked(json!({name: value}))).await;
+        assert_eq!(reply.status, 400, "{}", reply.text());
+        let field = format!("options.{name}");
+        assert!(reply.text().contains(&field), "{}", reply.text());
+    }
+    assert!(posts(&upstream).is_empty());
+    // What changes nothing is left out.
+    let neutral = json!({"top_k": 0, "min_p": 0.0, "repeat_penalty": 1.0, "temperature": 0.5});
+    let reply = proxy.post("/api/chat", &asked(neutral)).await;
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    let sent = posts(&upstream)[0].json();
+    assert_eq!(sent["temperature"], 0.5);
+    for name in ["top_k", "min_p", "repetition_penalty"] {
+        assert_eq!(sent.get(name), None, "{sent}");
+    }
+}
+
+#[tokio::test]
 async fn a_path_of_tgis_that_a_backend_lists_is_relayed_to_it() {
     let upstream = simulator().await;
     let spec = "relay: [{methods: [POST], path: /generate}]";
@@ -255,4 +289,45 @@ async fn a_path_of_tgis_that_a_backend_lists_is_relayed_to_it() {
     let seen = &posts(&upstream)[0];
     assert_eq!(seen.path, "/v1/generate");
     assert_eq!(seen.json(), json!({"text": "hm"}));
+}
+
+/// A request of Anthropic's for Claude at Bedrock, and back: what is said of previews, and of the effort of an answer.
+#[tokio::test]
+async fn previews_and_the_effort_of_claude_travel_between_anthropic_and_bedrock() {
+    let upstream = simulator().await;
+    let catalog = "catalog: [{name: claude, upstreamName: us.anthropic.claude-opus-4-6-v1}]";
+    let to = |dialect: &str| {
+        let spec = format!("dialect: {dialect}\n{catalog}");
+        backend("main", &origin(&upstream), &spec) + &route("")
+    };
+    let proxy = Proxy::start(&to("Bedrock")).await;
+    let asked = json!({"model": "claude", "max_tokens": 90, "temperature": 0.2, "output_config": {"effort": "max"},
+        "messages": [{"role": "user", "content": "hello there"}]});
+    let call = proxy.request(Method::POST, "/v1/messages").json(&asked);
+    let previews = "claude-code-20250219, context-1m-2025-08-07,effort-2025-11-24";
+    let reply = answer(call.header("anthropic-beta", previews)).await;
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    let seen = posts(&upstream).pop().unwrap();
+    assert_eq!(seen.header("anthropic-beta"), None);
+    let fields = &seen.json()["additionalModelRequestFields"];
+    let known = json!(["context-1m-2025-08-07", "effort-2025-11-24"]);
+    let expected = json!({"output_config": {"effort": "max"}, "anthropic_beta": known});
+    assert_eq!(fields, &expected);
+    assert_eq!(seen.json()["inferenceConfig"]["temperature"], 0.2);
+
+    let proxy = Proxy::start(&to("Anthropic")).await;
+    let mut asked = json!({"anthropic_version": "bedrock-2023-05-31", "anthropic_beta": ["a-1", "b-2"], "max_tokens": 90,
+        "messages": [{"role": "user", "content": "hello there"}]});
+    let reply = proxy.post("/model/claude/invoke", &asked).await;
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    let seen = posts(&upstream).pop().unwrap();
+    assert_eq!(seen.header("anthropic-beta"), Some("a-1,b-2"));
+    assert_eq!(seen.json().get("anthropic_beta"), None);
+    let field = "amazon-bedrock-guardrailConfig";
+    asked[field] = json!({"tagSuffix": "x"});
+    let before = posts(&upstream).len();
+    let reply = proxy.post("/model/claude/invoke", &asked).await;
+    assert_eq!(reply.status, 400, "{}", reply.text());
+    assert!(reply.text().contains(field), "{}", reply.text());
+    assert_eq!(posts(&upstream).len(), before);
 }

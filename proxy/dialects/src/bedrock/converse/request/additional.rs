@@ -9,8 +9,9 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::anthropic::betas;
 use crate::anthropic::request::thinking::{self, Plan};
-use crate::form::{Effort, Field, Refused, Request};
+use crate::form::{Effort, Field, Reasoning, Refused, Request};
 
 const PAGE: &str = "https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters.html";
 
@@ -46,6 +47,9 @@ pub fn write(request: &Request, model: &str) -> Result<(Map<String, Value>, Plan
     };
     let vendor = vendor(model);
     let plan = reasoning(request, model, vendor, &mut fields)?;
+    if let (Vendor::Anthropic, Some(names)) = (vendor, request.extra.get(betas::FIELD)) {
+        fields.insert(betas::FIELD.into(), names.clone());
+    }
     if let Some(count) = request.sampling.top_k.filter(|count| *count > 0) {
         match vendor {
             Vendor::Anthropic => {
@@ -69,9 +73,10 @@ fn reasoning(
     vendor: Vendor,
     fields: &mut Map<String, Value>,
 ) -> Result<Plan, Refused> {
-    let Some(reasoning) = &request.reasoning else {
+    if request.reasoning.is_none() && request.effort.is_none() {
         return Ok(Plan::default());
-    };
+    }
+    let asked = request.reasoning.as_ref();
     match vendor {
         Vendor::Anthropic => {
             let plan = thinking::plan(request, model)?;
@@ -86,20 +91,23 @@ fn reasoning(
             Ok(plan)
         }
         Vendor::OpenAi => {
-            let effort = reasoning
-                .effort
-                .or_else(|| reasoning.budget_tokens.map(Effort::of_budget));
+            let budget = asked.and_then(|asked| asked.budget_tokens);
+            let effort = asked
+                .and_then(|asked| asked.effort)
+                .or_else(|| budget.map(Effort::of_budget))
+                .or(request.effort);
             let word = match effort {
                 Some(Effort::None | Effort::Minimal | Effort::Low) => "low",
                 None | Some(Effort::Medium) => "medium",
-                Some(Effort::High | Effort::XHigh) => "high",
+                Some(Effort::High | Effort::XHigh | Effort::Max) => "high",
             };
             // These models always reason: little is the least.
-            let word = if reasoning.is_on() { word } else { "low" };
+            let off = asked.is_some_and(|asked| !asked.is_on());
+            let word = if off { "low" } else { word };
             fields.insert("reasoning_effort".into(), word.into());
             Ok(Plan::default())
         }
-        Vendor::Nova | Vendor::Other if reasoning.is_on() => {
+        Vendor::Nova | Vendor::Other if asked.is_some_and(Reasoning::is_on) => {
             let message = "Bedrock's Converse has no field for this model's reasoning that is known here; remove the field, or choose another model.";
             Err(Refused::new(Field::Reasoning, message, PAGE))
         }

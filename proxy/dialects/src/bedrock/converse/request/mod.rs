@@ -35,8 +35,8 @@ pub fn name_of(field: &Field) -> Cow<'static, str> {
         Field::Reasoning => "additionalModelRequestFields.thinking",
         Field::Logprobs => "logprobs",
         Field::Suffix => "suffix",
-        Field::Tools(None) => "toolConfig.tools",
-        Field::Tools(Some(index)) => return Cow::Owned(format!("toolConfig.tools[{index}]")),
+        // Marks for the cache stand among its tools, so that the place in the form is none of its own.
+        Field::Tools(_) => "toolConfig.tools",
         Field::ToolChoice => "toolConfig.toolChoice",
         Field::ParallelToolCalls => "parallel_tool_calls",
         Field::Temperature => "inferenceConfig.temperature",

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::media::{DOCUMENTS, IMAGES, SOUNDS, media_type};
 use crate::fields::Fields;
-use crate::form::{Arguments, Base64, Malformed, Part, Source, ToolCall, ToolResult};
+use crate::form::{Arguments, Base64, Encrypted, Malformed, Part, Source, ToolCall, ToolResult};
 
 /// Whether it is a kind of this dialect's that the form does not know.
 #[must_use]
@@ -209,7 +209,7 @@ fn reasoning(mut thought: Fields) -> Result<Part, Malformed> {
     Ok(Part::Reasoning {
         text,
         signature: signature.filter(|text| !text.is_empty()),
-        encrypted,
+        encrypted: encrypted.map(Encrypted::by_anthropic),
         id: None,
     })
 }

@@ -3,11 +3,12 @@
 use serde_json::{Map, Value};
 
 use super::{parts, tools};
+use crate::anthropic::betas;
 use crate::anthropic::request::read::user;
 use crate::anthropic::request::thinking;
 use crate::codec::Path;
 use crate::fields::Fields;
-use crate::form::{Effort, Format, Malformed, Message, Part, Reasoning, Request, Role, Sampling};
+use crate::form::{Effort, Format, Malformed, Message, Part, Request, Role, Sampling};
 
 /// Reads a request.
 ///
@@ -29,10 +30,16 @@ pub fn read(body: &[u8], path: Path<'_>) -> Result<Request, Malformed> {
         sampling.top_p = config.float("topP")?;
         stop = config.strings("stopSequences")?.unwrap_or_default();
     }
-    let (mut reasoning, additional) = additional(&mut body, &mut sampling)?;
-    let format = output(&mut body, &mut reasoning)?;
+    let (said_of_model, mut additional) = additional(&mut body, &mut sampling)?;
+    let (mut reasoning, mut effort) = (said_of_model.reasoning, said_of_model.effort);
+    let (format, said) = output(&mut body)?;
+    match &mut reasoning {
+        Some(reasoning) if reasoning.is_on() => reasoning.effort = said.or(reasoning.effort),
+        _ => effort = said.or(effort),
+    }
     let mut extra = body.rest();
     extra.retain(|_, value| !value.is_null());
+    extra.extend(additional.shift_remove_entry(betas::FIELD));
     if !additional.is_empty() {
         extra.insert("additionalModelRequestFields".into(), additional.into());
     }
@@ -48,6 +55,7 @@ pub fn read(body: &[u8], path: Path<'_>) -> Result<Request, Malformed> {
         stop,
         format,
         reasoning,
+        effort,
         extra,
         ..Request::default()
     })
@@ -99,44 +107,29 @@ fn conversation(body: &mut Fields) -> Result<Vec<Message>, Malformed> {
     Ok(messages)
 }
 
-/// What clients say of Claude's thinking and of `top_k` in the model's own fields; and what else is there.
+/// What clients say of Claude's thinking, of its effort and of `top_k` in the model's own fields; and what else is there.
 fn additional(
     body: &mut Fields,
     sampling: &mut Sampling,
-) -> Result<(Option<Reasoning>, Map<String, Value>), Malformed> {
+) -> Result<(thinking::Output, Map<String, Value>), Malformed> {
     let Some(mut fields) = body.object("additionalModelRequestFields")? else {
-        return Ok((None, Map::new()));
+        return Ok((thinking::Output::default(), Map::new()));
     };
     sampling.top_k = fields.integer("top_k")?;
-    let output = thinking::read(&mut fields)?;
+    let mut output = thinking::read(&mut fields)?;
     let mut rest = fields.rest();
     rest.retain(|_, value| !value.is_null());
-    rest.extend(output.extra);
-    Ok((output.reasoning, rest))
+    rest.append(&mut output.extra);
+    Ok((output, rest))
 }
 
-fn output(
-    body: &mut Fields,
-    reasoning: &mut Option<Reasoning>,
-) -> Result<Option<Format>, Malformed> {
+fn output(body: &mut Fields) -> Result<(Option<Format>, Option<Effort>), Malformed> {
     let Some(mut config) = body.object("outputConfig")? else {
-        return Ok(None);
+        return Ok((None, None));
     };
-    if let Some(word) = config.string("effort")? {
-        let effort = match word.as_str() {
-            "max" => Some(Effort::XHigh),
-            word => Effort::parse(word),
-        };
-        let fault = || {
-            config.fault(
-                "effort",
-                format!("The effort must be low, medium, high, xhigh or max, not {word:?}."),
-            )
-        };
-        reasoning.get_or_insert_default().effort = Some(effort.ok_or_else(fault)?);
-    }
+    let effort = thinking::effort(&mut config)?;
     let Some(mut format) = config.object("textFormat")? else {
-        return Ok(None);
+        return Ok((None, effort));
     };
     let mut structure = format
         .object("structure")?
@@ -151,10 +144,11 @@ fn output(
             format!("The schema is not a JSON object: {fault}."),
         )
     })?;
-    Ok(Some(Format::JsonSchema {
+    let format = Format::JsonSchema {
         name: schema.string("name")?,
         description: schema.string("description")?,
         schema: parsed.into(),
         strict: Some(true),
-    }))
+    };
+    Ok((Some(format), effort))
 }

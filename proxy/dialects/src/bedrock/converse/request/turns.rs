@@ -13,7 +13,9 @@ use super::media::{DOCUMENTS, IMAGES, SOUNDS, format};
 use super::{LONGEST_ID, PAGE, parts};
 use crate::anthropic::ids;
 use crate::anthropic::request::turns::object;
-use crate::form::{self, Field, Message, Part, Refused, Role, ToolCall, ToolResult};
+use crate::form::{
+    self, Encrypted, Field, Message, Part, Refused, Role, ToolCall, ToolResult, Vendor,
+};
 
 /// The conversation.
 #[derive(Debug, Default)]
@@ -138,7 +140,7 @@ impl<'a> Conversation<'a> {
             Part::Reasoning { text, signature: Some(signature), .. } => {
                 Block::ReasoningContent(Thought::ReasoningText { text, signature: Some(signature) })
             }
-            Part::Reasoning { encrypted: Some(data), .. } => Block::ReasoningContent(Thought::RedactedContent(data)),
+            Part::Reasoning { encrypted: Some(Encrypted { vendor: Vendor::Anthropic, data }), .. } => Block::ReasoningContent(Thought::RedactedContent(data)),
             Part::Reasoning { .. } => return Ok(None),
             Part::ToolCall(call) => tool_use(call).ok_or_else(|| {
                 refused(format!("The arguments of the call {:?} are not a JSON object, and Bedrock takes nothing else; mend them.", call.name))
@@ -216,7 +218,7 @@ fn media<'a>(
             Ok((format, Source::S3Location { uri }))
         }
         form::Source::Url(_) => Err("send its bytes instead of its URL."),
-        form::Source::File(_) => Err("send its bytes instead of an uploaded file."),
+        form::Source::File { .. } => Err("send its bytes instead of an uploaded file."),
         form::Source::Text(_) => Err("send its bytes."),
     }
 }

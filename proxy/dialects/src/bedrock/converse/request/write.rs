@@ -70,7 +70,7 @@ pub fn write(request: &Request, target: Target<'_>) -> Result<Vec<u8>, Refused> 
         &request.extra,
         &KNOWN,
         &["additionalModelRequestFields"],
-        "Bedrock's Converse",
+        ("Bedrock's Converse", PAGE),
         &mut extra,
     )?;
     let body = Body {

@@ -10,7 +10,7 @@ use crate::bedrock::converse::reply;
 use crate::bedrock::converse::usage::Tokens;
 use crate::bedrock::error;
 use crate::codec::{Frame, StreamReader};
-use crate::form::{Event, Finish, Garbage};
+use crate::form::{Event, Finish, Garbage, Vendor};
 use crate::json::Text;
 
 #[derive(Deserialize)]
@@ -215,7 +215,11 @@ impl Reader {
             });
         }
         if let Some(data) = thought.redacted_content.and_then(Text::filled) {
-            emit(Event::ReasoningEncrypted { choice: 0, data });
+            emit(Event::ReasoningEncrypted {
+                choice: 0,
+                vendor: Vendor::Anthropic,
+                data,
+            });
         }
     }
 

@@ -13,7 +13,7 @@ use crate::bedrock::converse::request::LONGEST_ID;
 use crate::bedrock::converse::usage::Tokens;
 use crate::bedrock::converse::{error, reply};
 use crate::codec::{Context, StreamWriter};
-use crate::form::{Event, Finish, Usage};
+use crate::form::{Event, Finish, Usage, Vendor};
 use crate::framing::event_stream::write::event;
 use crate::json::append;
 
@@ -93,7 +93,11 @@ impl StreamWriter for Writer {
                 );
                 self.close(out);
             }
-            Event::ReasoningEncrypted { choice: 0, data } => {
+            Event::ReasoningEncrypted {
+                choice: 0,
+                vendor: Vendor::Anthropic,
+                data,
+            } => {
                 self.close(out);
                 self.begin(Open::Reasoning, out);
                 delta(

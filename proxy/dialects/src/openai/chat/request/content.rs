@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::fields::Fields;
-use crate::form::{Base64, Malformed, Part, Source};
+use crate::form::{Base64, Malformed, Part, Source, Vendor};
 
 /// Reads `content`, which may be absent.
 pub(crate) fn content(fields: &mut Fields) -> Result<Vec<Part>, Malformed> {
@@ -89,7 +89,10 @@ fn file(fields: &mut Fields) -> Result<Part, Malformed> {
     let mut inner = inner.ok_or_else(|| fields.missing("file"))?;
     let source = match (inner.string("file_data")?, inner.string("file_id")?) {
         (Some(data), None) => file_data(data),
-        (None, Some(id)) => Source::File(id),
+        (None, Some(id)) => Source::File {
+            vendor: Vendor::OpenAi,
+            id,
+        },
         _ => {
             let message = "The file must have either file_data or file_id.";
             return Err(fields.fault("file", message));

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::FunctionOut;
 use super::messages::WITHIN;
 use super::out::{CallOut, Content, FileOut, ImageUrl, InputAudio, MessageOut, PartOut, Url};
-use crate::form::{Field, Message, Part, Refused, Role, Source};
+use crate::form::{Field, Message, Part, Refused, Role, Source, Vendor};
 use crate::json::DataUrl;
 
 /// Where OpenAI says what a message may hold.
@@ -173,7 +173,7 @@ fn content<'a>(message: &'a Message, part: &'a Part) -> Result<PartOut<'a>, Refu
                         .ok_or_else(|| unknown_kind(message))?,
                     data: data.as_str(),
                 }),
-                Source::File(_) | Source::Text(_) => return Err(misplaced(message, part)),
+                Source::File { .. } | Source::Text(_) => return Err(misplaced(message, part)),
             };
             let detail = detail.as_deref();
             Ok(PartOut::ImageUrl {
@@ -210,7 +210,10 @@ fn document<'a>(
     name: Option<&'a str>,
 ) -> Result<PartOut<'a>, Refused> {
     let file = match source {
-        Source::File(id) => FileOut {
+        Source::File {
+            vendor: Vendor::OpenAi,
+            id,
+        } => FileOut {
             file_id: Some(id),
             filename: name,
             file_data: None,
@@ -235,7 +238,7 @@ fn document<'a>(
             };
             return Ok(PartOut::Text { text });
         }
-        Source::Url(_) => return Err(misplaced(message, part)),
+        Source::Url(_) | Source::File { .. } => return Err(misplaced(message, part)),
     };
     Ok(PartOut::File { file })
 }
@@ -253,9 +256,13 @@ fn misplaced(message: &Message, part: &Part) -> Refused {
             ..
         } => " at a URL: send it as base64, or as a link in the text",
         Part::Image {
-            source: Source::File(_),
+            source: Source::File { .. },
             ..
         } => " that was uploaded: send it as base64 or at a URL",
+        Part::Document {
+            source: Source::File { .. },
+            ..
+        } => " that was uploaded to another vendor: send it as base64",
         Part::Audio { .. } => " at a URL or outside a user's turn: send it as base64",
         _ => " here: leave it out, or send it in a user message",
     };

@@ -152,7 +152,9 @@ pub(crate) fn effort(fields: &mut Fields, name: &str) -> Result<Option<Effort>, 
         Some(effort) => Ok(Some(effort)),
         None => Err(fields.fault(
             name,
-            format!("The effort must be none, minimal, low, medium, high or xhigh, not {word:?}."),
+            format!(
+                "The effort must be none, minimal, low, medium, high, xhigh or max, not {word:?}."
+            ),
         )),
     }
 }

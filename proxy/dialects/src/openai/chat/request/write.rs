@@ -7,14 +7,15 @@ use super::out::{Body, Function, ToolOut};
 use crate::codec::Target;
 use crate::extra;
 use crate::form::message::inline_bytes;
-use crate::form::{Effort, Field, Format, Reasoning, Refused, Request, Tool, ToolChoice};
+use crate::form::{Effort, Field, Format, Refused, Request, Tool, ToolChoice};
 use crate::json::to_vec_of;
 use crate::openai::models::{drop_foreign, openai_reasoning};
 
 const PAGE: &str = "https://platform.openai.com/docs/api-reference/chat/create";
 
 /// Fields beyond the form: OpenAI's own, then those of [vLLM](https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html),
-/// SGLang, llama.cpp, Mistral and OpenRouter.
+/// SGLang, llama.cpp, Mistral and OpenRouter. The first [`OF_CHAT_ALONE`] are of no
+/// [text completion](https://platform.openai.com/docs/api-reference/completions/create).
 pub(crate) const KNOWN: [&str; 66] = [
     "audio",
     "metadata",
@@ -27,9 +28,9 @@ pub(crate) const KNOWN: [&str; 66] = [
     "safety_identifier",
     "service_tier",
     "store",
-    "stream_options",
     "verbosity",
     "web_search_options",
+    "stream_options",
     // vLLM and SGLang.
     "add_generation_prompt",
     "add_special_tokens",
@@ -87,6 +88,9 @@ pub(crate) const KNOWN: [&str; 66] = [
     "provider",
     "transforms",
 ];
+
+/// How many of [`KNOWN`] text completions lack: OpenAI refuses them there.
+pub(crate) const OF_CHAT_ALONE: usize = 13;
 
 /// Writes a request.
 ///
@@ -182,10 +186,10 @@ fn rest(request: &Request, target: Target<'_>, own: bool) -> Result<Map<String, 
         "response_format",
         request.format.as_ref().map(format).transpose()?,
     );
-    let effort = request.reasoning.as_ref().and_then(effort);
+    let effort = effort(request, target.model);
     put(
         "reasoning_effort",
-        effort.map(|effort| effort.as_str().into()),
+        effort.map(|effort| effort.openai().into()),
     );
     put("logprobs", request.logprobs.map(|_| true.into()));
     let top = request.logprobs.and_then(|logprobs| logprobs.top);
@@ -198,7 +202,13 @@ fn rest(request: &Request, target: Target<'_>, own: bool) -> Result<Map<String, 
     if let (Some(Value::Object(ours)), Some(theirs)) = (out.get_mut("stream_options"), options) {
         ours.extend(theirs.clone());
     }
-    extra::carry(carried, &KNOWN, &[], "OpenAI's chat completions", &mut out)?;
+    extra::carry(
+        carried,
+        &KNOWN,
+        &[],
+        ("OpenAI's chat completions", PAGE),
+        &mut out,
+    )?;
     drop_foreign(&mut out);
     Ok(out)
 }
@@ -222,7 +232,11 @@ pub(crate) fn sampling(request: &Request, put: &mut impl FnMut(&str, Option<Valu
 }
 
 /// A wish without an amount is left to the model's default: most servers refuse a word that their model does not know.
-fn effort(reasoning: &Reasoning) -> Option<Effort> {
+/// That of an answer for which no reasoning was asked is told to OpenAI's own models that always reason.
+pub(crate) fn effort(request: &Request, model: &str) -> Option<Effort> {
+    let Some(reasoning) = &request.reasoning else {
+        return request.effort.filter(|_| openai_reasoning(model));
+    };
     reasoning
         .effort
         .or_else(|| reasoning.budget_tokens.map(Effort::of_budget))

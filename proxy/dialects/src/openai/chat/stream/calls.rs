@@ -34,6 +34,11 @@ impl Calls {
         self.begun > 0
     }
 
+    /// How many there are, begun or not.
+    pub(super) fn len(&self) -> usize {
+        self.all.len()
+    }
+
     /// Reads one delta. A call begins when its name is known.
     pub(super) fn read<'a>(
         &mut self,

@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 use super::calls::Calls;
 use super::chunk::{CallDelta, Chunk, ChunkChoice, Content, Delta, FunctionDelta};
 use crate::codec::{Frame, StreamReader};
+use crate::form::event::{CALLS, CHOICES};
 use crate::form::{Event, Finish, Garbage, Usage};
 use crate::json::{self, Loose};
 use crate::openai::chat::reply::{finish_of, seconds};
@@ -59,7 +60,22 @@ impl StreamReader for Reader {
         if chunk.error.is_some() || (chunk.choices.is_none() && is_bare_error(data)) {
             return self.failed(data, emit);
         }
+        let many = |choice: &ChunkChoice<'_>| {
+            let calls = choice
+                .delta
+                .as_ref()
+                .and_then(|delta| delta.tool_calls.as_ref());
+            calls.is_some_and(|calls| calls.len() > CALLS)
+        };
+        let choices = chunk.choices.as_deref().unwrap_or_default();
+        if choices.len() > CHOICES || choices.iter().any(many) {
+            return Err(Garbage::too_many(data));
+        }
         self.chunk(chunk, emit);
+        let many = |state: &ChoiceState| state.calls.len() > CALLS;
+        if self.choices.len() > CHOICES || self.choices.iter().any(many) {
+            return Err(Garbage::too_many(data));
+        }
         Ok(())
     }
 

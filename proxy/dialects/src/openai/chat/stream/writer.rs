@@ -100,6 +100,7 @@ impl StreamWriter for Writer {
             Event::Reasoning { .. }
             | Event::ReasoningSignature { .. }
             | Event::ReasoningEncrypted { .. }
+            | Event::Part { .. }
             | Event::Usage(_) => {}
         }
     }

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::codec::Context;
-use crate::form::{Choice, Finish, Part, Reply, Usage};
+use crate::form::{Choice, Finish, Part, Reply, Usage, Vendor};
 use crate::json::to_vec;
 use crate::openai::responses::request::REPEATED;
 
@@ -232,8 +232,10 @@ fn item(part: &Part, context: &Context, ids: &Ids, place: usize) -> Option<Value
             text, encrypted, ..
         } => {
             let text = if context.reasoning { text.as_str() } else { "" };
+            let own = encrypted.as_ref().filter(|it| it.vendor == Vendor::OpenAi);
+            let encrypted = own.map(|it| it.data.as_str());
             let said = !text.is_empty() || encrypted.is_some();
-            said.then(|| reasoning(&ids.item("rs", place), text, encrypted.as_deref()))
+            said.then(|| reasoning(&ids.item("rs", place), text, encrypted))
         }
         Part::ToolCall(call) => {
             let id = ids.item("fc", place);

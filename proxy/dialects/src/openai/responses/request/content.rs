@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::fields::Fields;
-use crate::form::{Base64, Malformed, Part, Source};
+use crate::form::{Base64, Malformed, Part, Source, Vendor};
 use crate::openai::chat::request::content::{at_url, file_data};
 
 /// Reads a field that is a string or a list of parts.
@@ -36,7 +36,10 @@ pub(crate) fn part(mut fields: Fields) -> Result<Part, Malformed> {
         "input_image" => {
             let source = match (fields.string("image_url")?, fields.string("file_id")?) {
                 (Some(url), None) => at_url(url),
-                (None, Some(id)) => Source::File(id),
+                (None, Some(id)) => Source::File {
+                    vendor: Vendor::OpenAi,
+                    id,
+                },
                 _ => {
                     let message = "The image must have either image_url or file_id.";
                     return Err(Malformed::new(fields.at(), message));
@@ -75,7 +78,10 @@ fn file(fields: &mut Fields) -> Result<Part, Malformed> {
     let (id, url) = (fields.string("file_id")?, fields.string("file_url")?);
     let source = match (data, id, url) {
         (Some(data), None, None) => file_data(data),
-        (None, Some(id), None) => Source::File(id),
+        (None, Some(id), None) => Source::File {
+            vendor: Vendor::OpenAi,
+            id,
+        },
         (None, None, Some(url)) => at_url(url),
         _ => {
             let message = "The file must have one of file_data, file_id and file_url.";

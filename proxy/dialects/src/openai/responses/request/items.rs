@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::content::content;
 use crate::fields::Fields;
-use crate::form::{Arguments, Malformed, Message, Part, Role, ToolCall, ToolResult};
+use crate::form::{Arguments, Encrypted, Malformed, Message, Part, Role, ToolCall, ToolResult};
 
 /// Reads `input`: one text, or items.
 pub(super) fn input(fields: &mut Fields, messages: &mut Vec<Message>) -> Result<(), Malformed> {
@@ -151,7 +151,9 @@ pub(crate) fn reasoning(mut fields: Fields) -> Result<Part, Malformed> {
     Ok(Part::Reasoning {
         text: if full.is_empty() { summary } else { full },
         signature: None,
-        encrypted: fields.string("encrypted_content")?,
+        encrypted: fields
+            .string("encrypted_content")?
+            .map(Encrypted::by_openai),
         id: fields.string("id")?,
     })
 }

@@ -3,10 +3,11 @@
 use serde_json::Value;
 
 use super::out::{Content, InputAudio, ItemOut, PartOut, Url};
-use crate::form::{Field, Message, Part, Refused, Role, Source, ToolResult};
+use crate::form::{Encrypted, Field, Message, Part, Refused, Role, Source, ToolResult, Vendor};
 use crate::json::DataUrl;
 
 pub(super) const PAGE: &str = "https://platform.openai.com/docs/api-reference/responses/create";
+const FILES: &str = "https://platform.openai.com/docs/api-reference/files";
 
 /// Items that only this dialect has, by their type.
 const OWN: [&str; 22] = [
@@ -48,7 +49,11 @@ pub(super) fn items<'a>(message: &'a Message, out: &mut Vec<ItemOut<'a>>) -> Res
         match part {
             Part::Reasoning {
                 text,
-                encrypted: Some(encrypted),
+                encrypted:
+                    Some(Encrypted {
+                        vendor: Vendor::OpenAi,
+                        data: encrypted,
+                    }),
                 id: Some(id),
                 ..
             } => {
@@ -140,7 +145,11 @@ fn input<'a>(message: &'a Message, part: &'a Part) -> Result<PartOut<'a>, Refuse
         Part::Image { source, detail, .. } => {
             let (image_url, file_id) = match source {
                 Source::Url(url) => (Some(Url::There(url)), None),
-                Source::File(id) => (None, Some(id.as_str())),
+                Source::File {
+                    vendor: Vendor::OpenAi,
+                    id,
+                } => (None, Some(id.as_str())),
+                Source::File { .. } => return Err(elsewhere(message)),
                 Source::Inline { media_type, data } => {
                     let media_type = media_type.as_deref().or_else(|| data.sniff());
                     let media_type = media_type.ok_or_else(|| untyped(message))?;
@@ -181,7 +190,11 @@ fn document<'a>(
     let mut filename = name;
     match source {
         Source::Url(url) => file_url = Some(url.as_str()),
-        Source::File(id) => file_id = Some(id.as_str()),
+        Source::File {
+            vendor: Vendor::OpenAi,
+            id,
+        } => file_id = Some(id.as_str()),
+        Source::File { .. } => return Err(elsewhere(message)),
         Source::Inline { media_type, data } => {
             let media_type = media_type.as_deref().or_else(|| data.sniff());
             let media_type = media_type.ok_or_else(|| untyped(message))?;
@@ -210,6 +223,12 @@ fn document<'a>(
 fn untyped(message: &Message) -> Refused {
     let text = "OpenAI must be told the media type of what is sent inline, and it cannot be told from the first bytes; send a PNG, JPEG, GIF, WebP or PDF, or a data: URL with its type.";
     Refused::new(Field::At(message.at.clone()), text, PAGE)
+}
+
+/// An uploaded file is known by its id to none but who has it.
+fn elsewhere(message: &Message) -> Refused {
+    let text = "OpenAI has no file that was uploaded to another vendor; send its bytes.";
+    Refused::new(Field::At(message.at.clone()), text, FILES)
 }
 
 fn refused(message: &Message, part: &Part) -> Refused {

@@ -73,7 +73,8 @@ pub fn read(body: &[u8], path: Path<'_>) -> Result<Request, Malformed> {
         },
         max_tokens: fields.count("max_output_tokens")?,
         format,
-        reasoning: reasoning(&mut fields, encrypted)?,
+        reasoning: reasoning(&mut fields)?,
+        encrypted_reasoning: encrypted,
         logprobs: (probabilities || top.is_some()).then_some(Logprobs { top }),
         user,
         ..Request::default()
@@ -111,11 +112,8 @@ fn stored(fields: &mut Fields) -> Result<(), Malformed> {
     Ok(())
 }
 
-fn reasoning(fields: &mut Fields, encrypted: bool) -> Result<Option<Reasoning>, Malformed> {
-    let mut reasoning = Reasoning {
-        encrypted,
-        ..Reasoning::default()
-    };
+fn reasoning(fields: &mut Fields) -> Result<Option<Reasoning>, Malformed> {
+    let mut reasoning = Reasoning::default();
     if let Some(mut object) = fields.object("reasoning")? {
         reasoning.effort = effort(&mut object, "effort")?;
         let older = object.string("generate_summary")?;

@@ -8,8 +8,9 @@ use super::tools::{OWN, choice_out};
 use crate::codec::Target;
 use crate::extra;
 use crate::form::message::inline_bytes;
-use crate::form::{Effort, Field, Format, Message, Part, Reasoning, Refused, Request, Role, Tool};
+use crate::form::{Field, Format, Message, Part, Refused, Request, Role, Tool};
 use crate::json::to_vec_of;
+use crate::openai::chat::request::write::effort;
 use crate::openai::models::drop_foreign;
 
 /// Fields beyond the form.
@@ -146,13 +147,9 @@ fn fields(request: &Request, target: Target<'_>) -> Result<Map<String, Value>, R
     put("max_output_tokens", request.max_tokens.map(Value::from));
     put("temperature", request.sampling.temperature.map(Value::from));
     put("top_p", request.sampling.top_p.map(Value::from));
-    put("reasoning", request.reasoning.as_ref().and_then(reasoning));
+    put("reasoning", reasoning(request, target.model));
     let mut include = Vec::new();
-    if request
-        .reasoning
-        .as_ref()
-        .is_some_and(|reasoning| reasoning.encrypted)
-    {
+    if request.encrypted_reasoning {
         include.push("reasoning.encrypted_content");
     }
     if request.logprobs.is_some() {
@@ -172,7 +169,7 @@ fn fields(request: &Request, target: Target<'_>) -> Result<Map<String, Value>, R
         &request.extra,
         &KNOWN,
         &dropped,
-        "OpenAI's Responses API",
+        ("OpenAI's Responses API", PAGE),
         &mut out,
     )?;
     drop_foreign(&mut out);
@@ -187,14 +184,16 @@ fn tool((number, tool): (usize, &Tool)) -> Result<Value, Refused> {
             parameters,
             strict,
             ..
-        } => Ok(json!({
-            "type": "function",
-            "name": name,
-            "description": description,
-            "parameters": parameters,
+        } => {
+            let mut out = json!({"type": "function", "name": name});
+            if let Some(description) = description {
+                out["description"] = description.as_str().into();
+            }
+            out["parameters"] = json!(parameters);
             // Here, unlike in chat completions, true is the default.
-            "strict": strict.unwrap_or(false),
-        })),
+            out["strict"] = strict.unwrap_or(false).into();
+            Ok(out)
+        }
         Tool::Other { kind, value } if OWN.contains(&kind.as_str()) || is_custom(kind, value) => {
             Ok(value.clone())
         }
@@ -214,16 +213,13 @@ fn is_custom(kind: &str, value: &Value) -> bool {
 }
 
 /// A wish without an amount is left to the model's default.
-fn reasoning(reasoning: &Reasoning) -> Option<Value> {
-    let effort = reasoning
-        .effort
-        .or_else(|| reasoning.budget_tokens.map(Effort::of_budget))
-        .filter(|_| reasoning.enabled != Some(false));
+fn reasoning(request: &Request, model: &str) -> Option<Value> {
     let mut out = Map::new();
-    if let Some(effort) = effort {
-        out.insert("effort".into(), effort.as_str().into());
+    if let Some(effort) = effort(request, model) {
+        out.insert("effort".into(), effort.openai().into());
     }
-    if let Some(summary) = &reasoning.summary {
+    let summary = request.reasoning.as_ref();
+    if let Some(summary) = summary.and_then(|reasoning| reasoning.summary.as_ref()) {
         out.insert("summary".into(), summary.as_str().into());
     }
     (!out.is_empty()).then(|| out.into())

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use crate::codec::{Frame, StreamReader};
-use crate::form::{Event, Finish, Garbage};
+use crate::form::{Event, Finish, Garbage, Vendor};
 use crate::json::{Loose, Text};
 use crate::openai::chat::reply::seconds;
 use crate::openai::error;
@@ -259,7 +259,11 @@ impl Reader {
             }
             Some("reasoning") if done => {
                 if let Some(data) = item.encrypted_content.and_then(Text::filled) {
-                    emit(Event::ReasoningEncrypted { choice: 0, data });
+                    emit(Event::ReasoningEncrypted {
+                        choice: 0,
+                        vendor: Vendor::OpenAi,
+                        data,
+                    });
                 }
             }
             _ => {}

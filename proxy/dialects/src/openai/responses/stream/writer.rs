@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::item::{Kind, Open, Part, between, summary};
 use crate::codec::{Context, StreamWriter};
-use crate::form::{ErrorKind, Event, Failure, Finish, Usage};
+use crate::form::{ErrorKind, Event, Failure, Finish, Usage, Vendor};
 use crate::framing::sse;
 use crate::json::append;
 use crate::openai::responses::reply::{Ids, Status, frame};
@@ -75,7 +75,11 @@ impl StreamWriter for Writer {
             Event::Reasoning { choice: 0, text } if self.context.reasoning => {
                 self.reasoning(&text, out);
             }
-            Event::ReasoningEncrypted { choice: 0, data } => self.encrypted(&data, out),
+            Event::ReasoningEncrypted {
+                choice: 0,
+                vendor: Vendor::OpenAi,
+                data,
+            } => self.encrypted(&data, out),
             Event::ToolStart {
                 choice: 0,
                 call,

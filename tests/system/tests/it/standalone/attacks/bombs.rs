@@ -10,10 +10,10 @@ use super::super::manifests::{MAPPED, backend, mapped, names, route, secret, sim
 use super::super::proxy::{Proxy, answer, chat};
 
 /// Far more than any of them may take, and far less than what they are meant to.
-const SOON: Duration = Duration::from_secs(10);
+pub(super) const SOON: Duration = Duration::from_secs(10);
 
 /// What `check` says of a manifest, which must be a refusal.
-fn refused(manifest: &str) -> String {
+pub(super) fn refused(manifest: &str) -> String {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("main.yaml"), manifest).unwrap();
     let began = Instant::now();

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -9,29 +10,35 @@ use super::super::manifests::{simple, simulator};
 use super::super::proxy::Proxy;
 use super::memory;
 
-/// How many idle connections are tried: ten thousand, or what the descriptors that this process may have allow beside the other tests.
-fn crowd() -> usize {
-    let limits = std::fs::read_to_string("/proc/self/limits").unwrap();
-    let line = limits
-        .lines()
-        .find(|line| line.starts_with("Max open files"))
-        .unwrap();
-    let soft: usize = line
-        .split_whitespace()
-        .nth(3)
-        .unwrap()
-        .parse()
-        .unwrap_or(usize::MAX);
-    (soft / 2).min(10_000)
+/// How many idle connections are tried.
+const CROWD: usize = 10_000;
+
+/// Lets this process, and those that it starts, have as many descriptors as they may: the usual thousand is no crowd.
+fn make_room() {
+    let now = getrlimit(Resource::Nofile);
+    let most = now.maximum;
+    let fits = |limit: Option<u64>| limit.is_none_or(|limit| limit >= CROWD as u64 + 2000);
+    assert!(
+        fits(most),
+        "{most:?} descriptors are too few: raise `ulimit -Hn`"
+    );
+    if !fits(now.current) {
+        let raised = Rlimit {
+            current: most,
+            maximum: most,
+        };
+        setrlimit(Resource::Nofile, raised).unwrap();
+    }
 }
 
 #[tokio::test]
 async fn ten_thousand_idle_connections_cost_little_and_keep_nobody_waiting() {
+    make_room();
     let upstream = simulator().await;
     let mut proxy = Proxy::start(&simple(&upstream)).await;
     assert_eq!(proxy.chat("echo").await.status, 200);
     let before = memory(&proxy);
-    let many = crowd();
+    let many = CROWD;
     let mut idle = Vec::with_capacity(many);
     for number in 0..many {
         let mut stream = TcpStream::connect(proxy.address).await.unwrap();

@@ -2,7 +2,9 @@
 
 mod bombs;
 mod crowds;
+mod guarded;
 mod headers;
+mod kept;
 mod paths;
 mod sizes;
 mod slow;

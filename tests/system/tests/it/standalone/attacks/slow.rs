@@ -5,8 +5,11 @@ use std::time::{Duration, Instant};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
-use super::super::manifests::{received, simple, simulator};
-use super::super::proxy::{Proxy, streamed};
+use dragoman_simulator::Simulator;
+use dragoman_system::eventually_within;
+
+use super::super::manifests::{backend, object, received, route, simple, simulator};
+use super::super::proxy::{Proxy, answer, streamed};
 use super::super::raw::statuses;
 
 /// Longer than a head or a silence may last (75 and 60 seconds).
@@ -88,14 +91,7 @@ async fn a_client_that_reads_nothing_of_its_stream_holds_no_more_than_its_own_co
     let before = super::memory(&proxy);
     let mut unread = Vec::new();
     for _ in 0..10 {
-        let body = streamed("huge-8MiB", "x").to_string();
-        let head = format!(
-            "POST /v1/chat/completions HTTP/1.1\r\nHost: chat\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
-            body.len()
-        );
-        let mut stream = TcpStream::connect(proxy.address).await.unwrap();
-        stream.write_all(head.as_bytes()).await.unwrap();
-        unread.push(stream);
+        unread.push(asked(&proxy, "huge-8MiB").await);
     }
     received(&upstream, |all| all.len() == 11).await;
     for _ in 0..20 {
@@ -106,4 +102,128 @@ async fn a_client_that_reads_nothing_of_its_stream_holds_no_more_than_its_own_co
         grown < 32 << 20,
         "{grown} bytes for 80 MiB that nobody reads"
     );
+}
+
+/// A connection on which a stream was asked for.
+async fn asked(proxy: &Proxy, model: &str) -> TcpStream {
+    let body = streamed(model, "x").to_string();
+    let head = format!(
+        "POST /v1/chat/completions HTTP/1.1\r\nHost: chat\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let mut stream = TcpStream::connect(proxy.address).await.unwrap();
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream
+}
+
+/// A route that answers so many requests at once, with further lines of its backend's spec.
+fn at_once(upstream: &Simulator, most: usize, more: &str) -> String {
+    backend(
+        "main",
+        &upstream.url(),
+        &format!("maxConcurrency: {most}\n{more}"),
+    ) + &object(
+        "AccessPolicy",
+        "{name: gold}",
+        &format!("limits: [{{per: Route, concurrency: {most}}}]"),
+    ) + &route("accessPolicyRefs: [{name: gold}]")
+}
+
+/// A client of HTTP/2 that takes 64 KiB of a stream that is not read, and any number of streams.
+fn http2() -> reqwest::Client {
+    let builder = reqwest::Client::builder()
+        .no_proxy()
+        .http2_prior_knowledge();
+    let builder = builder.http2_initial_stream_window_size(65_535);
+    builder
+        .http2_initial_connection_window_size(1 << 24)
+        .build()
+        .unwrap()
+}
+
+/// A stream of a model's, asked for over HTTP/2.
+fn stream(
+    client: &reqwest::Client,
+    proxy: &Proxy,
+    model: &str,
+    text: &str,
+) -> reqwest::RequestBuilder {
+    let url = format!(
+        "http://{}/routes/default/chat/v1/chat/completions",
+        proxy.address
+    );
+    let request = client.post(url);
+    request.json(&streamed(model, text))
+}
+
+/// Waits until so many requests have reached the upstream.
+async fn begun(upstream: &Simulator, requests: usize) {
+    eventually_within(PATIENCE, "they have begun", || async {
+        match upstream.requests().len() {
+            now if now == requests => Ok(()),
+            now => Err(now),
+        }
+    })
+    .await;
+}
+
+/// Waits until so many requests are answered at once.
+async fn await_places(proxy: &Proxy, places: usize) {
+    eventually_within(PATIENCE, "their places are free", || async {
+        let all = (0..places).map(|_| proxy.chat("first-byte-300ms+echo"));
+        let all = futures::future::join_all(all).await;
+        let refused = all.iter().find(|answer| answer.status != 200);
+        refused.map_or(Ok(()), |answer| Err(answer.text()))
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_client_that_takes_nothing_of_its_streams_gives_their_places_back() {
+    let upstream = simulator().await;
+    let proxy = Proxy::start(&at_once(&upstream, 6, "")).await;
+    let client = http2();
+    // One of the same connection is read as it comes, for longer than the others are waited for.
+    let words = "word ".repeat(45);
+    let read = stream(&client, &proxy, "echo+token-2s", &words);
+    let read = tokio::spawn(answer(read));
+    begun(&upstream, 1).await;
+    let mut unread = Vec::new();
+    for _ in 0..3 {
+        let reply = stream(&client, &proxy, "huge-1MiB", "x").send().await;
+        unread.push(reply.unwrap().error_for_status().unwrap());
+    }
+    let sockets = [
+        asked(&proxy, "huge-8MiB").await,
+        asked(&proxy, "huge-8MiB").await,
+    ];
+    begun(&upstream, 6).await;
+    let full = proxy.chat("echo").await;
+    assert_eq!(full.status, 429, "{}", full.text());
+    await_places(&proxy, 5).await;
+    let read = read.await.unwrap();
+    assert!(read.is_done(), "{}", read.text());
+    assert_eq!(read.content().trim(), words.trim());
+    drop((unread, sockets));
+}
+
+#[tokio::test]
+async fn a_client_that_takes_little_at_a_time_is_bounded_by_the_request_timeout() {
+    let upstream = simulator().await;
+    let bounded = at_once(&upstream, 1, "timeouts: {request: 20s}\n");
+    let proxy = Proxy::start(&bounded).await;
+    let little = stream(&http2(), &proxy, "huge-4MiB", "x").send().await;
+    let mut little = little.unwrap().error_for_status().unwrap();
+    assert_eq!(proxy.chat("echo").await.status, 429);
+    // So it would take minutes, and never be silent. What has come by its end is read on, at the same pace.
+    let trickles = async {
+        while let Ok(Some(_)) = little.chunk().await {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+        std::future::pending().await
+    };
+    tokio::select! {
+        () = trickles => {}
+        () = await_places(&proxy, 1) => {}
+    }
 }
