@@ -27,6 +27,7 @@ test: lint unit test-standalone test-cluster ## Everything that must pass: forma
 
 check: ## The quick loop: format, lints and unit tests.
 	tests/redis
+	tests/postgres
 	cargo fmt --check
 	cargo clippy --quiet --workspace --all-targets -- --deny warnings
 	$(CARGO_TEST) --workspace --exclude dragoman-system
@@ -44,6 +45,7 @@ lint: ## Format, lints, fuzz targets, generated files, manifests.
 
 unit: ## Unit tests, and the tests of each crate.
 	tests/redis
+	tests/postgres
 	$(CARGO_TEST) --workspace --exclude dragoman-system
 
 generate: ## Writes the CRDs and the reference from the types.
@@ -86,6 +88,7 @@ sdk: ## The official SDKs for the whole-system tests, in target/sdk.
 
 test-standalone: build sdk ## The whole system without a cluster.
 	tests/redis
+	tests/postgres
 	DRAGOMAN_PROGRAMS=$(CURDIR)/$(PROGRAMS) $(CARGO_TEST) --package dragoman-system --test it -- standalone
 
 test-cluster: images sdk ## The whole system on a real cluster of its own.

@@ -1,0 +1,11 @@
+//! The request log: what is recorded of each request, where it is kept, and how it is asked.
+//!
+//! This crate knows no proxy. A proxy fills [`record::Record`]s and offers them to a [`writer::Writer`], which never makes it wait;
+//! the writer hands batches to a [`store::Store`], and [`query`] reads them back.
+
+pub mod fault;
+pub mod query;
+pub mod record;
+pub mod spool;
+pub mod store;
+pub mod writer;
