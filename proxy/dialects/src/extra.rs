@@ -61,6 +61,9 @@ pub const ENGINE: [&str; 23] = [
     "parameters.top_n_tokens",
 ];
 
+/// Marks for a cache, wherever they stand: Anthropic's, and [OpenAI's](https://platform.openai.com/docs/guides/prompt-caching).
+const MARKS: [&str; 2] = [".cache_control", ".prompt_cache_breakpoint"];
+
 /// Sorts `extra`: fields of `known` are copied into `out` unless it has them, those of `dropped`, [`HARMLESS`] and
 /// [`ENGINE`], and nulls, are left out.
 ///
@@ -80,6 +83,7 @@ pub fn carry(
                 out.insert(name.to_owned(), value.clone());
             }
         } else if !(value.is_null()
+            || MARKS.iter().any(|mark| name.ends_with(mark))
             || dropped.contains(&name)
             || HARMLESS.contains(&name)
             || ENGINE.contains(&name))

@@ -1,6 +1,11 @@
 //! A JSON object taken apart field by field, by ownership, with faults that name the place.
 //!
 //! Whatever was not taken is left over in the end: a dialect's unknown fields. `null` counts as absent, as vendors' SDKs send it.
+//! Of a client's request nothing vanishes: what readers leave of an object within it is noted when they are done with the object.
+
+use std::cell::RefCell;
+use std::mem::take;
+use std::rc::Rc;
 
 use serde_json::{Map, Number, Value};
 
@@ -11,6 +16,32 @@ use crate::form::Malformed;
 pub struct Fields {
     map: Map<String, Value>,
     at: String,
+    /// What readers left of the objects within a request, by their full paths. All of them share it.
+    left: Option<Rc<RefCell<Map<String, Value>>>>,
+}
+
+impl Drop for Fields {
+    fn drop(&mut self) {
+        if let (Some(left), false) = (&self.left, self.at.is_empty()) {
+            for (name, value) in take(&mut self.map) {
+                if says(&value) {
+                    left.borrow_mut().insert(self.path(&name), value);
+                }
+            }
+        }
+    }
+}
+
+/// Whether a value says anything: null and what is empty do not.
+#[must_use]
+pub fn says(value: &Value) -> bool {
+    match value {
+        Value::Null => false,
+        Value::String(text) => !text.is_empty(),
+        Value::Array(list) => !list.is_empty(),
+        Value::Object(map) => !map.is_empty(),
+        Value::Bool(_) | Value::Number(_) => true,
+    }
 }
 
 impl Fields {
@@ -24,6 +55,16 @@ impl Fields {
         Self::of(value, "")
     }
 
+    /// Reads the body of a client's request, which says in the end what nobody took: [`Fields::extra`].
+    ///
+    /// # Errors
+    /// As [`Fields::of_body`]'s.
+    pub fn of_request(body: &[u8]) -> Result<Self, Malformed> {
+        let mut fields = Self::of_body(body)?;
+        fields.left = Some(Rc::default());
+        Ok(fields)
+    }
+
     /// Takes an object that stands at `at`.
     ///
     /// # Errors
@@ -31,9 +72,43 @@ impl Fields {
     pub fn of(value: Value, at: impl Into<String>) -> Result<Self, Malformed> {
         let at = at.into();
         match value {
-            Value::Object(map) => Ok(Self { map, at }),
+            Value::Object(map) => Ok(Self {
+                map,
+                at,
+                left: None,
+            }),
             other => Err(wrong(&at, "an object", &other)),
         }
+    }
+
+    /// Takes an object that stands at `at` within the body of this one.
+    fn within(&self, value: Value, at: String) -> Result<Self, Malformed> {
+        let mut fields = Self::of(value, at)?;
+        fields.left.clone_from(&self.left);
+        Ok(fields)
+    }
+
+    /// The same fields, changed.
+    #[must_use]
+    pub fn map(mut self, change: impl FnOnce(Map<String, Value>) -> Map<String, Value>) -> Self {
+        self.map = change(take(&mut self.map));
+        self
+    }
+
+    /// The names of the fields that are left, nulls included.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.map.keys().map(String::as_str)
+    }
+
+    /// Leaves out what is null, and fields for which `nothing` says that they say nothing.
+    pub fn leave_out(&mut self, nothing: impl Fn(&str, &Value) -> bool) {
+        self.map
+            .retain(|name, value| !(value.is_null() || nothing(name, value)));
+    }
+
+    /// Leaves out fields that say nothing to a model: what clients send back of a reply, and what follows from the rest.
+    pub fn ignore(&mut self, names: &[&str]) {
+        self.leave_out(|name, _| names.contains(&name));
     }
 
     /// Where the object stands: empty for the body.
@@ -186,7 +261,7 @@ impl Fields {
             return Ok(None);
         };
         let each = list.into_iter().enumerate();
-        each.map(|(number, value)| Self::of(value, format!("{path}[{number}]")))
+        each.map(|(number, value)| self.within(value, format!("{path}[{number}]")))
             .collect::<Result<_, _>>()
             .map(Some)
     }
@@ -219,9 +294,8 @@ impl Fields {
     /// [`Malformed`] if it is something else.
     pub fn object(&mut self, name: &str) -> Result<Option<Self>, Malformed> {
         let path = self.path(name);
-        self.value(name)
-            .map(|value| Self::of(value, path))
-            .transpose()
+        let value = self.value(name);
+        value.map(|value| self.within(value, path)).transpose()
     }
 
     /// Takes a JSON Schema, of which every dialect takes objects alone.
@@ -234,8 +308,19 @@ impl Fields {
 
     /// What was not taken, nulls included.
     #[must_use]
-    pub fn rest(self) -> Map<String, Value> {
-        self.map
+    pub fn rest(mut self) -> Map<String, Value> {
+        take(&mut self.map)
+    }
+
+    /// What was not taken of a request: of its body by name, nulls aside, and of the objects within by their full paths.
+    #[must_use]
+    pub fn extra(mut self) -> Map<String, Value> {
+        let mut extra = take(&mut self.map);
+        extra.retain(|_, value| !value.is_null());
+        if let Some(left) = &self.left {
+            extra.append(&mut left.borrow_mut());
+        }
+        extra
     }
 }
 
@@ -294,6 +379,20 @@ mod tests {
         assert_eq!(fields.string("none"), Ok(None));
         assert_eq!(fields.required_string("x").unwrap_err().at, "x");
         assert_eq!(fields.rest().keys().collect::<Vec<_>>(), ["keep"]);
+    }
+
+    #[test]
+    fn what_nobody_takes_of_a_request_is_told_by_its_full_path() {
+        let body =
+            br#"{"a":{"b":[{"c":1,"d":2},{"c":3,"d":null,"e":"","f":[],"g":{}}],"h":0},"i":null,"j":4}"#;
+        let mut fields = Fields::of_request(body).unwrap();
+        let mut outer = fields.object("a").unwrap().unwrap();
+        for mut inner in outer.objects("b").unwrap().unwrap() {
+            inner.count("c").unwrap();
+        }
+        drop(outer);
+        let extra = Value::from(fields.extra()).to_string();
+        assert_eq!(extra, r#"{"j":4,"a.b[0].d":2,"a.h":0}"#);
     }
 
     #[test]

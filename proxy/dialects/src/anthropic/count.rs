@@ -16,7 +16,7 @@ use crate::form::{Garbage, Malformed, Refused, Request};
 /// # Errors
 /// [`Malformed`], naming the place, if it is not what the dialect says.
 pub fn read_request(body: &[u8], path: Path<'_>) -> Result<Request, Malformed> {
-    request::read(Fields::of_body(body)?, Endpoint::CountTokens, path)
+    request::read(Fields::of_request(body)?, Endpoint::CountTokens, path)
 }
 
 /// Writes a request for an upstream.

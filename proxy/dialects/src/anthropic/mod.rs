@@ -32,7 +32,7 @@ pub struct Messages;
 
 impl Codec for Messages {
     fn read_request(&self, body: &[u8], path: Path<'_>) -> Result<Request, Malformed> {
-        request::read(Fields::of_body(body)?, request::Endpoint::Messages, path)
+        request::read(Fields::of_request(body)?, request::Endpoint::Messages, path)
     }
 
     fn write_request(&self, request: &Request, target: Target<'_>) -> Result<Vec<u8>, Refused> {

@@ -38,12 +38,9 @@ fn of_fields(mut body: Fields) -> Result<Reply, Malformed> {
     let blocks = body.objects("content")?.unwrap_or_default();
     let mut parts = Vec::with_capacity(blocks.len());
     for block in blocks {
-        let at = block.at().to_owned();
         let number = parts.len();
-        parts.push(parts::block(
-            with_id(block.rest(), id.as_deref(), number),
-            &at,
-        )?);
+        let block = block.map(|block| with_id(block, id.as_deref(), number));
+        parts.push(parts::block(block)?);
     }
     let sequence = body.string("stop_sequence")?;
     let finish = body
@@ -71,7 +68,11 @@ fn of_fields(mut body: Fields) -> Result<Reply, Malformed> {
 }
 
 /// A call without an id gets one of the message's and its place.
-fn with_id(mut block: Map<String, Value>, message: Option<&str>, number: usize) -> Value {
+fn with_id(
+    mut block: Map<String, Value>,
+    message: Option<&str>,
+    number: usize,
+) -> Map<String, Value> {
     let call = block.get("type") == Some(&"tool_use".into());
     let named = block
         .get("id")
@@ -80,7 +81,7 @@ fn with_id(mut block: Map<String, Value>, message: Option<&str>, number: usize) 
     if call && !named {
         block.insert("id".into(), made_up(message, number).into());
     }
-    Value::Object(block)
+    block
 }
 
 /// An id for a call that has none.

@@ -18,7 +18,7 @@ use crate::form::{Field, Malformed, Message, Part, Reasoning, Refused, Request, 
 const PAGE: &str = "https://github.com/radlab-dev-group/llm-router";
 
 pub(super) fn read(body: &[u8], path: Path<'_>) -> Result<Request, Malformed> {
-    let mut fields = Fields::of_body(body)?;
+    let mut fields = Fields::of_request(body)?;
     let model = model(&mut fields, path)?;
     unneeded(&mut fields)?;
     let stream = fields.bool("stream")?;
@@ -42,7 +42,7 @@ pub(super) fn read(body: &[u8], path: Path<'_>) -> Result<Request, Malformed> {
     };
     options(&mut fields, &mut request)?;
     request.keep_alive = crate::ollama::options::keep_alive(&mut fields)?;
-    request.extra = fields.rest();
+    request.extra = fields.extra();
     Ok(request)
 }
 

@@ -130,6 +130,8 @@ fn function_call(
     signature: Option<String>,
     calls: &mut Calls,
 ) -> Result<Part, Malformed> {
+    // It is whole here.
+    call.leave_out(|name, value| name == "willContinue" && *value == false);
     let name = call.required_string("name")?;
     let arguments = match call.value("args") {
         Some(Value::Object(map)) => map,
@@ -148,6 +150,7 @@ fn function_call(
 fn function_response(mut result: Fields, calls: &mut Calls) -> Result<Part, Malformed> {
     let name = result.required_string("name")?;
     let id = result.string("id")?;
+    result.leave_out(|name, value| name == "willContinue" && *value == false);
     let Some(call) = calls.answered(id, &name) else {
         let message = "No call of this function before this part waits for a result.";
         return Err(result.fault("name", message));
@@ -188,12 +191,13 @@ fn function_response(mut result: Fields, calls: &mut Calls) -> Result<Part, Malf
 ///
 /// # Errors
 /// [`Malformed`] if it is not what the dialect says.
-pub fn media(fields: Fields, thought: bool, signature: Option<String>) -> Result<Part, Malformed> {
-    let at = fields.at().to_owned();
-    let mut map = fields.rest();
-    map.retain(|_, value| !value.is_null());
-    let plain = map.len() == 1 && !thought;
-    let mut fields = Fields::of(map.into(), at)?;
+pub fn media(
+    mut fields: Fields,
+    thought: bool,
+    signature: Option<String>,
+) -> Result<Part, Malformed> {
+    fields.leave_out(|_, _| false);
+    let plain = fields.names().count() == 1 && !thought;
     for name in ["inlineData", "fileData"] {
         let Some((media, media_type)) = fields.peek(name).and_then(plain_media) else {
             continue;
@@ -204,6 +208,7 @@ pub fn media(fields: Fields, thought: bool, signature: Option<String>) -> Result
             None
         };
         let Some(mut inner) = inner else { break };
+        inner.ignore(&["mimeType"]);
         let source = if name == "inlineData" {
             Source::Inline {
                 media_type: Some(media_type),

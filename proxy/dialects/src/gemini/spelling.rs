@@ -48,8 +48,7 @@ pub fn camel_map(map: Map<String, Value>) -> Map<String, Value> {
 /// # Errors
 /// None that is known: an object stays one.
 pub fn camel(fields: Fields) -> Result<Fields, Malformed> {
-    let at = fields.at().to_owned();
-    Fields::of(camel_map(fields.rest()).into(), at)
+    Ok(fields.map(camel_map))
 }
 
 /// Takes an object and respells it.

@@ -48,7 +48,7 @@ pub(super) fn read(
         Some(options) => read_options(options, request)?,
         None => Map::new(),
     };
-    request.extra = fields.rest();
+    request.extra = fields.extra();
     for (name, value) in unknown {
         request.extra.insert(format!("{OPTIONS}{name}"), value);
     }

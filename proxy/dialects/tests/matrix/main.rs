@@ -8,6 +8,7 @@
 //! - `answers`, `facts`, `events`, `frames`: answers, and what is heard of them.
 //! - `replies`, `streams`, `errors`: the way back.
 //! - `cells`: golden files, one for each client's dialect and each upstream's.
+//! - `unknown`: members that no reader knows.
 //! - `vectors`: embeddings.
 //! - `document`: `docs/dialects.md`.
 //! - `properties`: what holds for any request and any answer.
@@ -31,5 +32,6 @@ mod replies;
 mod requests;
 mod rules;
 mod streams;
+mod unknown;
 mod vectors;
 mod wires;

@@ -1,12 +1,12 @@
 //! Content, read block by block.
 //!
 //! A block of a kind that the form does not know, or of a known kind with members that it does not know (`citations` on a
-//! document, `caller` on a tool call), stays as it stood, for its own dialect only. Left out are: a cache mark on a tool call
-//! (it only costs), and the members of a tool result besides its content.
+//! document, `caller` on a tool call), stays as it stood, for its own dialect only. Left out is a cache mark on a tool call: it
+//! only costs.
 
 use serde_json::{Map, Value};
 
-use crate::fields::Fields;
+use crate::fields::{Fields, says};
 use crate::form::{
     Arguments, Base64, Encrypted, Malformed, Part, Source, ToolCall, ToolResult, Vendor,
 };
@@ -30,16 +30,16 @@ const KNOWN: [(&str, &[&str]); 7] = [
 /// # Errors
 /// [`Malformed`] if it is something else.
 pub fn content(owner: &mut Fields, name: &str) -> Result<Option<Vec<Part>>, Malformed> {
-    match owner.value(name) {
+    match owner.peek(name) {
         None => Ok(None),
-        Some(Value::String(text)) if text.is_empty() => Ok(Some(Vec::new())),
-        Some(Value::String(text)) => Ok(Some(vec![Part::text(text)])),
-        Some(Value::Array(blocks)) => {
-            let place = owner.path(name);
-            let each = blocks.into_iter().enumerate();
-            each.map(|(number, value)| block(value, &format!("{place}[{number}]")))
-                .collect::<Result<_, _>>()
-                .map(Some)
+        Some(Value::String(_)) => {
+            let text = owner.string(name)?.filter(|text| !text.is_empty());
+            Ok(Some(text.into_iter().map(Part::text).collect()))
+        }
+        Some(Value::Array(_)) => {
+            let blocks = owner.objects(name)?.unwrap_or_default();
+            let blocks: Result<_, _> = blocks.into_iter().map(block).collect();
+            blocks.map(Some)
         }
         Some(_) => Err(owner.fault(name, "The field must be a string or a list of blocks.")),
     }
@@ -49,8 +49,7 @@ pub fn content(owner: &mut Fields, name: &str) -> Result<Option<Vec<Part>>, Malf
 ///
 /// # Errors
 /// [`Malformed`] if it has no type, or lacks what its type requires.
-pub fn block(value: Value, at: &str) -> Result<Part, Malformed> {
-    let mut fields = Fields::of(value, at)?;
+pub fn block(mut fields: Fields) -> Result<Part, Malformed> {
     let kind = match fields.peek("type") {
         Some(Value::String(kind)) => kind.clone(),
         _ => return Err(fields.missing("type")),
@@ -59,15 +58,16 @@ pub fn block(value: Value, at: &str) -> Result<Part, Malformed> {
         return Ok(other(kind, fields.rest()));
     };
     let strict = kind != "tool_result";
-    let mut map = fields.rest();
-    map.retain(|name, value| !(value.is_null() || says_nothing(name, value)));
-    let foreign = |name: &String| name != "type" && !members.contains(&name.as_str());
-    let of_blocks =
-        map.get("source").and_then(|source| source.get("type")) == Some(&"content".into());
-    if strict && (of_blocks || map.keys().any(foreign)) {
-        return Ok(other(kind, map));
+    fields.leave_out(|name, value| {
+        says_nothing(name, value) || (!members.contains(&name) && !says(value))
+    });
+    let foreign = |name| name != "type" && !members.contains(&name);
+    let of_source = fields.peek("source").and_then(|source| source.get("type"));
+    let of_blocks = of_source == Some(&"content".into());
+    if strict && (of_blocks || fields.names().any(foreign)) {
+        return Ok(other(kind, fields.rest()));
     }
-    fields = Fields::of(Value::Object(map), at)?;
+    fields.ignore(&["type"]);
     let cache = fields.value("cache_control");
     Ok(match kind.as_str() {
         "text" => Part::Text {
@@ -158,7 +158,10 @@ fn source(block: &mut Fields) -> Result<Source, Malformed> {
             vendor: Vendor::Anthropic,
             id: source.required_string("file_id")?,
         }),
-        "text" => Ok(Source::Text(source.required_string("data")?)),
+        "text" => {
+            source.ignore(&["media_type"]);
+            Ok(Source::Text(source.required_string("data")?))
+        }
         other => {
             let message = format!("The type must be base64, url, file or text, not {other:?}.");
             Err(source.fault("type", message))

@@ -38,8 +38,7 @@ pub fn read(mut body: Fields, endpoint: Endpoint, path: Path<'_>) -> Result<Requ
     let (tool_choice, parallel_tool_calls) = tools::read_choice(&mut body)?;
     let output = thinking::read(&mut body)?;
     let (user, metadata) = metadata(&mut body)?;
-    let mut extra = body.rest();
-    extra.retain(|_, value| !value.is_null());
+    let mut extra = body.extra();
     extra.extend(output.extra);
     extra.extend(metadata);
     Ok(Request {

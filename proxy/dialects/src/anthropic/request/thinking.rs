@@ -110,6 +110,9 @@ fn read_thinking(body: &mut Fields, reasoning: &mut Reasoning) -> Result<(), Mal
             return Err(thinking.fault("display", message));
         }
     };
+    if kind == "disabled" {
+        thinking.ignore(&["budget_tokens"]);
+    }
     if kind == "enabled" {
         let budget = thinking.count("budget_tokens")?;
         reasoning.budget_tokens = Some(budget.ok_or_else(|| thinking.missing("budget_tokens"))?);

@@ -33,21 +33,19 @@ pub fn read(body: &mut Fields) -> Result<Vec<Tool>, Malformed> {
     tools.into_iter().map(read_one).collect()
 }
 
-fn read_one(tool: Fields) -> Result<Tool, Malformed> {
-    let at = tool.at().to_owned();
+fn read_one(mut tool: Fields) -> Result<Tool, Malformed> {
     let kind = match tool.peek("type") {
         None => "custom".to_owned(),
         Some(Value::String(kind)) => kind.clone(),
         Some(_) => return Err(tool.fault("type", "The field must be a string.")),
     };
-    let mut map = tool.rest();
-    map.retain(|_, value| !value.is_null());
-    let function = kind == "custom" && map.keys().all(|name| KNOWN.contains(&name.as_str()));
+    tool.leave_out(|_, _| false);
+    let function = kind == "custom" && tool.names().all(|name| KNOWN.contains(&name));
     if !function {
-        let value = Value::Object(map);
+        let value = tool.rest().into();
         return Ok(Tool::Other { kind, value });
     }
-    let mut tool = Fields::of(Value::Object(map), at)?;
+    tool.ignore(&["type", "eager_input_streaming"]);
     Ok(Tool::Function {
         name: tool.required_string("name")?,
         description: tool.string("description")?,

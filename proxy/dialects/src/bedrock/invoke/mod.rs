@@ -25,7 +25,7 @@ pub struct Invoke;
 
 impl Codec for Invoke {
     fn read_request(&self, body: &[u8], path: Path<'_>) -> Result<Request, Malformed> {
-        anthropic::request::read(Fields::of_body(body)?, Endpoint::Bedrock, path)
+        anthropic::request::read(Fields::of_request(body)?, Endpoint::Bedrock, path)
     }
 
     fn write_request(&self, request: &Request, target: Target<'_>) -> Result<Vec<u8>, Refused> {

@@ -24,7 +24,7 @@ const ASSISTANT: &str = "\n\nAssistant:";
 /// # Errors
 /// [`Malformed`] if it is not what the dialect says, or the path names no model.
 pub fn read(body: &[u8], path: Path<'_>) -> Result<Request, Malformed> {
-    let mut body = Fields::of_body(body)?;
+    let mut body = Fields::of_request(body)?;
     let model = path.model.ok_or_else(|| body.missing("model"))?.to_owned();
     let prompt = body.required_string("prompt")?;
     let messages = turns(&prompt).ok_or_else(|| {
@@ -43,8 +43,7 @@ pub fn read(body: &[u8], path: Path<'_>) -> Result<Request, Malformed> {
     };
     let stop = body.strings("stop_sequences")?.unwrap_or_default();
     body.string("anthropic_version")?;
-    let mut extra = body.rest();
-    extra.retain(|_, value| !value.is_null());
+    let extra = body.extra();
     Ok(Request {
         model,
         stream: path.stream.unwrap_or(false),

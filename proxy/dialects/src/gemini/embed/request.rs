@@ -38,8 +38,9 @@ fn one(mut body: Fields) -> Result<(String, Wanted), Malformed> {
         return Err(content.fault("parts", message));
     }
     let dimensions = body.small("outputDimensionality")?;
-    let mut extra = body.rest();
-    extra.retain(|_, value| !value.is_null());
+    content.ignore(&["role"]);
+    drop(content);
+    let extra = body.extra();
     Ok((joined_text(&read), Wanted { dimensions, extra }))
 }
 
@@ -53,7 +54,7 @@ fn model(body: &Fields, path: Path<'_>) -> Result<String, Malformed> {
 /// # Errors
 /// [`Malformed`], naming the place.
 pub fn read_one(body: &[u8], path: Path<'_>) -> Result<EmbeddingRequest, Malformed> {
-    let body = camel(Fields::of_body(body)?)?;
+    let body = camel(Fields::of_request(body)?)?;
     let model = model(&body, path)?;
     let (text, wanted) = one(body)?;
     Ok(EmbeddingRequest {
@@ -71,7 +72,7 @@ pub fn read_one(body: &[u8], path: Path<'_>) -> Result<EmbeddingRequest, Malform
 /// # Errors
 /// [`Malformed`], naming the place.
 pub fn read_batch(body: &[u8], path: Path<'_>) -> Result<EmbeddingRequest, Malformed> {
-    let mut body = camel(Fields::of_body(body)?)?;
+    let mut body = camel(Fields::of_request(body)?)?;
     let mut request = EmbeddingRequest {
         model: model(&body, path)?,
         ..EmbeddingRequest::default()

@@ -57,6 +57,12 @@ pub fn read(body: &mut Fields, request: &mut Request) -> Result<(), Malformed> {
     Ok(())
 }
 
+/// The field of `generationConfig` that an unknown one is, if it stands there and not deeper.
+pub(super) fn is_of_config(name: &str) -> Option<&str> {
+    let name = name.strip_prefix(CONFIG);
+    name.filter(|name| !name.contains(['.', '[']))
+}
+
 fn says_nothing(name: &str, value: &Value) -> bool {
     let text = |list: &Vec<Value>| list.iter().all(|word| word == "TEXT");
     name == "responseModalities" && value.as_array().is_some_and(text)
@@ -124,7 +130,7 @@ pub fn write(request: &Request, target: Target<'_>) -> Result<Map<String, Value>
     let thinking = thinking::write(request.reasoning.as_ref(), request.max_tokens, target.model)?;
     put("thinkingConfig", thinking);
     for (name, value) in &request.extra {
-        if let Some(name) = name.strip_prefix(CONFIG) {
+        if let Some(name) = is_of_config(name) {
             put(name, Some(value.clone()));
         }
     }

@@ -18,6 +18,7 @@ pub fn read(body: &mut Fields) -> Result<Vec<Message>, Malformed> {
     let mut messages = Vec::new();
     let mut calls = Calls::default();
     if let Some(mut system) = object(body, "systemInstruction")? {
+        system.ignore(&["role"]);
         let parts = parts::read(&mut system, &mut calls)?;
         if !parts.is_empty() {
             messages.push(Message {

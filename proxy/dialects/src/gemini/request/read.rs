@@ -16,7 +16,7 @@ use crate::gemini::spelling::camel;
 /// # Errors
 /// [`Malformed`] if it is not what the dialect says, or the path names no model.
 pub fn read(body: &[u8], path: Path<'_>) -> Result<Request, Malformed> {
-    let mut body = camel(Fields::of_body(body)?)?;
+    let mut body = camel(Fields::of_request(body)?)?;
     let model = path.model.ok_or_else(|| body.missing("model"))?;
     // Some clients say the model here too.
     body.value("model");
@@ -34,7 +34,7 @@ pub fn read(body: &[u8], path: Path<'_>) -> Result<Request, Malformed> {
     config::read(&mut body, &mut request)?;
     let safety: Vec<Value> = body.list("safetySettings")?.unwrap_or_default();
     let safety: Vec<Value> = safety.into_iter().filter(is_strict).collect();
-    request.extra.extend(body.rest());
+    request.extra.extend(body.extra());
     if !safety.is_empty() {
         request.extra.insert("safetySettings".into(), safety.into());
     }

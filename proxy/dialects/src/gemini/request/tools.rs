@@ -1,6 +1,6 @@
 //! `tools` and `toolConfig`.
 //!
-//! Source: [function calling](https://ai.google.dev/gemini-api/docs/function-calling). Left out: schemas of what functions give, how they run (`behavior`), the
+//! Source: [function calling](https://ai.google.dev/gemini-api/docs/function-calling). Left out: schemas of what functions give, that they are waited for (`behavior`), the
 //! wish for strict arguments, cache marks, and whether arguments are streamed. Tools of other types (`googleSearch`) stay as they stood, for this dialect only.
 
 use serde::Serialize;
@@ -33,6 +33,10 @@ pub fn read(body: &mut Fields) -> Result<Vec<Tool>, Malformed> {
 }
 
 fn declaration(mut function: Fields) -> Result<Tool, Malformed> {
+    function.ignore(&["response", "responseJsonSchema"]);
+    function.leave_out(|name, value| {
+        name == "behavior" && (*value == "BLOCKING" || *value == "UNSPECIFIED")
+    });
     let google = schema(&mut function, "parameters")?.map(json_schema);
     Ok(Tool::Function {
         name: function.required_string("name")?,
@@ -57,6 +61,7 @@ pub fn read_config(
     if let Some(mut calling) = object(&mut config, "functionCallingConfig")? {
         let mut names = calling.strings("allowedFunctionNames")?.unwrap_or_default();
         let mode = calling.string("mode")?.unwrap_or_default();
+        calling.ignore(&["streamFunctionCallArguments"]);
         choice = match (mode.to_ascii_uppercase().as_str(), names.len()) {
             ("" | "MODE_UNSPECIFIED", _) => None,
             ("NONE", _) => Some(ToolChoice::None),

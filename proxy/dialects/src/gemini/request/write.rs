@@ -3,8 +3,9 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::config::is_of_config;
 use super::turns::{Content, System};
-use super::{CONFIG, PAGE, config, thinking, tools, turns};
+use super::{PAGE, config, thinking, tools, turns};
 use crate::codec::Target;
 use crate::extra;
 use crate::form::message::inline_bytes;
@@ -37,7 +38,7 @@ struct Body<'a> {
 pub fn write(request: &Request, target: Target<'_>) -> Result<Vec<u8>, Refused> {
     let signed = thinking::is_newer(target.model);
     let conversation = turns::write(&request.messages, signed)?;
-    let elsewhere = |name: &str| name.starts_with(CONFIG) || name == "toolConfig";
+    let elsewhere = |name: &str| is_of_config(name).is_some() || name == "toolConfig";
     let others = request.extra.iter().filter(|(name, _)| !elsewhere(name));
     let others = others.map(|(name, value)| (name.clone(), value.clone()));
     let mut extra = Map::new();

@@ -13,7 +13,7 @@ use crate::ollama::options::put;
 const PAGE: &str = "https://docs.ollama.com/api/embed";
 
 pub(super) fn read(body: &[u8], path: Path<'_>) -> Result<EmbeddingRequest, Malformed> {
-    let mut fields = Fields::of_body(body)?;
+    let mut fields = Fields::of_request(body)?;
     let single = fields.peek("input").is_some_and(Value::is_string);
     // Without input the server only loads the model.
     let inputs = fields.strings("input")?.unwrap_or_default();
@@ -21,7 +21,7 @@ pub(super) fn read(body: &[u8], path: Path<'_>) -> Result<EmbeddingRequest, Malf
 }
 
 pub(super) fn read_prompt(body: &[u8], path: Path<'_>) -> Result<EmbeddingRequest, Malformed> {
-    let mut fields = Fields::of_body(body)?;
+    let mut fields = Fields::of_request(body)?;
     let prompt = fields.string("prompt")?.unwrap_or_default();
     let inputs = if prompt.is_empty() {
         Vec::new()

@@ -36,7 +36,7 @@ struct Body<'a> {
 }
 
 pub(super) fn read(body: &[u8], path: Path<'_>) -> Result<Request, Malformed> {
-    let mut fields = Fields::of_body(body)?;
+    let mut fields = Fields::of_request(body)?;
     let mut request = Request::default();
     let mut parts = images::read(&mut fields)?;
     let prompt = fields.string("prompt")?.unwrap_or_default();

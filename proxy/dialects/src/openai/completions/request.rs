@@ -31,7 +31,7 @@ const UNLIMITED: u64 = 1024;
 /// # Errors
 /// [`Malformed`], naming the place.
 pub fn read(body: &[u8], path: Path<'_>) -> Result<Request, Malformed> {
-    let mut fields = Fields::of_body(body)?;
+    let mut fields = Fields::of_request(body)?;
     let named = fields.string("model")?;
     let model = match path.model {
         Some(model) => model.to_owned(),

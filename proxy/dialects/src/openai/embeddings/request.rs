@@ -31,7 +31,7 @@ const KNOWN: [&str; 8] = [
 /// # Errors
 /// [`Malformed`], naming the place.
 pub fn read(body: &[u8], path: Path<'_>) -> Result<EmbeddingRequest, Malformed> {
-    let mut fields = Fields::of_body(body)?;
+    let mut fields = Fields::of_request(body)?;
     let named = fields.string("model")?;
     let model = match path.model {
         Some(model) => model.to_owned(),
@@ -55,11 +55,7 @@ pub fn read(body: &[u8], path: Path<'_>) -> Result<EmbeddingRequest, Malformed> 
         truncate: None,
         user: fields.string("user")?,
         keep_alive: None,
-        extra: {
-            let mut extra = fields.rest();
-            extra.retain(|_, value| !value.is_null());
-            extra
-        },
+        extra: fields.extra(),
     })
 }
 

@@ -13,7 +13,7 @@ use crate::fields::Fields;
 use crate::form::{Format, Malformed, Message, Request, Role};
 
 pub(in crate::tgi) fn read(body: &[u8], path: Path<'_>) -> Result<Request, Malformed> {
-    let mut fields = Fields::of_body(body)?;
+    let mut fields = Fields::of_request(body)?;
     let inputs = fields.required_string("inputs")?;
     let stream = fields.bool("stream")?;
     let mut request = Request {
@@ -31,7 +31,7 @@ pub(in crate::tgi) fn read(body: &[u8], path: Path<'_>) -> Result<Request, Malfo
     let none = || Fields::of(Value::Object(Map::new()), PARAMETERS);
     let parameters = fields.object("parameters")?.map_or_else(none, Ok)?;
     let unknown = parameters_of(parameters, &mut request)?;
-    request.extra = fields.rest();
+    request.extra = fields.extra();
     for (name, value) in unknown {
         let name = match name.as_str() {
             // OpenAI's completions have it too.

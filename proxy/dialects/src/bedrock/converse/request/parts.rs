@@ -78,23 +78,21 @@ fn part(mut block: Fields) -> Result<Part, Malformed> {
     if let Some(result) = block.object("toolResult")? {
         return tool_result(result);
     }
-    let at = block.at().to_owned();
-    let mut map = block.rest();
-    map.retain(|_, value| !value.is_null());
-    let Some((kind, value)) = map.iter().next() else {
+    block.leave_out(|_, _| false);
+    let Some(kind) = block.names().next().map(str::to_owned) else {
         return Err(Malformed::new(
-            at,
+            block.at(),
             "A block must have a member that says what it holds.",
         ));
     };
-    let (kind, at) = (kind.clone(), format!("{at}.{kind}"));
     let known: &[&str] = match kind.as_str() {
         "image" | "audio" => &["format", "source"],
         "document" => &["format", "name", "source"],
         "toolUse" => &["toolUseId", "name", "input"],
         _ => &[],
     };
-    let plain = value.as_object().is_some_and(|members| {
+    let members = block.peek(&kind).and_then(Value::as_object);
+    let plain = members.is_some_and(|members| {
         let nothing =
             |value: &Value| value.is_null() || value.get("enabled") == Some(&false.into());
         let all_known = members
@@ -103,11 +101,12 @@ fn part(mut block: Fields) -> Result<Part, Malformed> {
         all_known && members.get("source").is_none_or(is_plain_source)
     });
     if known.is_empty() || !plain {
-        let value = Value::Object(map);
+        let value = block.rest().into();
         return Ok(Part::Other { kind, value });
     }
-    let value = map.shift_remove(&kind).unwrap_or_default();
-    let mut fields = Fields::of(value, at)?;
+    let mut fields = block.object(&kind)?.ok_or_else(|| block.missing(&kind))?;
+    // What says nothing, as was just seen.
+    fields.leave_out(|name, _| !known.contains(&name));
     match kind.as_str() {
         "toolUse" => tool_use(fields),
         "image" => Ok(Part::Image {

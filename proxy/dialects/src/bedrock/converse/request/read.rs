@@ -15,7 +15,7 @@ use crate::form::{Effort, Format, Malformed, Message, Part, Request, Role, Sampl
 /// # Errors
 /// [`Malformed`] if it is not what the dialect says, or the path names no model.
 pub fn read(body: &[u8], path: Path<'_>) -> Result<Request, Malformed> {
-    let mut body = Fields::of_body(body)?;
+    let mut body = Fields::of_request(body)?;
     let model = path
         .model
         .ok_or_else(|| body.missing("modelId"))?
@@ -37,8 +37,7 @@ pub fn read(body: &[u8], path: Path<'_>) -> Result<Request, Malformed> {
         Some(reasoning) if reasoning.is_on() => reasoning.effort = said.or(reasoning.effort),
         _ => effort = said.or(effort),
     }
-    let mut extra = body.rest();
-    extra.retain(|_, value| !value.is_null());
+    let mut extra = body.extra();
     extra.extend(additional.shift_remove_entry(betas::FIELD));
     if !additional.is_empty() {
         extra.insert("additionalModelRequestFields".into(), additional.into());
@@ -131,6 +130,8 @@ fn output(body: &mut Fields) -> Result<(Option<Format>, Option<Effort>), Malform
     let Some(mut format) = config.object("textFormat")? else {
         return Ok((None, effort));
     };
+    // There is only one.
+    format.ignore(&["type"]);
     let mut structure = format
         .object("structure")?
         .ok_or_else(|| format.missing("structure"))?;

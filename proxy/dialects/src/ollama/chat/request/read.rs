@@ -1,6 +1,6 @@
 //! Reads a chat request.
 //!
-//! Fields of a message that Ollama does not document are ignored, as Ollama ignores them.
+//! A speaker's name is left out, since Ollama knows none.
 
 use super::calls::Calls;
 use crate::codec::Path;
@@ -9,7 +9,7 @@ use crate::form::{Arguments, Malformed, Message, Part, Request, Role, Tool, Tool
 use crate::ollama::{images, options};
 
 pub(in crate::ollama::chat) fn read(body: &[u8], path: Path<'_>) -> Result<Request, Malformed> {
-    let mut fields = Fields::of_body(body)?;
+    let mut fields = Fields::of_request(body)?;
     let messages = fields.objects("messages")?.unwrap_or_default();
     let mut calls = Calls::of(&messages);
     let mut request = Request {
@@ -70,6 +70,7 @@ fn message(mut fields: Fields, calls: &mut Calls) -> Result<Message, Malformed> 
             cache: None,
         })];
     }
+    fields.ignore(&["name", "tool_name", "tool_call_id"]);
     for call in fields.objects("tool_calls")?.unwrap_or_default() {
         parts.push(Part::ToolCall(tool_call(call, calls)?));
     }
@@ -83,9 +84,11 @@ fn message(mut fields: Fields, calls: &mut Calls) -> Result<Message, Malformed> 
 
 fn tool_call(mut fields: Fields, calls: &mut Calls) -> Result<ToolCall, Malformed> {
     let given = fields.string("id")?;
+    fields.ignore(&["type", "index"]);
     let mut function = fields
         .object("function")?
         .ok_or_else(|| fields.missing("function"))?;
+    function.ignore(&["index"]);
     let name = function.required_string("name")?;
     let arguments = match function.object("arguments")? {
         Some(arguments) => Arguments::from_object(&arguments.rest()),
@@ -114,9 +117,12 @@ fn tool(mut fields: Fields) -> Result<Tool, Malformed> {
             });
         }
     }
+    fields.ignore(&["type"]);
     let mut function = fields
         .object("function")?
         .ok_or_else(|| fields.missing("function"))?;
+    // Applications that speak OpenAI's dialect too say it everywhere.
+    function.ignore(&["strict"]);
     Ok(Tool::Function {
         name: function.required_string("name")?,
         description: function.string("description")?,

@@ -36,7 +36,10 @@ fn part(mut fields: Fields, parts: &mut Vec<Part>) -> Result<(), Malformed> {
         "file" => file(&mut fields)?,
         "refusal" => Part::Refusal(fields.required_string("refusal")?),
         // Mistral's reasoning.
-        "thinking" => return thinking(&mut fields, parts),
+        "thinking" => {
+            fields.ignore(&["closed", "signature"]);
+            return thinking(&mut fields, parts);
+        }
         _ => {
             let mut value = fields.rest();
             value.shift_insert(0, "type".into(), kind.clone().into());
@@ -121,7 +124,10 @@ fn thinking(fields: &mut Fields, parts: &mut Vec<Part>) -> Result<(), Malformed>
     let text = match fields.peek("thinking") {
         Some(Value::Array(_)) => {
             let list = fields.objects("thinking")?.unwrap_or_default();
-            let texts = list.into_iter().map(|mut inner| inner.string("text"));
+            let texts = list.into_iter().map(|mut inner| {
+                inner.ignore(&["type"]);
+                inner.string("text")
+            });
             texts
                 .collect::<Result<Vec<_>, _>>()?
                 .into_iter()

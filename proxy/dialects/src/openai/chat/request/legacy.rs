@@ -15,14 +15,13 @@ pub(super) fn functions(
     for object in fields.objects("functions")?.into_iter().flatten() {
         tools.push(function(object)?);
     }
-    let Some(value) = fields.value("function_call") else {
-        return Ok(());
-    };
-    let read = match value {
-        Value::String(word) if word == "auto" => ToolChoice::Auto,
-        Value::String(word) if word == "none" => ToolChoice::None,
-        Value::Object(map) => {
-            let mut object = Fields::of(map.into(), "function_call")?;
+    let read = match fields.peek("function_call") {
+        None => return Ok(()),
+        Some(Value::String(word)) if word == "auto" => ToolChoice::Auto,
+        Some(Value::String(word)) if word == "none" => ToolChoice::None,
+        Some(Value::Object(_)) => {
+            let object = fields.object("function_call")?;
+            let mut object = object.ok_or_else(|| fields.missing("function_call"))?;
             ToolChoice::Named(object.required_string("name")?)
         }
         _ => {
@@ -30,6 +29,7 @@ pub(super) fn functions(
             return Err(fields.fault("function_call", message));
         }
     };
+    fields.ignore(&["function_call"]);
     choice.get_or_insert(read);
     Ok(())
 }

@@ -13,7 +13,7 @@ use crate::form::{Effort, Format, Logprobs, Malformed, Reasoning, Request, Sampl
 /// # Errors
 /// [`Malformed`], naming the place.
 pub fn read(body: &[u8], path: Path<'_>) -> Result<Request, Malformed> {
-    let mut fields = Fields::of_body(body)?;
+    let mut fields = Fields::of_request(body)?;
     let named = fields.string("model")?;
     let model = match path.model {
         Some(model) => model.to_owned(),
@@ -172,6 +172,7 @@ fn reasoning(fields: &mut Fields) -> Result<Option<Reasoning>, Malformed> {
         reasoning.enabled = object.bool("enabled")?;
         reasoning.budget_tokens = object.count("max_tokens")?;
         reasoning.hidden = object.bool("exclude")?.unwrap_or_default();
+        reasoning.summary = object.string("summary")?;
     }
     Ok((reasoning != Reasoning::default()).then_some(reasoning))
 }
@@ -187,8 +188,7 @@ fn logprobs(fields: &mut Fields) -> Result<Option<Logprobs>, Malformed> {
 }
 
 pub(crate) fn extra(fields: Fields, stream_options: Map<String, Value>) -> Map<String, Value> {
-    let mut extra = fields.rest();
-    extra.retain(|_, value| !value.is_null());
+    let mut extra = fields.extra();
     if !stream_options.is_empty() {
         extra.insert("stream_options".into(), stream_options.into());
     }

@@ -49,20 +49,18 @@ pub(super) fn function(mut fields: Fields) -> Result<Tool, Malformed> {
 
 /// Reads `tool_choice`.
 pub(super) fn choice(fields: &mut Fields) -> Result<Option<ToolChoice>, Malformed> {
-    let Some(value) = fields.value("tool_choice") else {
+    if fields.peek("tool_choice").is_some_and(Value::is_string) {
+        let word = fields.required_string("tool_choice")?;
+        return match mode(&word) {
+            Some(choice) => Ok(Some(choice)),
+            None => Err(fields.fault(
+                "tool_choice",
+                format!("The choice must be auto, none, required or an object, not {word:?}."),
+            )),
+        };
+    }
+    let Some(mut object) = fields.object("tool_choice")? else {
         return Ok(None);
-    };
-    let mut object = match value {
-        Value::String(word) => {
-            return match mode(&word) {
-                Some(choice) => Ok(Some(choice)),
-                None => Err(fields.fault(
-                    "tool_choice",
-                    format!("The choice must be auto, none, required or an object, not {word:?}."),
-                )),
-            };
-        }
-        value => Fields::of(value, "tool_choice")?,
     };
     let kind = object.required_string("type")?;
     let read = match kind.as_str() {
@@ -117,6 +115,17 @@ fn allowed(mut fields: Fields) -> Result<ToolChoice, Malformed> {
     Ok(ToolChoice::Allowed { names, required })
 }
 
+/// What stands in a call and says nothing to a model: its type and place, what SDKs make of its arguments, what proxies
+/// say of their providers, and Gemini's signature, which no other server reads.
+const ECHOED: [&str; 6] = [
+    "type",
+    "index",
+    "extra_content",
+    "provider_specific_fields",
+    "thought_signature",
+    "parsed_arguments",
+];
+
 /// Reads `tool_calls` of a message. Calls without an id get one from `make`; a call of a custom tool is kept as it stands.
 pub(crate) fn tool_calls(
     list: Vec<Fields>,
@@ -134,6 +143,7 @@ pub(crate) fn tool_calls(
             parts.push(Part::Other { kind, value });
             continue;
         }
+        fields.ignore(&ECHOED);
         let inner = fields.object("function")?;
         let mut inner = inner.ok_or_else(|| fields.missing("function"))?;
         parts.push(Part::ToolCall(call(id, &mut inner)?));
@@ -143,6 +153,7 @@ pub(crate) fn tool_calls(
 
 /// Reads a function's name and arguments, which some servers and applications give as an object.
 pub(crate) fn call(id: String, fields: &mut Fields) -> Result<ToolCall, Malformed> {
+    fields.ignore(&ECHOED);
     let arguments = match fields.value("arguments") {
         Some(Value::String(text)) => Arguments::from_text(text),
         Some(Value::Object(map)) => Arguments::from_object(&map),

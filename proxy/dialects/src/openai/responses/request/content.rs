@@ -25,6 +25,7 @@ pub(crate) fn part(mut fields: Fields) -> Result<Part, Malformed> {
     let kind = fields.required_string("type")?;
     Ok(match kind.as_str() {
         "input_text" | "output_text" | "text" => {
+            fields.ignore(&["logprobs", "parsed"]);
             let citations = fields.list("annotations")?;
             Part::Text {
                 text: fields.required_string("text")?,

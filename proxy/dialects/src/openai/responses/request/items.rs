@@ -28,9 +28,22 @@ pub(super) fn input(fields: &mut Fields, messages: &mut Vec<Message>) -> Result<
     }
 }
 
+/// What an item of a response says besides, and clients send back: how far it came, and who and what it was for.
+const ECHOED: [&str; 6] = [
+    "status",
+    "phase",
+    "created_by",
+    "caller",
+    "parsed_arguments",
+    "agent",
+];
+
 fn read(mut fields: Fields, messages: &mut Vec<Message>) -> Result<(), Malformed> {
     let at = fields.at().to_owned();
     let kind = fields.string("type")?;
+    if let None | Some("message" | "function_call" | "function_call_output") = kind.as_deref() {
+        fields.ignore(&ECHOED);
+    }
     match kind.as_deref() {
         None | Some("message") => message(fields, messages),
         Some("function_call") => {
@@ -38,6 +51,7 @@ fn read(mut fields: Fields, messages: &mut Vec<Message>) -> Result<(), Malformed
                 Some(id) => Some(id),
                 None => fields.string("id")?,
             };
+            fields.ignore(&["id"]);
             let id = given
                 .filter(|id| !id.is_empty())
                 .unwrap_or_else(|| format!("call_{}", messages.len()));
@@ -52,6 +66,7 @@ fn read(mut fields: Fields, messages: &mut Vec<Message>) -> Result<(), Malformed
             Ok(())
         }
         Some("function_call_output") => {
+            fields.ignore(&["id"]);
             let result = ToolResult {
                 call: fields.required_string("call_id")?,
                 name: None,
@@ -117,6 +132,7 @@ fn message(mut fields: Fields, messages: &mut Vec<Message>) -> Result<(), Malfor
             return Err(fields.fault("role", message));
         }
     };
+    fields.ignore(&["id"]);
     let mut parts = content(&mut fields, "content")?;
     // The assistant's reasoning comes as an item before what it said.
     if role == Role::Assistant
@@ -141,9 +157,13 @@ fn message(mut fields: Fields, messages: &mut Vec<Message>) -> Result<(), Malfor
 
 /// Reads a reasoning item. What it says in full comes before its summary.
 pub(crate) fn reasoning(mut fields: Fields) -> Result<Part, Malformed> {
+    fields.ignore(&["type", "status"]);
     let mut texts = |name: &str, between: &str| -> Result<String, Malformed> {
         let list = fields.objects(name)?.unwrap_or_default();
-        let each = list.into_iter().map(|mut part| part.string("text"));
+        let each = list.into_iter().map(|mut part| {
+            part.ignore(&["type"]);
+            part.string("text")
+        });
         let each: Vec<_> = each.collect::<Result<_, _>>()?;
         Ok(each.into_iter().flatten().collect::<Vec<_>>().join(between))
     };

@@ -23,7 +23,7 @@ const OF_TOOLS: [&str; 6] = [
 /// # Errors
 /// [`Malformed`], naming the place.
 pub fn read(body: &[u8], path: Path<'_>) -> Result<Request, Malformed> {
-    let mut fields = Fields::of_body(body)?;
+    let mut fields = Fields::of_request(body)?;
     stored(&mut fields)?;
     let named = fields.string("model")?;
     let model = match path.model {
@@ -79,8 +79,7 @@ pub fn read(body: &[u8], path: Path<'_>) -> Result<Request, Malformed> {
         user,
         ..Request::default()
     };
-    request.extra = fields.rest();
-    request.extra.retain(|_, value| !value.is_null());
+    request.extra = fields.extra();
     if let Some(verbosity) = verbosity {
         request.extra.insert("verbosity".into(), verbosity);
     }

@@ -39,6 +39,12 @@ fn tool(mut fields: Fields) -> Result<Tool, Malformed> {
         let value = value.into();
         return Ok(Tool::Other { kind, value });
     }
+    // That it is offered at once, and to the model itself, is what happens anyway.
+    fields.leave_out(|name, value| match name {
+        "defer_loading" => *value == false,
+        "allowed_callers" => *value == json!(["direct"]),
+        _ => false,
+    });
     Ok(Tool::Function {
         name: fields.required_string("name")?,
         description: fields.string("description")?,
@@ -50,25 +56,22 @@ fn tool(mut fields: Fields) -> Result<Tool, Malformed> {
 
 /// Reads `tool_choice`. A tool that OpenAI runs is named by its type.
 pub(super) fn choice(fields: &mut Fields) -> Result<Option<ToolChoice>, Malformed> {
-    let Some(value) = fields.value("tool_choice") else {
+    if fields.peek("tool_choice").is_some_and(Value::is_string) {
+        let word = fields.required_string("tool_choice")?;
+        let choice = match word.as_str() {
+            "auto" => ToolChoice::Auto,
+            "none" => ToolChoice::None,
+            "required" => ToolChoice::Required,
+            _ => {
+                let message =
+                    format!("The choice must be auto, none, required or an object, not {word:?}.");
+                return Err(fields.fault("tool_choice", message));
+            }
+        };
+        return Ok(Some(choice));
+    }
+    let Some(mut object) = fields.object("tool_choice")? else {
         return Ok(None);
-    };
-    let mut object = match value {
-        Value::String(word) => {
-            let choice = match word.as_str() {
-                "auto" => ToolChoice::Auto,
-                "none" => ToolChoice::None,
-                "required" => ToolChoice::Required,
-                _ => {
-                    let message = format!(
-                        "The choice must be auto, none, required or an object, not {word:?}."
-                    );
-                    return Err(fields.fault("tool_choice", message));
-                }
-            };
-            return Ok(Some(choice));
-        }
-        value => Fields::of(value, "tool_choice")?,
     };
     let kind = object.required_string("type")?;
     let read = match kind.as_str() {
