@@ -155,6 +155,14 @@ pub fn joined_text(parts: &[Part]) -> String {
     texts.collect()
 }
 
+/// Whether the last message is the beginning of an answer: words of the model's own.
+#[must_use]
+pub fn begun(messages: &[Message]) -> bool {
+    messages.last().is_some_and(|last| {
+        last.role == Role::Assistant && !joined_text(&last.parts).trim().is_empty()
+    })
+}
+
 /// About how many bytes of base64 lie in messages: what a writer sets aside, so that a large image is not copied again while the body grows.
 #[must_use]
 pub fn inline_bytes(messages: &[Message]) -> usize {

@@ -48,6 +48,11 @@ pub struct Request {
     /// Whether the conversation is one plain prompt that is to be continued as it stands (OpenAI's completions, TGI's
     /// `inputs`, Ollama's `raw`): writers of dialects that take prompts put no template around it.
     pub raw: bool,
+    /// Whether the last message, the model's own, is the beginning of the answer, which the model is to continue and not to give
+    /// anew ([`super::message::begun`]): what the client's dialect says of such a message. Sources:
+    /// [Anthropic](https://platform.claude.com/docs/en/build-with-claude/prompt-engineering/prefill-claudes-response),
+    /// [Ollama](https://github.com/ollama/ollama/blob/main/template/template.go). Gemini's models do so as far as they take it.
+    pub continued: bool,
     /// For a plain prompt's completion: what follows the place that is to be filled.
     pub suffix: Option<String>,
     /// Fields that the form does not know, by the client dialect's names.

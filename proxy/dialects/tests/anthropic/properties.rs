@@ -3,7 +3,7 @@
 use dragoman_dialects::anthropic::Messages;
 use dragoman_dialects::form::{
     Arguments, Base64, Event, Message, Part, Request, Role, Source, Tool, ToolCall, ToolChoice,
-    ToolResult,
+    ToolResult, message,
 };
 use dragoman_dialects::{Codec, Frame, Path, Target};
 use proptest::collection::vec;
@@ -141,6 +141,7 @@ prop_compose! {
             model: "m".into(),
             stream,
             stream_usage: true,
+            continued: message::begun(&messages),
             messages,
             tools: tools.collect(),
             tool_choice: Some(choice),

@@ -2,7 +2,7 @@
 
 use dragoman_dialects::form::{
     Arguments, Effort, Event, Finish, Format, Logprobs, Message, Part, Reasoning, Request, Role,
-    Sampling, Tool, ToolCall, ToolResult, Usage,
+    Sampling, Tool, ToolCall, ToolResult, Usage, message,
 };
 use dragoman_dialects::gemini::{BatchEmbedContents, EmbedContent, Gemini};
 use dragoman_dialects::{Codec, EmbeddingCodec, Frame, Path, Target, Wire};
@@ -133,11 +133,13 @@ fn request() -> impl Strategy<Value = Request> {
             strict: None,
             cache: None,
         });
+        let messages: Vec<Message> = turns.into_iter().flatten().collect();
         Request {
             model: MODEL.into(),
             stream,
             stream_usage: true,
-            messages: turns.into_iter().flatten().collect(),
+            continued: message::begun(&messages),
+            messages,
             tools: tools.collect(),
             sampling,
             n,

@@ -2,7 +2,7 @@
 
 use dragoman_dialects::form::{
     Arguments, Base64, Effort, Event, Format, Logprobs, Message, Part, Reasoning, Request, Role,
-    Sampling, Source, Tool, ToolCall, ToolResult,
+    Sampling, Source, Tool, ToolCall, ToolResult, message,
 };
 use dragoman_dialects::ollama::{Chat, Generate};
 use dragoman_dialects::tgi::Tgi;
@@ -141,6 +141,7 @@ fn chat() -> impl Strategy<Value = Request> {
         for (kind, said, thought, calls, shown) in turns {
             turn_of(&mut request, kind, said, thought, calls, shown);
         }
+        request.continued = message::begun(&request.messages);
         request
     })
 }

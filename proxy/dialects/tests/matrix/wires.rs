@@ -155,11 +155,12 @@ pub(crate) fn clients() -> impl Iterator<Item = &'static Side> {
 }
 
 /// What clients ask, in the order of the tables.
-pub(crate) const FEATURES: [&str; 40] = [
+pub(crate) const FEATURES: [&str; 41] = [
     "text",
     "system",
     "developer",
     "several turns",
+    "answer begun",
     "no max tokens",
     "tools",
     "one call at a time",

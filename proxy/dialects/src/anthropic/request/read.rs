@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use super::{Endpoint, parts, thinking, tools};
 use crate::codec::Path;
 use crate::fields::Fields;
+use crate::form::message::begun;
 use crate::form::{Malformed, Message, Part, Request, Role, Sampling};
 
 /// Reads a request, whose body is taken apart.
@@ -27,6 +28,7 @@ pub fn read(mut body: Fields, endpoint: Endpoint, path: Path<'_>) -> Result<Requ
         return Err(body.missing("max_tokens"));
     }
     let messages = conversation(&mut body)?;
+    let continued = begun(&messages);
     let sampling = Sampling {
         temperature: body.float("temperature")?,
         top_p: body.float("top_p")?,
@@ -56,6 +58,7 @@ pub fn read(mut body: Fields, endpoint: Endpoint, path: Path<'_>) -> Result<Requ
         reasoning: output.reasoning,
         effort: output.effort,
         user,
+        continued,
         extra,
         ..Request::default()
     })

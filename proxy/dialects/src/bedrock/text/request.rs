@@ -11,6 +11,7 @@ use crate::bedrock::invoke::PAGE;
 use crate::codec::Path;
 use crate::extra;
 use crate::fields::Fields;
+use crate::form::message::begun;
 use crate::form::{
     Field, Format, Malformed, Message, Part, Reasoning, Refused, Request, Role, Sampling,
 };
@@ -48,6 +49,7 @@ pub fn read(body: &[u8], path: Path<'_>) -> Result<Request, Malformed> {
         model,
         stream: path.stream.unwrap_or(false),
         stream_usage: true,
+        continued: begun(&messages),
         messages,
         sampling,
         max_tokens,

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::{config, contents, tools};
 use crate::codec::Path;
 use crate::fields::Fields;
+use crate::form::message::begun;
 use crate::form::{Malformed, Request};
 use crate::gemini::spelling::camel;
 
@@ -29,6 +30,7 @@ pub fn read(body: &[u8], path: Path<'_>) -> Result<Request, Malformed> {
         tools: tools::read(&mut body)?,
         ..Request::default()
     };
+    request.continued = begun(&request.messages);
     let (choice, rest) = tools::read_config(&mut body)?;
     request.tool_choice = choice;
     config::read(&mut body, &mut request)?;

@@ -1,14 +1,14 @@
 //! Rules for the other fields.
 
 use dragoman_dialects::Wire;
-use dragoman_dialects::form::{Format, Part};
+use dragoman_dialects::form::{Format, Part, message};
 
 use dragoman_dialects::template;
 
 use super::{Rule, claude, ollama, parts};
 use crate::requests::templated;
 
-pub(super) static RULES: [Rule; 7] = [
+pub(super) static RULES: [Rule; 8] = [
     Rule {
         name: "limit",
         says: "Where the upstream must be told a limit, a request without one gets 4096 tokens and what thinking is expected to take (Claude), 1024 (text completions) or {limit} (TGI; its own clients 20, as its servers have it).",
@@ -114,6 +114,18 @@ pub(super) static RULES: [Rule; 7] = [
             if upstream.wire == Wire::Tgi {
                 *request = templated(request).unwrap();
             }
+        },
+    },
+    Rule {
+        name: "answer begun",
+        says: "The model's own last message is the beginning of the answer to clients of Anthropic, Bedrock, Gemini and Ollama, and to their models and TGI's: it is continued. OpenAI's dialects answer anew: what their clients send so is continued elsewhere, and what others' clients send so is refused.",
+        change: |request, upstream| {
+            let continues = claude(upstream.wire)
+                || matches!(
+                    upstream.wire,
+                    Wire::BedrockText | Wire::Gemini | Wire::OllamaChat
+                );
+            request.continued = continues && message::begun(&request.messages);
         },
     },
 ];

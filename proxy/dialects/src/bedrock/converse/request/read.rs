@@ -8,6 +8,7 @@ use crate::anthropic::request::read::user;
 use crate::anthropic::request::thinking;
 use crate::codec::Path;
 use crate::fields::Fields;
+use crate::form::message::begun;
 use crate::form::{Effort, Format, Malformed, Message, Part, Request, Role, Sampling};
 
 /// Reads a request.
@@ -21,6 +22,7 @@ pub fn read(body: &[u8], path: Path<'_>) -> Result<Request, Malformed> {
         .ok_or_else(|| body.missing("modelId"))?
         .to_owned();
     let messages = conversation(&mut body)?;
+    let continued = begun(&messages);
     let (tools, tool_choice) = tools::read(&mut body)?;
     let mut sampling = Sampling::default();
     let (mut max_tokens, mut stop) = (None, Vec::new());
@@ -55,6 +57,7 @@ pub fn read(body: &[u8], path: Path<'_>) -> Result<Request, Malformed> {
         format,
         reasoning,
         effort,
+        continued,
         extra,
         ..Request::default()
     })

@@ -5,6 +5,7 @@
 use super::calls::Calls;
 use crate::codec::Path;
 use crate::fields::Fields;
+use crate::form::message::begun;
 use crate::form::{Arguments, Malformed, Message, Part, Request, Role, Tool, ToolCall, ToolResult};
 use crate::ollama::{images, options};
 
@@ -20,6 +21,7 @@ pub(in crate::ollama::chat) fn read(body: &[u8], path: Path<'_>) -> Result<Reque
         tools: tools(&mut fields)?,
         ..Request::default()
     };
+    request.continued = begun(&request.messages);
     options::read(fields, path, &mut request)?;
     Ok(request)
 }

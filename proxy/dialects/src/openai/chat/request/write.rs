@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::messages_out::message;
+use super::messages_out::{MESSAGES, message};
 use super::out::{Body, Function, ToolOut};
 use crate::codec::Target;
 use crate::extra;
@@ -106,6 +106,7 @@ pub fn write(request: &Request, target: Target<'_>) -> Result<Vec<u8>, Refused> 
         let text = "Chat completions need at least one message; send one.";
         return Err(Refused::new(place, text, PAGE));
     }
+    anew(request, "OpenAI's chat completions answer", MESSAGES)?;
     let own = openai_reasoning(target.model);
     let mut messages = Vec::with_capacity(request.messages.len());
     for each in &request.messages {
@@ -119,6 +120,17 @@ pub fn write(request: &Request, target: Target<'_>) -> Result<Vec<u8>, Refused> 
         rest: rest(request, target, own)?,
     };
     Ok(to_vec_of(&body, inline_bytes(&request.messages)))
+}
+
+/// Refuses an answer that the client has begun: here the model would give another one, from its beginning.
+pub(crate) fn anew(request: &Request, who: &str, page: &'static str) -> Result<(), Refused> {
+    let last = request.messages.last().filter(|_| request.continued);
+    last.map_or(Ok(()), |last| {
+        let text = format!(
+            "{who} anew instead of continuing the model's own last message; leave it out, or call a model whose backend continues it (Anthropic's, Bedrock's, Gemini's, Ollama's or TGI's dialect)."
+        );
+        Err(Refused::new(Field::At(last.at.clone()), text, page))
+    })
 }
 
 fn tool((number, tool): (usize, &Tool)) -> Result<ToolOut<'_>, Refused> {

@@ -10,7 +10,7 @@ use crate::extra;
 use crate::form::message::inline_bytes;
 use crate::form::{Field, Format, Message, Part, Refused, Request, Role, Tool};
 use crate::json::to_vec_of;
-use crate::openai::chat::request::write::effort;
+use crate::openai::chat::request::write::{anew, effort};
 use crate::openai::models::drop_foreign;
 
 /// Fields beyond the form.
@@ -36,6 +36,7 @@ const KNOWN: [&str; 13] = [
 /// [`Refused`], naming the field.
 pub fn write(request: &Request, target: Target<'_>) -> Result<Vec<u8>, Refused> {
     unsayable(request)?;
+    anew(request, "OpenAI's Responses API answers", PAGE)?;
     let (instructions, rest) = split(&request.messages);
     let mut input = Vec::with_capacity(rest.len());
     for message in rest {
