@@ -93,8 +93,8 @@ impl Compiler {
     /// Another run of this program.
     #[must_use]
     pub fn child() -> Self {
-        // Under a profiler, /proc/self/exe is the profiler.
-        #[cfg(feature = "profiling")]
+        // Under a profiler, /proc/self/exe is the profiler. Never in a release: whoever sets the environment would be given every Secret.
+        #[cfg(dragoman_profiling)]
         if let Some(program) = std::env::var_os("DRAGOMAN_COMPILER") {
             return Self::Child(program.into());
         }
