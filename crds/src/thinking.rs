@@ -22,7 +22,7 @@ pub struct Thinking {
     /// `reasoning_content` and kindred fields that the upstream sends, or the blocks and parts of Anthropic, Bedrock and Gemini. `Keep` passes them on, `Drop` removes them.
     #[serde(default)]
     pub fields: ReasoningFields,
-    /// Asks the model not to think: with `/no_think` and `chat_template_kwargs.enable_thinking: false` an OpenAI server, with `think: false` Ollama, with `thinking: {type: disabled}` Anthropic. Default false.
+    /// Asks the model not to think: with `/no_think` and `chat_template_kwargs.enable_thinking: false` an OpenAI server, with `think: false` Ollama, with `thinking: {type: disabled}` Anthropic and Claude at Bedrock, with the least `thinkingConfig` that the model takes Gemini. Default false.
     #[serde(default)]
     pub disable: bool,
 }

@@ -216,8 +216,8 @@ async fn go(
         }
         _ => false,
     };
-    // Converse names no model in its replies.
-    let named = known && client != Some(Wire::BedrockConverse);
+    // Neither names a model in its replies.
+    let named = known && !matches!(client, Some(Wire::BedrockConverse | Wire::Tgi));
     let edits = Edits {
         dialect: client.unwrap_or_else(|| path::speaks(&asked.path, &asked.headers())),
         array: matches!(operation, Operation::Gemini(named) if named.stream),

@@ -273,7 +273,8 @@ impl Call<'_> {
         ))
     }
 
-    /// Everything at once where the route asks the model not to think: edits must not touch each other.
+    /// Everything at once where the route asks the model not to think: edits must not touch each other. What is said within an object that the map
+    /// may set is said last.
     fn without_thinking(
         &self,
         body: &Bytes,
@@ -281,24 +282,15 @@ impl Call<'_> {
         name: &str,
     ) -> Result<RequestBody, Malformed> {
         let merge = merge(step);
-        let wanted: Vec<&str> = merge
-            .names()
-            .iter()
-            .map(String::as_str)
-            .chain(disable::NAMES)
-            .collect();
-        let members = json::scan(body, &wanted)?;
-        let mut edit = ObjectEdit::new(&members);
-        let mut edits = match self.operation.wire() {
-            Some(wire) => disable::request(wire, name, body, &members, &mut edit)?,
-            None => Vec::new(),
-        };
-        merge.edit(&mut edit, self.operation.model().is_none().then_some(name));
-        edits.extend(edit.finish());
-        Ok(RequestBody::Segments(json::splice(body, edits).into()))
+        let wire = self.operation.wire();
+        let named = self.operation.model().is_none().then_some(name);
+        if !merge.is_empty() && matches!(wire, Some(Wire::Gemini | Wire::BedrockConverse)) {
+            let merged = merge.apply(body, named)?.concat().into();
+            return quieted(wire, (name, None), &merged, &Merge::default());
+        }
+        quieted(wire, (name, named), body, &merge)
     }
 }
-
 /// A path with a query, or with more of one.
 fn with_query<'p>(path: Cow<'p, str>, query: Option<&str>) -> Cow<'p, str> {
     match query {
@@ -308,6 +300,26 @@ fn with_query<'p>(path: Cow<'p, str>, query: Option<&str>) -> Cow<'p, str> {
             format!("{path}{mark}{query}").into()
         }
     }
+}
+
+/// A body that asks the upstream's `model` not to think, and has everything merged; `named`: as the model that it is to name.
+fn quieted(
+    wire: Option<Wire>,
+    (model, named): (&str, Option<&str>),
+    body: &Bytes,
+    merge: &Merge,
+) -> Result<RequestBody, Malformed> {
+    let wanted = merge.names().iter().map(String::as_str);
+    let wanted: Vec<&str> = wanted.chain(disable::NAMES).collect();
+    let members = json::scan(body, &wanted)?;
+    let mut edit = ObjectEdit::new(&members);
+    let mut edits = match wire {
+        Some(wire) => disable::request(wire, model, body, &members, &mut edit)?,
+        None => Vec::new(),
+    };
+    merge.edit(&mut edit, named);
+    edits.extend(edit.finish());
+    Ok(RequestBody::Segments(json::splice(body, edits).into()))
 }
 
 fn merge(step: &Step<'_>) -> Merge {

@@ -44,8 +44,6 @@ pub(crate) struct Translation<'a> {
     betas: Option<Value>,
     /// Whether models are asked not to think.
     quiet: bool,
-    /// Whether replies may have to be changed.
-    strips: bool,
     /// Whether tokens are counted, so that servers are asked to tell.
     metered: bool,
     /// Whether rules want the reply read.
@@ -66,7 +64,6 @@ impl<'a> Translation<'a> {
             path,
             betas: None,
             quiet: route.thinking.disable,
-            strips: !route.rules.is_inert(),
             metered: false,
             judged: false,
             form: OnceCell::new(),
@@ -98,12 +95,8 @@ impl<'a> Translation<'a> {
     pub(crate) fn ends(&self, backend: &Backend) -> Option<Ends> {
         let (client, upstream) = (self.client, backend.wire(self.client));
         let through = match client {
-            // Its replies are few fields, and models behind it think in their text.
-            Wire::Tgi => self.strips,
-            // These vendors' models have a place of its own for what they think, and their replies say more than the form knows.
-            // Of Gemini's, an array is not read, and who is asked by us is asked for events.
-            Wire::Gemini => self.quiet || self.judged,
-            Wire::BedrockConverse | Wire::BedrockInvoke => self.quiet,
+            // An array is not read, and who is asked by us is asked for events.
+            Wire::Gemini => self.judged,
             // What a Mapper makes is read, and told as one that speaks OpenAI would.
             _ => backend.dialect == Dialect::Custom,
         };

@@ -12,6 +12,7 @@
 //! - [`ollama`]: Ollama's chat and generate, streamed or not.
 //! - [`gemini`]: Gemini's replies, streamed or not.
 //! - [`bedrock`]: Bedrock's Converse and `invoke`, streamed or not.
+//! - [`tgi`]: TGI's own replies, streamed or not.
 //! - [`wire`]: whichever of these a reply is.
 //! - [`disable`]: requests that ask the model not to think at all.
 
@@ -28,6 +29,7 @@ pub mod rules;
 mod shape;
 pub mod stream;
 pub mod stripper;
+mod tgi;
 pub mod wire;
 
 #[cfg(test)]
@@ -47,4 +49,5 @@ pub use reply::reply;
 pub use rules::{Rules, Tag, Text};
 pub use stream::{OpenAiStream, Unreadable};
 pub use stripper::{Pieces, Stripper};
+pub use tgi::TgiStream;
 pub use wire::{ReplyStream, edits, whole};

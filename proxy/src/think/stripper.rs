@@ -143,6 +143,12 @@ impl Stripper {
         !self.held.is_empty()
     }
 
+    /// The text that is held back.
+    #[must_use]
+    pub fn held(&self) -> &str {
+        &self.held
+    }
+
     /// Whether the text stands inside of a block.
     #[must_use]
     pub fn is_thinking(&self) -> bool {

@@ -11,6 +11,7 @@ use super::messages::{self, MessagesStream};
 use super::ollama::{self, OllamaStream};
 use super::rules::Rules;
 use super::stream::{OpenAiStream, Unreadable};
+use super::tgi::{self, TgiStream};
 
 /// The thinking taken out of one streamed reply, in any dialect that is passed on as it is.
 #[derive(Debug)]
@@ -29,6 +30,8 @@ pub enum ReplyStream {
     Invoke(Box<InvokeStream>),
     /// Bedrock's `invoke` with the text of Claude 2.
     Text(Box<TextStream>),
+    /// TGI's own.
+    Tgi(Box<TgiStream>),
 }
 
 impl ReplyStream {
@@ -44,6 +47,7 @@ impl ReplyStream {
             Wire::BedrockConverse => Self::Converse(Box::new(ConverseStream::new(rules, shown))),
             Wire::BedrockInvoke => Self::Invoke(Box::new(InvokeStream::new(rules, shown))),
             Wire::BedrockText => Self::Text(Box::new(TextStream::new(rules))),
+            Wire::Tgi => Self::Tgi(Box::new(TgiStream::new(rules))),
             _ => Self::OpenAi(Box::new(OpenAiStream::new(rules))),
         }
     }
@@ -76,6 +80,7 @@ impl ReplyStream {
             Self::Converse(stream) => stream.push(&chunk, out),
             Self::Invoke(stream) => stream.push(&chunk, out),
             Self::Text(stream) => stream.push(&chunk, out),
+            Self::Tgi(stream) => Ok(stream.push(chunk, out)?),
         }
     }
 
@@ -98,6 +103,10 @@ impl ReplyStream {
             }
             Self::Invoke(stream) => stream.finish(out),
             Self::Text(stream) => {
+                stream.finish(out);
+                Ok(())
+            }
+            Self::Tgi(stream) => {
                 stream.finish(out);
                 Ok(())
             }
@@ -132,6 +141,10 @@ impl ReplyStream {
                 stream.cut(out);
                 Ok(())
             }
+            Self::Tgi(stream) => {
+                stream.finish(out);
+                Ok(())
+            }
         }
     }
 }
@@ -148,8 +161,9 @@ pub fn edits(wire: Wire) -> bool {
         | Wire::BedrockConverse
         | Wire::BedrockInvoke
         | Wire::BedrockText
-        | Wire::Gemini => true,
-        Wire::Responses | Wire::Conversation | Wire::ConversationChat | Wire::Tgi => false,
+        | Wire::Gemini
+        | Wire::Tgi => true,
+        Wire::Responses | Wire::Conversation | Wire::ConversationChat => false,
     }
 }
 
@@ -166,6 +180,7 @@ pub fn whole(wire: Wire, rules: &Arc<Rules>, shown: bool, body: Bytes) -> Vec<By
         Wire::BedrockText => bedrock::whole_text(rules, &body),
         Wire::Gemini => gemini::whole(rules, shown, &body),
         Wire::OllamaChat | Wire::OllamaGenerate => ollama::whole(rules, &body),
+        Wire::Tgi => tgi::whole(rules, &body),
         _ => super::reply::reply(rules, body),
     }
 }

@@ -162,6 +162,16 @@ pub fn write(
     Ok(says.then_some(config))
 }
 
+/// `thinkingConfig` that asks a model not to think, or for the least that it can; none where it never does.
+#[must_use]
+pub fn quiet(model: &str) -> Option<Value> {
+    let off = Reasoning {
+        enabled: Some(false),
+        ..Reasoning::default()
+    };
+    write(Some(&off), None, model).ok().flatten()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -39,6 +39,8 @@ struct State {
 #[serde(rename_all = "camelCase")]
 struct FunctionCall<'a> {
     function_call: Call<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    thought_signature: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -154,6 +156,7 @@ impl Writer {
                 name: &whole.name,
                 args: args(&whole.json),
             },
+            thought_signature: whole.signature.as_deref(),
         };
         self.begin(choice, out);
         append(&call, out);
@@ -225,8 +228,12 @@ impl StreamWriter for Writer {
                 call,
                 id,
                 name,
-                ..
-            } => self.state(choice).calls.start(call, &id, &name),
+                signature,
+            } => {
+                let signature = signature.map(Into::into);
+                let calls = &mut self.state(choice).calls;
+                calls.signed(call, &id, &name, signature);
+            }
             Event::ToolArguments { choice, call, json } => {
                 if let Some(whole) = self.state(choice).calls.piece(call, &json) {
                     self.call(choice, &whole, out);

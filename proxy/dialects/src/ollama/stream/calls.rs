@@ -8,6 +8,7 @@ struct Open {
     call: u32,
     id: String,
     name: String,
+    signature: Option<String>,
     json: Rope,
     scan: Scan,
 }
@@ -50,6 +51,8 @@ pub(crate) struct Whole {
     pub(crate) id: String,
     /// The tool's name.
     pub(crate) name: String,
+    /// Gemini's signature over it.
+    pub(crate) signature: Option<String>,
     /// The JSON text.
     pub(crate) json: String,
 }
@@ -57,7 +60,8 @@ pub(crate) struct Whole {
 impl Whole {
     /// What it took while it was open, in bytes.
     fn size(&self) -> usize {
-        size_of::<Open>() + self.id.len() + self.name.len() + self.json.len()
+        let signed = self.signature.as_ref().map_or(0, String::len);
+        size_of::<Open>() + self.id.len() + self.name.len() + signed + self.json.len()
     }
 }
 
@@ -72,11 +76,18 @@ pub(crate) struct Calls {
 impl Calls {
     /// A call begins.
     pub(crate) fn start(&mut self, call: u32, id: &str, name: &str) {
-        self.kept += size_of::<Open>() + id.len() + name.len();
+        self.signed(call, id, name, None);
+    }
+
+    /// The same, of a call that bears Gemini's signature.
+    pub(crate) fn signed(&mut self, call: u32, id: &str, name: &str, signature: Option<String>) {
+        let signed = signature.as_ref().map_or(0, String::len);
+        self.kept += size_of::<Open>() + id.len() + name.len() + signed;
         self.open.push(Open {
             call,
             id: id.to_owned(),
             name: name.to_owned(),
+            signature,
             json: Rope::default(),
             scan: Scan::default(),
         });
@@ -112,6 +123,7 @@ fn whole(open: Open) -> Whole {
     Whole {
         id: open.id,
         name: open.name,
+        signature: open.signature,
         // It was put together of texts.
         json: String::from_utf8(open.json.into_vec()).unwrap_or_default(),
     }

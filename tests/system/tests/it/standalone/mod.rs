@@ -45,6 +45,7 @@ mod shared_state;
 mod smuggling;
 mod streams;
 mod templates;
+mod tgi_in_place;
 mod thinking;
 mod told;
 mod transcripts;

@@ -1,5 +1,5 @@
 //! Clients of Gemini's and Bedrock's dialects before backends that speak the same: bytes pass, and what changes, changes in place
-//! (features A8, A16, A17, B1).
+//! (features A8, A16, A17, A18, B1, B10).
 
 use bytes::Bytes;
 use dragoman_dialects::bedrock::invoke::stream::decode;
@@ -274,5 +274,30 @@ async fn a_vendors_reply_names_the_model_that_was_asked_for() {
         assert_eq!(models.is_empty(), none, "{way:?}");
         let all = models.iter().all(|model| *model == "mine");
         assert!(all, "{way:?}: {models:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_vendors_models_are_asked_not_to_think_and_nothing_else_changes_both_ways() {
+    for way in WAYS {
+        let (direct, behind) = (simulator().await, simulator().await);
+        let proxy = Proxy::start(&way.to(&behind, "thinking: {disable: true}")).await;
+        let (path, body) = (way.path("extras"), way.asks(PLAIN, true));
+        let mut sent = body.clone();
+        match way {
+            _ if way.is_gemini() => {
+                sent["generationConfig"]["thinkingConfig"] = json!({"thinkingBudget": 0});
+            }
+            // What a model of an unknown maker is called there, nobody knows.
+            Way::Converse | Way::ConverseStream => {}
+            _ => sent["thinking"] = json!({"type": "disabled"}),
+        }
+        let url = format!("http://{}{path}", direct.addr());
+        let straight = answer(client().post(url).json(&sent)).await;
+        let through = proxy.post(&path, &body).await;
+        assert_eq!(straight.status, 200, "{way:?}: {}", straight.text());
+        assert_eq!(straight.body, through.body, "{way:?}");
+        let got = behind.requests().pop().unwrap();
+        assert_eq!(got.json(), sent, "{way:?}");
     }
 }

@@ -36,6 +36,18 @@ fn vendor(model: &str) -> Vendor {
     }
 }
 
+/// The field that asks a model not to think, or for the least that it can; none where it has none that is known here, or never thinks.
+#[must_use]
+pub fn quiet(model: &str) -> Option<(&'static str, Value)> {
+    match vendor(model) {
+        Vendor::Anthropic if thinking::can_think(model) => {
+            Some(("thinking", json!({"type": "disabled"})))
+        }
+        Vendor::OpenAi => Some(("reasoning_effort", "low".into())),
+        Vendor::Anthropic | Vendor::Nova | Vendor::Other => None,
+    }
+}
+
 /// The fields, and how Claude is asked to think.
 ///
 /// # Errors

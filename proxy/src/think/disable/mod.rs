@@ -12,9 +12,11 @@
 //!
 //! Anthropic's [`thinking`](https://platform.claude.com/docs/en/build-with-claude/extended-thinking) becomes
 //! `{"type":"disabled"}`, but for models that cannot think at all; Ollama's
-//! [`think`](https://docs.ollama.com/capabilities/thinking) becomes false.
+//! [`think`](https://docs.ollama.com/capabilities/thinking) becomes false. [`vendors`]: Gemini's and Bedrock's own words.
 //!
 //! All other bytes stay identical.
+
+mod vendors;
 
 use std::ops::Range;
 
@@ -27,7 +29,17 @@ use crate::json::splice::{splice, splice_into};
 use crate::json::{Edit, Malformed, Members, ObjectEdit, elements, scan, string};
 
 /// The members of a request that these edits need to know of.
-pub const NAMES: [&str; 5] = ["messages", "prompt", KWARGS, THINKING, THINK];
+pub const NAMES: [&str; 9] = [
+    "messages",
+    "prompt",
+    KWARGS,
+    THINKING,
+    THINK,
+    vendors::CONFIG[0],
+    vendors::CONFIG[1],
+    vendors::ADDITIONAL,
+    vendors::VERSION,
+];
 
 const KWARGS: &str = "chat_template_kwargs";
 const SWITCH: &str = "enable_thinking";
@@ -85,6 +97,10 @@ pub fn request<K: AsRef<str>>(
         Wire::Completions => return completions(body, members),
         Wire::Messages => messages(edit, model),
         Wire::OllamaChat | Wire::OllamaGenerate => ollama(edit),
+        Wire::Gemini => vendors::gemini(body, members, edit, model),
+        Wire::BedrockConverse => vendors::converse(body, members, edit, model),
+        // Other makers' bodies have other words, and no such mark.
+        Wire::BedrockInvoke if members.get(vendors::VERSION).is_some() => messages(edit, model),
         _ => {}
     }
     Ok(Vec::new())
@@ -237,175 +253,4 @@ fn mark(json: &str, literal: &Range<usize>) -> Option<Edit> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn whole(segments: Vec<Bytes>) -> String {
-        String::from_utf8(segments.concat()).unwrap()
-    }
-
-    fn chat_of(body: &'static str) -> String {
-        whole(chat_body(&Bytes::from_static(body.as_bytes())).unwrap())
-    }
-
-    /// A chat's `messages` after the edit; the body is otherwise as short as it can be.
-    fn messages(messages: &str) -> String {
-        let body = format!("{{\"chat_template_kwargs\":{OFF},\"messages\":{messages}}}");
-        let edited = whole(chat_body(&body.into()).unwrap());
-        edited
-            .split_once("\"messages\":")
-            .unwrap()
-            .1
-            .strip_suffix('}')
-            .unwrap()
-            .to_owned()
-    }
-
-    fn prompt(prompt: &str) -> String {
-        let body = format!("{{\"prompt\":{prompt}}}");
-        let edited = whole(completions_body(&body.into()).unwrap());
-        edited
-            .strip_prefix("{\"prompt\":")
-            .unwrap()
-            .strip_suffix('}')
-            .unwrap()
-            .to_owned()
-    }
-
-    #[test]
-    fn a_chat_is_marked_once_and_told_by_template_argument() {
-        let body = r#"{"model":"q", "messages":[{"role":"system","content":"s"},{"role":"user","content":"a"},{"role":"assistant","content":"b"},{"role":"user","content":"\u00e9 c"},{"role":"tool","content":"t"}],"stream":true}"#;
-        let marked = r#"{"model":"q", "messages":[{"role":"system","content":"s"},{"role":"user","content":"a"},{"role":"assistant","content":"b"},{"role":"user","content":"\u00e9 c /no_think"},{"role":"tool","content":"t"}],"stream":true,"chat_template_kwargs":{"enable_thinking":false}}"#;
-        assert_eq!(chat_of(body), marked);
-        assert_eq!(chat_of(marked), marked);
-    }
-
-    #[test]
-    fn other_template_arguments_stay() {
-        let kwargs = |kwargs: &str| {
-            let body = format!("{{\"chat_template_kwargs\":{kwargs}}}");
-            let edited = whole(chat_body(&body.into()).unwrap());
-            edited
-                .strip_prefix("{\"chat_template_kwargs\":")
-                .unwrap()
-                .strip_suffix('}')
-                .unwrap()
-                .to_owned()
-        };
-        assert_eq!(kwargs(r#"{"a": 1}"#), r#"{"a": 1,"enable_thinking":false}"#);
-        assert_eq!(
-            kwargs(r#"{"enable_thinking":true, "a":1}"#),
-            r#"{"enable_thinking":false, "a":1}"#
-        );
-        assert_eq!(kwargs("{}"), r#"{"enable_thinking":false}"#);
-        assert_eq!(kwargs("null"), r#"{"enable_thinking":false}"#);
-        assert_eq!(
-            chat_of(
-                r#"{"chat_template_kwargs":{},"chat_template_kwargs":{"enable_thinking":true}}"#
-            ),
-            r#"{"chat_template_kwargs":{"enable_thinking":false},"chat_template_kwargs":{"enable_thinking":false}}"#
-        );
-    }
-
-    #[test]
-    fn the_last_text_part_is_marked() {
-        assert_eq!(
-            messages(
-                r#"[{"role":"user","content":[{"type":"text","text":"a"},{"type":"text","text":"b"},{"type":"image_url","image_url":{"url":"x"}}]}]"#
-            ),
-            r#"[{"role":"user","content":[{"type":"text","text":"a"},{"type":"text","text":"b /no_think"},{"type":"image_url","image_url":{"url":"x"}}]}]"#
-        );
-        assert_eq!(
-            messages(r#"[{"role":"user","content":[{"type":"image_url"}]}]"#),
-            r#"[{"role":"user","content":[{"type":"image_url"},{"type":"text","text":"/no_think"}]}]"#
-        );
-        let marked = r#"[{"role":"user","content":[{"type":"text","text":"/no_think a"},{"type":"text","text":"b"}]}]"#;
-        assert_eq!(messages(marked), marked);
-    }
-
-    #[test]
-    fn whoever_has_no_user_text_is_left_alone() {
-        for unmarked in [
-            "null",
-            "[]",
-            "[1,null]",
-            r#"[{"role":"system","content":"s"}]"#,
-            r#"[{"role":"user","content":null}]"#,
-            r#"[{"role":"user"}]"#,
-            r#"{"role":"user","content":"x"}"#,
-        ] {
-            assert_eq!(messages(unmarked), unmarked);
-        }
-    }
-
-    #[test]
-    fn every_text_prompt_is_marked() {
-        assert_eq!(prompt(r#""Say \"hi\"""#), r#""Say \"hi\" /no_think""#);
-        assert_eq!(prompt(r#""Hi \n""#), r#""Hi /no_think""#);
-        assert_eq!(
-            prompt(r#"["a", "b\t", "c /no_think"]"#),
-            r#"["a /no_think", "b /no_think", "c /no_think"]"#
-        );
-        for unmarked in ["[1,2,3]", "[[1,2],[3]]", "null", "[]"] {
-            assert_eq!(prompt(unmarked), unmarked);
-        }
-    }
-
-    #[test]
-    fn every_duplicate_is_marked() {
-        let body = Bytes::from_static(br#"{"prompt":"a","\u0070rompt":"b"}"#);
-        assert_eq!(
-            whole(completions_body(&body).unwrap()),
-            r#"{"prompt":"a /no_think","\u0070rompt":"b /no_think"}"#
-        );
-    }
-
-    /// A body of another dialect's, edited in full.
-    fn edited(
-        body: &'static str,
-        change: impl FnOnce(&mut ObjectEdit<'_, '_, &'static str>),
-    ) -> String {
-        let members = scan(body.as_bytes(), &NAMES).unwrap();
-        let mut edit = ObjectEdit::new(&members);
-        change(&mut edit);
-        whole(splice(&Bytes::from_static(body.as_bytes()), edit.finish()))
-    }
-
-    #[test]
-    fn anthropics_thinking_is_disabled_and_all_else_stays() {
-        let disabled = |body, model| edited(body, |edit| super::messages(edit, model));
-        assert_eq!(
-            disabled(
-                r#"{"thinking":{"type":"enabled","budget_tokens":1024}, "x":"\u00e9"}"#,
-                "claude-opus-4-7"
-            ),
-            r#"{"thinking":{"type":"disabled"}, "x":"\u00e9"}"#
-        );
-        let body = r#"{"messages":[],"max_tokens":9}"#;
-        assert_eq!(
-            disabled(body, "kimi-k2"),
-            r#"{"messages":[],"max_tokens":9,"thinking":{"type":"disabled"}}"#
-        );
-        assert_eq!(disabled(body, "claude-3-5-sonnet-20241022"), body);
-    }
-
-    #[test]
-    fn ollama_is_told_not_to_think_whatever_the_client_asked() {
-        for (body, told) in [
-            (r#"{"prompt":"a"}"#, r#"{"prompt":"a","think":false}"#),
-            (r#"{"think":"high", "x":1}"#, r#"{"think":false, "x":1}"#),
-            (
-                r#"{"think":true,"think":1}"#,
-                r#"{"think":false,"think":false}"#,
-            ),
-        ] {
-            assert_eq!(edited(body, ollama), told);
-        }
-    }
-
-    #[test]
-    fn a_malformed_body_is_refused() {
-        assert!(chat_body(&Bytes::from_static(b"{\"messages\":[}")).is_err());
-        assert!(completions_body(&Bytes::from_static(b"[]")).is_err());
-    }
-}
+mod tests;
