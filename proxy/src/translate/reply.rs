@@ -40,9 +40,12 @@ pub fn read(upstream: &dyn Codec, body: &[u8], way: Way<'_>) -> Result<Reply, Ga
         estimate,
     } = way;
     let mut reply = upstream.read_reply(body)?;
-    if let (None, Some(mut estimate)) = (reply.usage, estimate) {
-        estimate.reply(&reply);
-        reply.usage = Some(estimate.usage());
+    if reply.usage.is_none_or(|usage| usage.lacks_input()) {
+        reply.usage = estimate.map(|mut estimate| {
+            estimate.reply(&reply);
+            let said = reply.usage.map(|said| estimate.complete(said));
+            said.unwrap_or_else(|| estimate.usage())
+        });
     }
     if let Some(stops) = stops {
         stops.trim(&mut reply);
@@ -81,6 +84,7 @@ pub fn whole(
 /// [`Untold`], if the client cannot be told the whole of it.
 pub fn written(mut reply: Reply, client: &dyn Codec, context: &Context) -> Result<Vec<u8>, Untold> {
     tellable(&reply, client)?;
+    reply.usage = reply.usage.filter(|usage| !usage.lacks_input());
     // Only Ollama's replies tell times, and its own server measures them itself.
     measure::fill(&mut reply.usage, context.started, Timestamp::now());
     Ok(client.write_reply(&reply, context))

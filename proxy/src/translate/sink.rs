@@ -222,9 +222,12 @@ impl Sink {
                 self.write(event, out);
                 self.ended = true;
             }
-            Event::Usage(_) => {
-                self.estimate = None;
-                self.write(event, out);
+            Event::Usage(said) => {
+                let estimate = self.estimate.take();
+                let said = estimate.map_or(said, |estimate| estimate.complete(said));
+                if !said.lacks_input() {
+                    self.write(Event::Usage(said), out);
+                }
             }
             other => self.write(other, out),
         }

@@ -83,6 +83,16 @@ impl Estimate {
             ..Usage::default()
         }
     }
+
+    /// What a server says, with the prompt's tokens where it leaves them out.
+    #[must_use]
+    pub fn complete(&self, said: Usage) -> Usage {
+        let input = match said.lacks_input() {
+            true => self.usage().input,
+            false => said.input,
+        };
+        Usage { input, ..said }
+    }
 }
 
 fn said(part: &Part) -> u64 {

@@ -13,10 +13,28 @@ pub struct Usage {
     pub cache_write: Option<u64>,
     /// Of the reply: reasoning.
     pub reasoning: Option<u64>,
-    /// Whether the figures were estimated here because the server said none.
+    /// Whether figures were estimated here because the server said none, or are to be: [`Usage::lacks_input`].
     pub estimated: bool,
     /// Times that a local server gives (Ollama), in nanoseconds.
     pub durations: Option<Durations>,
+}
+
+impl Usage {
+    /// What a server says that counts the reply alone.
+    #[must_use]
+    pub fn of_output(output: u64) -> Self {
+        Self {
+            output,
+            estimated: true,
+            ..Self::default()
+        }
+    }
+
+    /// Whether the prompt's tokens are not known: who knows the prompt [completes](super::Estimate::complete) them, or leaves all figures out.
+    #[must_use]
+    pub fn lacks_input(&self) -> bool {
+        self.estimated && self.input == 0
+    }
 }
 
 /// How long a local server took, in nanoseconds.

@@ -1,6 +1,7 @@
 //! Whole replies.
 //!
-//! Rules of the reader: of `best_of` answers the best is the answer; the prompt's tokens are counted in `details.prefill`.
+//! Rules of the reader: of `best_of` answers the best is the answer; the prompt's tokens are counted in `details.prefill`, which newer servers leave
+//! empty unless they were started with `--enable-prefill-logprobs`.
 //! Rules of the writer: the text of the first choice, a refusal among it, is the answer; reasoning and calls of tools, which
 //! TGI has no place for, are left out; every end but `length` and a stop's is `eos_token`; the tokens themselves are not known.
 
@@ -50,10 +51,11 @@ pub(super) fn read(body: &[u8]) -> Result<Reply, Garbage> {
     let usage = details.as_ref().and_then(|details| {
         let prefill = details.prefill.as_ref().map(|list| list.len() as u64);
         // Without `decoder_input_details` the list is empty, and says nothing.
-        let counted = prefill
-            .filter(|count| *count > 0)
-            .or(details.input_length)?;
-        usage(counted, details.generated_tokens?)
+        let counted = prefill.filter(|count| *count > 0);
+        Some(usage(
+            counted.or(details.input_length),
+            details.generated_tokens?,
+        ))
     });
     let finish = details.and_then(|details| Some(finish(&details.finish_reason?)));
     let text = Some(read.generated_text).filter(|text| !text.is_empty());
@@ -69,13 +71,16 @@ pub(super) fn read(body: &[u8]) -> Result<Reply, Garbage> {
     })
 }
 
-/// Tokens as TGI counts them.
-pub(super) fn usage(input: u64, output: u64) -> Option<Usage> {
-    Some(Usage {
-        input,
-        output,
-        ..Usage::default()
-    })
+/// Tokens as TGI counts them; not every version tells those of the prompt.
+pub(super) fn usage(input: Option<u64>, output: u64) -> Usage {
+    match input {
+        Some(input) => Usage {
+            input,
+            output,
+            ..Usage::default()
+        },
+        None => Usage::of_output(output),
+    }
 }
 
 /// The end that TGI's word names.

@@ -5,7 +5,7 @@
 //! - It samples if told so or if any parameter of sampling is there. A temperature or a `top_p` of 0 is greedy: no parameter of
 //!   sampling is sent. Otherwise `do_sample` is sent, as TGI's own chat does.
 //! - `top_p` and `typical_p` must be below 1; at 1 and above they do nothing and are left out, as is a `top_k` of 0 or below.
-//! - A prompt without a limit gets 20 tokens: TGI's default differs by version. (A conversation's template sets its own.)
+//! - A prompt without a limit gets as many tokens as a [conversation](LIMIT): TGI's own default, 20 or 100 by version, would cut most answers.
 //! - `best_of` above 1 samples without a seed, never streams, and says nothing when greedy.
 //! - Of stops the first four are sent, as many as TGI takes; all of them are trimmed from the reply by [`Stops`](crate::template::Stops).
 //! - Counts of tokens are asked for: `details`, and for a whole reply `decoder_input_details`, which holds the prompt's.
@@ -20,6 +20,7 @@ use crate::codec::Target;
 use crate::extra;
 use crate::form::{Field, Format, Part, Reasoning, Refused, Request, Role, ToolChoice};
 use crate::json::to_vec;
+use crate::template::LIMIT;
 use crate::tgi::{PAGE, image};
 
 /// Parameters of TGI that the form does not know.
@@ -34,9 +35,6 @@ const KNOWN: [&str; 6] = [
 
 /// The most stops that TGI takes unless its server is told otherwise (`--max-stop-sequences`).
 const STOPS: usize = 4;
-
-/// The limit of a prompt that has none.
-const LIMIT: u64 = 20;
 
 #[derive(serde::Serialize)]
 struct Body<'a> {
@@ -133,7 +131,7 @@ fn refuse(request: &Request) -> Result<(), Refused> {
         (
             request.logprobs.is_some(),
             Field::Logprobs,
-            "The probabilities that TGI's generate tells are not translated; leave the field out, or give the backend the dialect OpenAI.",
+            "TGI's generate tells the probabilities of all tokens, those of stops among them, which are trimmed from the text here; leave the field out, or give the backend the dialect OpenAI, in which the same server tells of the text alone.",
         ),
         (
             request.suffix.is_some(),

@@ -99,9 +99,13 @@ impl StreamReader for Reader {
             choice: 0,
             reason: reply::finish(word.map_or("eos_token", |word| &word.0)),
         });
-        // Versions before 2.3 do not say how long the prompt was; then nothing is known for certain.
-        let usage = details
-            .and_then(|details| reply::usage(details.input_length?, details.generated_tokens?));
+        // Versions before 2.3 do not say how long the prompt was.
+        let usage = details.and_then(|details| {
+            Some(reply::usage(
+                details.input_length,
+                details.generated_tokens?,
+            ))
+        });
         if let Some(usage) = usage {
             emit(Event::Usage(usage));
         }

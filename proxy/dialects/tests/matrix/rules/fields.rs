@@ -11,7 +11,7 @@ use crate::requests::templated;
 pub(super) static RULES: [Rule; 8] = [
     Rule {
         name: "limit",
-        says: "Where the upstream must be told a limit, a request without one gets 4096 tokens and what thinking is expected to take (Claude), 1024 (text completions) or {limit} (TGI; its own clients 20, as its servers have it).",
+        says: "Where the upstream must be told a limit, a request without one gets 4096 tokens and what thinking is expected to take (Claude), 1024 (text completions) or {limit} (TGI).",
         change: |request, upstream| {
             let thinking = request
                 .reasoning
@@ -23,8 +23,7 @@ pub(super) static RULES: [Rule; 8] = [
                 // Which has a limit of its own, but for thinking.
                 Wire::BedrockConverse if thinking.is_some() => 4096,
                 Wire::Completions => 1024,
-                Wire::Tgi if !request.raw => template::LIMIT,
-                Wire::Tgi => 20,
+                Wire::Tgi => template::LIMIT,
                 _ => return,
             };
             request
