@@ -37,7 +37,7 @@ pub struct Target<'a> {
 pub struct Context {
     /// This request's id, from which ids are made where the upstream gave none.
     pub request_id: String,
-    /// The model to name in the reply.
+    /// The model to name where the reply names none.
     pub model: String,
     /// When the request came.
     pub started: Timestamp,

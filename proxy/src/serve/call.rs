@@ -254,6 +254,7 @@ async fn go(
         reply,
         entry,
         backend,
+        name,
         admitted,
         price,
     } = match call.send(names, looks_into).await {
@@ -272,8 +273,8 @@ async fn go(
     let left = meter.as_ref().and_then(admission::left);
     let answered = async {
         if let Some(judging) = Judging::and(going.judging, admitted.judging) {
-            let model = names.reply_requested.then(|| requested.to_owned());
-            if let Some(way) = judged::way(&call, backend, &reply, judging, model)? {
+            let names = (&*name, names.reply_requested.then(|| requested.to_owned()));
+            if let Some(way) = judged::way(&call, backend, &reply, judging, names)? {
                 let who = (&*entry.name, backend);
                 return Box::pin(translated::answer(reply, way, asked, who, &mut meter)).await;
             }
@@ -281,17 +282,17 @@ async fn go(
         if let Some(translation) = &call.translation
             && let Some(ends) = translation.ends(backend)
         {
-            let model = names.reply_requested.then(|| requested.to_owned());
-            let way = translation.way(ends, backend, asked, model);
+            let names = (&*name, names.reply_requested.then(|| requested.to_owned()));
+            let way = translation.way(ends, backend, asked, names);
             let who = (&*entry.name, backend);
             return Box::pin(translated::answer(reply, way, asked, who, &mut meter)).await;
         }
         if let Some(vectors) = &call.vectors
             && let Some(form) = vectors.upstream(backend)?
         {
-            let model = names.reply_requested.then(|| requested.to_owned());
+            let names = (&*name, names.reply_requested.then(|| requested.to_owned()));
             let who = (&*entry.name, &**backend);
-            let answered = Box::pin(vectors.answer(reply, form, asked, who, model)).await?;
+            let answered = Box::pin(vectors.answer(reply, form, asked, who, names)).await?;
             return Ok(metered(answered, meter.take(), Wire::Chat, false));
         }
         if let Some(counting) = &call.counting

@@ -197,7 +197,7 @@ impl<'a> Vectors<'a> {
         Ok(written.into())
     }
 
-    /// Passes on what a backend answered. `model` is what the reply shall name instead of the upstream's.
+    /// Passes on what a backend answered. It names the model that the upstream says, or as which it was sent; or the one that was requested.
     ///
     /// # Errors
     /// 502 when the reply cannot be read.
@@ -207,7 +207,7 @@ impl<'a> Vectors<'a> {
         upstream: Form,
         asked: &Asked,
         who: (&str, &Backend),
-        model: Option<String>,
+        names: (&str, Option<String>),
     ) -> Result<Response<Body>, Refusal> {
         let ends = Ends {
             client: self.client.wire(),
@@ -215,7 +215,7 @@ impl<'a> Vectors<'a> {
         };
         let write = |said: &[u8], headers: &mut HeaderMap| {
             let (written, estimated) =
-                self.rewritten(upstream, said, asked.id.to_string(), model)?;
+                self.rewritten(upstream, said, asked.id.to_string(), names)?;
             if estimated {
                 headers.insert(translated::USAGE.clone(), translated::ESTIMATED);
             }
@@ -230,14 +230,11 @@ impl<'a> Vectors<'a> {
         upstream: Form,
         said: &[u8],
         request_id: String,
-        model: Option<String>,
+        (sent, requested): (&str, Option<String>),
     ) -> Result<(Vec<u8>, bool), Garbage> {
         let mut reply = upstream.codec().read_reply(said)?;
         let form = self.form().as_ref().ok();
-        let (asked_for, wanted) = match form {
-            Some(form) => (form.model.clone(), form.inputs.len()),
-            None => (String::new(), reply.vectors.len()),
-        };
+        let wanted = form.map_or(reply.vectors.len(), |form| form.inputs.len());
         if reply.vectors.len() != wanted {
             let got = reply.vectors.len();
             let message = format!("{wanted} vectors were asked for, and {got} came.");
@@ -250,7 +247,8 @@ impl<'a> Vectors<'a> {
         let estimated = reply.usage.is_some_and(|usage| usage.estimated);
         // Only Ollama's replies tell times, and its own server measures them itself.
         measure::fill(&mut reply.usage, self.started, Timestamp::now());
-        let model = model.or(reply.model.take()).unwrap_or(asked_for);
+        let model = requested.or(reply.model.take());
+        let model = model.unwrap_or_else(|| sent.to_owned());
         let context = self.context(request_id, model);
         let base64 = form.is_some_and(|form| form.base64);
         let written = self.client.codec().write_reply(&reply, base64, &context);
@@ -266,7 +264,7 @@ mod tests {
         let body = Bytes::from(body.to_owned());
         let vectors = Vectors::new(client, &body, Path::default());
         let sent = vectors.write(upstream, "up").unwrap();
-        let got = vectors.rewritten(upstream, said.as_bytes(), "id".into(), None);
+        let got = vectors.rewritten(upstream, said.as_bytes(), "id".into(), ("up", None));
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
         (text(&sent), text(&got.unwrap().0))
     }
@@ -343,7 +341,7 @@ mod tests {
         let said = br#"{"embeddings":[[1]]}"#;
         assert!(
             vectors
-                .rewritten(Form::Embed, said, "id".into(), None)
+                .rewritten(Form::Embed, said, "id".into(), ("up", None))
                 .is_err()
         );
     }

@@ -30,7 +30,7 @@ pub(crate) fn way(
     backend: &Backend,
     reply: &Reply,
     judging: Judging,
-    model: Option<String>,
+    names: (&str, Option<String>),
 ) -> Result<Option<Way>, Refusal> {
     let counts = matches!(
         call.operation,
@@ -46,14 +46,11 @@ pub(crate) fn way(
     Ok(Some(match translation.ends(backend) {
         Some(ends) => Way {
             judging: Some(judging),
-            ..translation.way(ends, backend, call.asked, model)
+            ..translation.way(ends, backend, call.asked, names)
         },
         None => {
             let streamed = is_stream(&reply.headers);
-            Way {
-                model,
-                ..translation.way_back(backend, call.asked, streamed, judging)
-            }
+            translation.way_back(backend, call.asked, streamed, judging, names)
         }
     }))
 }

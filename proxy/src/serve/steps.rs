@@ -33,6 +33,8 @@ pub(super) struct Answer<'a> {
     pub(super) reply: Reply,
     pub(super) entry: &'a RouteBackend,
     pub(super) backend: &'a Arc<Backend>,
+    /// As what it knows the model.
+    pub(super) name: String,
     /// What the backend's own policies made of the request.
     pub(super) admitted: Admitted,
     /// What the model costs.
@@ -167,6 +169,7 @@ impl<'a> Call<'a> {
                         reply,
                         entry,
                         backend,
+                        name: name.to_owned(),
                         admitted,
                         price,
                     });
@@ -184,6 +187,7 @@ impl<'a> Call<'a> {
                             reply,
                             entry,
                             backend,
+                            name: name.to_owned(),
                             admitted,
                             price,
                         }));

@@ -217,9 +217,8 @@ impl<'a> Translation<'a> {
         if !load::is_load(form) {
             return None;
         }
-        let way = self.way(ends, backend, asked, None);
-        let mut reply = load::reply(form);
-        reply.model = Some(form.model.clone());
+        let way = self.way(ends, backend, asked, (&form.model, None));
+        let reply = load::reply(form);
         let written = self.client.codec().write_reply(&reply, &way.context);
         let json = HeaderValue::from_static("application/json");
         let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, json)]);
@@ -227,20 +226,20 @@ impl<'a> Translation<'a> {
         Some(respond(StatusCode::OK, headers, body))
     }
 
-    /// What is to be known when the reply comes.
+    /// What is to be known when the reply comes. It names the model that the upstream says, or as which it was `sent`; or the one that was `requested`.
     pub(crate) fn way(
         &self,
         ends: Ends,
         backend: &Backend,
         asked: &Asked,
-        model: Option<String>,
+        (sent, requested): (&str, Option<String>),
     ) -> Way {
         let form = self.form().as_ref().ok();
         let codec = ends.client.codec();
         let wanted = self.wants_reasoning();
         let mut context = Context {
             request_id: asked.id.to_string(),
-            model: form.map(|form| form.model.clone()).unwrap_or_default(),
+            model: requested.as_deref().unwrap_or(sent).to_owned(),
             started: jiff::Timestamp::now(),
             stream_usage: form.is_some_and(|form| form.stream_usage),
             reasoning: wanted,
@@ -261,7 +260,7 @@ impl<'a> Translation<'a> {
             stops: form
                 .filter(|_| ends.upstream == Wire::Tgi)
                 .map(|form| backend.template.stops_of(form)),
-            model,
+            model: requested,
             judging: None,
             estimate: form.filter(|_| wants_usage(ends.client)).map(Estimate::of),
         }
@@ -274,9 +273,10 @@ impl<'a> Translation<'a> {
         asked: &Asked,
         streamed: bool,
         judging: Judging,
+        names: (&str, Option<String>),
     ) -> Way {
         let (client, upstream) = (self.client, backend.wire(self.client));
-        let mut way = self.way(Ends { client, upstream }, backend, asked, None);
+        let mut way = self.way(Ends { client, upstream }, backend, asked, names);
         way.thinking.shown = true;
         way.context.reasoning = true;
         way.streams = streamed;

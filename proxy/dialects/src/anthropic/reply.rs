@@ -165,7 +165,7 @@ pub fn write(reply: &Reply, context: &Context) -> Vec<u8> {
         id: message_id(reply.id.as_deref(), context),
         kind: "message",
         role: "assistant",
-        model: &context.model,
+        model: reply.model_or(&context.model),
         content: blocks.collect(),
         stop_reason,
         stop_sequence,

@@ -23,6 +23,15 @@ pub struct Reply {
     pub extra: Map<String, Value>,
 }
 
+impl Reply {
+    /// The model to name to the client: the server's word for it, or else `other`.
+    #[must_use]
+    pub fn model_or<'a>(&'a self, other: &'a str) -> &'a str {
+        let model = self.model.as_deref().filter(|model| !model.is_empty());
+        model.unwrap_or(other)
+    }
+}
+
 /// One alternative.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Choice {

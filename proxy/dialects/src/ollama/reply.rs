@@ -132,7 +132,7 @@ pub(super) fn write(reply: &Reply, context: &Context, shape: Shape) -> Vec<u8> {
     };
     let logprobs = choice.and_then(|choice| choice.logprobs.as_ref()?.get("content"));
     to_vec(&Body {
-        model: &context.model,
+        model: reply.model_or(&context.model),
         created_at: measure::time(created.unwrap_or(context.started)),
         message,
         response,

@@ -103,7 +103,14 @@ impl<E: Envelope> StreamWriter for Writer<E> {
                 call,
                 json,
             } => self.arguments(call, &json, out),
-            Event::Start { id, usage, .. } => self.start(id.as_deref(), usage.as_ref(), out),
+            Event::Start {
+                id, model, usage, ..
+            } => {
+                if let Some(model) = model {
+                    self.context.model = model.into();
+                }
+                self.start(id.as_deref(), usage.as_ref(), out);
+            }
             Event::Finish { choice: 0, reason } => {
                 self.close(out);
                 self.finish = Some(reason);

@@ -45,7 +45,7 @@ pub fn write(reply: &Reply, context: &Context) -> Vec<u8> {
             .map(|choice| candidate(choice, context.reasoning))
             .collect(),
         usage_metadata: reply.usage.as_ref().map(Tokens::of),
-        model_version: &context.model,
+        model_version: reply.model_or(&context.model),
         response_id: reply.id.as_deref().unwrap_or(&context.request_id),
     })
 }

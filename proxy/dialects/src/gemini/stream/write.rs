@@ -204,7 +204,10 @@ fn args(json: &str) -> Args<'_> {
 impl StreamWriter for Writer {
     fn write(&mut self, event: Event<'_>, _now: &dyn Fn() -> Timestamp, out: &mut Vec<u8>) {
         match event {
-            Event::Start { id: Some(id), .. } => self.id = id.into_owned(),
+            Event::Start { id, model, .. } => {
+                self.id = id.map_or_else(|| std::mem::take(&mut self.id), Into::into);
+                self.model = model.map_or_else(|| std::mem::take(&mut self.model), Into::into);
+            }
             Event::Text {
                 choice,
                 text,

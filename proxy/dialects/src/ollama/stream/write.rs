@@ -27,14 +27,19 @@ pub(in crate::ollama) struct Writer {
     called: usize,
 }
 
+/// A line up to its time.
+fn head_of(model: &str) -> Vec<u8> {
+    let mut head = b"{\"model\":".to_vec();
+    append(model, &mut head);
+    head.extend_from_slice(b",\"created_at\":\"");
+    head
+}
+
 impl Writer {
     pub(in crate::ollama) fn new(context: &Context, shape: Shape) -> Self {
-        let mut head = b"{\"model\":".to_vec();
-        append(context.model.as_str(), &mut head);
-        head.extend_from_slice(b",\"created_at\":\"");
         Self {
             shape,
-            head,
+            head: head_of(&context.model),
             reasoning: context.reasoning,
             started: context.started,
             first: None,
@@ -121,6 +126,9 @@ impl Writer {
 impl StreamWriter for Writer {
     fn write(&mut self, event: Event<'_>, now: &dyn Fn() -> Timestamp, out: &mut Vec<u8>) {
         match event {
+            Event::Start {
+                model: Some(model), ..
+            } => self.head = head_of(&model),
             Event::Text {
                 choice: 0,
                 text,

@@ -98,7 +98,7 @@ pub fn write(reply: &Reply, context: &Context) -> Vec<u8> {
         "id": reply.id.clone().unwrap_or_else(|| made(context)),
         "object": "text_completion",
         "created": reply.created.unwrap_or_else(|| context.started.as_second()),
-        "model": context.model,
+        "model": reply.model_or(&context.model),
         "choices": choices,
     });
     if let Some(figures) = &reply.usage {

@@ -109,7 +109,10 @@ impl Writer {
 impl StreamWriter for Writer {
     fn write(&mut self, event: Event<'_>, _now: &dyn Fn() -> Timestamp, out: &mut Vec<u8>) {
         match event {
-            Event::Start { id, created, .. } => {
+            Event::Start {
+                id, model, created, ..
+            } => {
+                self.model = model.map_or_else(|| std::mem::take(&mut self.model), Into::into);
                 self.id = id.map_or_else(|| std::mem::take(&mut self.id), Into::into);
                 self.created = created.unwrap_or(self.created);
             }

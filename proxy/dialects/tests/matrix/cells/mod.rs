@@ -65,13 +65,16 @@ fn the_golden_files_of_the_cells_are_what_clients_and_upstreams_get() {
 fn cell(client: &Side, upstream: &Side) -> String {
     let (body, refused, written) = request::asked(client, upstream);
     let context = Context {
-        model: client.model.into(),
+        model: upstream.model.into(),
         echo: client.codec().echo(body.to_string().as_bytes()),
         ..context()
     };
     let answers = Upstream::new(upstream);
     let reply = upstream.codec().read_reply(answers.reply.as_bytes());
-    let reply = client.codec().write_reply(&reply.unwrap(), &context);
+    let mut reply = reply.unwrap();
+    // Only who knows the prompt can complete them.
+    reply.usage = reply.usage.filter(|usage| !usage.lacks_input());
+    let reply = client.codec().write_reply(&reply, &context);
     let mut stream = Vec::new();
     let mut writer = client.codec().stream_writer(&context);
     let complete = read(upstream, &answers.frames(upstream), &mut |event| {

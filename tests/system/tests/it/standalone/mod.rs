@@ -36,6 +36,7 @@ mod names;
 mod other_paths;
 mod redirects;
 mod reload;
+mod reply_models;
 mod responses;
 mod routing;
 mod rules;

@@ -47,7 +47,7 @@ pub(crate) fn frame(
     status: &Status,
     output: Vec<Value>,
     usage: Option<&Usage>,
-    context: &Context,
+    (model, context): (&str, &Context),
 ) -> Map<String, Value> {
     let (word, incomplete) = match status {
         Status::InProgress => ("in_progress", None),
@@ -72,7 +72,7 @@ pub(crate) fn frame(
     put("error", error);
     let incomplete = incomplete.map(|reason| json!({"reason": reason}));
     put("incomplete_details", incomplete.into());
-    put("model", context.model.as_str().into());
+    put("model", model.into());
     put("output", output.into());
     put("previous_response_id", Value::Null);
     put("store", false.into());
@@ -170,7 +170,8 @@ pub fn write(reply: &Reply, context: &Context) -> Vec<u8> {
     let created = reply.created.unwrap_or_else(|| context.started.as_second());
     let output = first.map_or_else(Vec::new, |choice| output(choice, context, &ids));
     let status = Status::Ended(first.and_then(|choice| choice.finish.clone()));
-    let mut out = frame(&id, created, &status, output, reply.usage.as_ref(), context);
+    let about = (reply.model_or(&context.model), context);
+    let mut out = frame(&id, created, &status, output, reply.usage.as_ref(), about);
     if let Some(tier) = reply.extra.get("service_tier") {
         out.insert("service_tier".to_owned(), tier.clone());
     }

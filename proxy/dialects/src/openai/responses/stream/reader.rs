@@ -182,6 +182,7 @@ impl Reader {
         }
         let id = response.and_then(|response| response.id.as_deref());
         let model = response.and_then(|response| response.model.as_deref());
+        let model = model.filter(|model| !model.is_empty());
         emit(Event::Start {
             id: id.map(Cow::Borrowed),
             model: model.map(Cow::Borrowed),

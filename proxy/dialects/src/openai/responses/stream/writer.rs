@@ -61,7 +61,12 @@ impl StreamWriter for Writer {
 
     fn share(&mut self, event: Event<'_>, _now: &dyn Fn() -> Timestamp, out: &mut Rope) {
         match event {
-            Event::Start { id, created, .. } => {
+            Event::Start {
+                id, model, created, ..
+            } => {
+                if let Some(model) = model {
+                    self.context.model = model.into();
+                }
                 self.id = self.ids.response(id.as_deref());
                 self.created = created.unwrap_or(self.created);
                 self.start(out);
@@ -149,7 +154,8 @@ impl Writer {
     fn response(&mut self, name: &str, status: &Status, out: &mut Rope) {
         let usage = self.usage.as_ref();
         let empty = Vec::new();
-        let frame = frame(&self.id, self.created, status, empty, usage, &self.context);
+        let about = (self.context.model.as_str(), &self.context);
+        let frame = frame(&self.id, self.created, status, empty, usage, about);
         let mut output = std::mem::take(&mut self.output);
         self.begin(name, out);
         out.tail().extend_from_slice(b",\"response\":");
