@@ -1,6 +1,6 @@
 //! What of an answer a client's dialect has no place for, and whether the answer can go without it.
 //!
-//! Images, sound and documents are the answer, or a part of it: without them it is another one. What a server's own tools did on the way, such as code
+//! Images, sound, documents and calls of custom tools are the answer, or a part of it: without them it is another one. What a server's own tools did on the way, such as code
 //! that it ran, and what it looked up, may be left out as long as the answer says something besides.
 
 use serde_json::Value;
@@ -110,6 +110,9 @@ fn made(part: &Part) -> Option<String> {
 fn others(kind: &str, value: &Value) -> Option<String> {
     if ["audio", "document", "image", "video"].contains(&kind) {
         return Some(format!("a part of kind {kind:?}"));
+    }
+    if kind == "custom" {
+        return Some("a call of a custom tool".to_owned());
     }
     let part = value.get("part")?;
     let made = ["inlineData", "fileData"].map(|name| part.get(name));

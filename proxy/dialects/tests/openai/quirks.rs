@@ -1,10 +1,11 @@
 //! What real servers send that OpenAI does not document.
 
-use dragoman_dialects::Codec;
-use dragoman_dialects::form::{Finish, Part};
+use dragoman_dialects::form::{Event, Finish, Part};
 use dragoman_dialects::openai::{Chat, Responses};
+use dragoman_dialects::{Codec, Frame};
+use serde_json::{Value, json};
 
-use super::golden::events;
+use super::golden::{context, events, read_stream};
 
 fn lines(stream: &[&str]) -> Vec<String> {
     let stream: String = stream
@@ -272,4 +273,70 @@ fn a_reply_of_any_server_is_read() {
         fault.unwrap_err().message,
         "The upstream answered 200 with an error: no"
     );
+}
+
+#[test]
+fn calls_of_custom_tools_are_gathered_and_told_among_the_others() {
+    let stream = [
+        r#"{"id":"c1","object":"chat.completion.chunk","created":1,"model":"gpt-5","choices":[{"index":0,"delta":{"role":"assistant","tool_calls":[{"index":0,"id":"call_a","type":"custom","custom":{"name":"run","input":""}}]},"finish_reason":null}]}"#,
+        r#"{"id":"c1","object":"chat.completion.chunk","created":1,"model":"gpt-5","choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"custom":{"input":"print("}}]},"finish_reason":null}]}"#,
+        r#"{"id":"c1","object":"chat.completion.chunk","created":1,"model":"gpt-5","choices":[{"index":0,"delta":{"tool_calls":[{"index":1,"id":"call_b","type":"function","function":{"name":"look","arguments":"{}"}}]},"finish_reason":null}]}"#,
+        r#"{"id":"c1","object":"chat.completion.chunk","created":1,"model":"gpt-5","choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"custom":{"input":"\"é\")"}}]},"finish_reason":null}]}"#,
+        r#"{"id":"c1","object":"chat.completion.chunk","created":1,"model":"gpt-5","choices":[{"index":0,"delta":{},"finish_reason":"tool_calls"}]}"#,
+        "[DONE]",
+    ];
+    let is = lines(&stream);
+    let custom = r#"Part { choice: 0, part: Other { kind: "custom", value: Object {"id": String("call_a"), "type": String("custom"), "custom": Object {"name": String("run"), "input": String("print(\"é\")")}} } }"#;
+    assert_eq!(
+        is[1..],
+        [
+            r#"ToolStart { choice: 0, call: 0, id: "call_b", name: "look", signature: None }"#,
+            r#"ToolArguments { choice: 0, call: 0, json: "{}" }"#,
+            custom,
+            "Finish { choice: 0, reason: ToolCalls }",
+            "Done",
+            "complete: true",
+        ]
+    );
+    // As a client reads it.
+    let stream = stream.map(|data| format!("data: {data}\n\n")).concat();
+    let (mut writer, mut written) = (Chat.stream_writer(&context()), Vec::new());
+    let complete = read_stream(&Chat, &stream, &mut |event| {
+        if let Event::Part { part, .. } = &event {
+            assert!(writer.has_place_for(part));
+        }
+        writer.write(event, &|| context().started, &mut written);
+    });
+    assert_eq!(complete, Ok(true));
+    let written = String::from_utf8(written).unwrap();
+    let calls: Vec<Value> = written
+        .lines()
+        .filter_map(|line| serde_json::from_str(line.strip_prefix("data: ")?).ok())
+        .filter_map(|chunk: Value| chunk.pointer("/choices/0/delta/tool_calls/0").cloned())
+        .collect();
+    let custom = json!({"name": "run", "input": "print(\"é\")"});
+    assert_eq!(calls[0]["index"], 0);
+    assert_eq!(
+        calls.last(),
+        Some(&json!({"index": 1, "id": "call_a", "type": "custom", "custom": custom}))
+    );
+}
+
+#[test]
+fn the_input_of_a_custom_tool_is_kept_within_bounds() {
+    let piece = format!(
+        r#"{{"choices":[{{"index":0,"delta":{{"tool_calls":[{{"index":0,"custom":{{"name":"run","input":"{}"}}}}]}}}}]}}"#,
+        "x".repeat(1 << 20)
+    );
+    let mut reader = Chat.stream_reader();
+    let frame = Frame {
+        data: piece.as_bytes(),
+        ..Frame::default()
+    };
+    let mut read = || reader.read(frame, &mut |_| {});
+    for _ in 0..3 {
+        assert_eq!(read(), Ok(()));
+    }
+    let garbage = read().unwrap_err();
+    assert!(garbage.message.contains("4 MiB"), "{garbage}");
 }

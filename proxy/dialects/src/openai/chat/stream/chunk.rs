@@ -76,6 +76,17 @@ pub(super) struct CallDelta<'a> {
     pub(super) id: Loose<'a>,
     #[serde(borrow, default)]
     pub(super) function: Option<FunctionDelta<'a>>,
+    #[serde(borrow, default)]
+    pub(super) custom: Option<Box<CustomDelta<'a>>>,
+}
+
+/// A piece of a call of a custom tool, whose input is any text.
+#[derive(Deserialize)]
+pub(super) struct CustomDelta<'a> {
+    #[serde(borrow, default)]
+    pub(super) name: Loose<'a>,
+    #[serde(borrow, default)]
+    pub(super) input: Loose<'a>,
 }
 
 #[derive(Deserialize)]

@@ -72,6 +72,12 @@ impl StreamReader for Reader {
             return Err(Garbage::too_many(data));
         }
         self.chunk(chunk, emit);
+        if self.choices.iter().any(|state| state.calls.is_too_long()) {
+            return Err(Garbage::new(
+                "The input of a custom tool is longer than 4 MiB.",
+                data,
+            ));
+        }
         let many = |state: &ChoiceState| state.calls.len() > CALLS;
         if self.choices.len() > CHOICES || self.choices.iter().any(many) {
             return Err(Garbage::too_many(data));
@@ -111,6 +117,7 @@ impl Reader {
                     Finish::Stop
                 };
                 let choice = state.index;
+                state.calls.end(self.id.as_deref(), choice, emit);
                 emit(Event::Finish { choice, reason });
             }
         }
@@ -183,6 +190,7 @@ impl Reader {
             }
         }
         state.finished = true;
+        state.calls.end(self.id.as_deref(), index, emit);
         emit(Event::Finish {
             choice: index,
             reason,
@@ -264,6 +272,7 @@ fn older(function: FunctionDelta<'_>) -> CallDelta<'_> {
         index: Some(0),
         id: Loose::default(),
         function: Some(function),
+        custom: None,
     }
 }
 

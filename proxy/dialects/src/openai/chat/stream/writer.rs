@@ -1,10 +1,10 @@
 //! Writes chunks.
 
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::codec::{Context, StreamWriter};
-use crate::form::{Event, Finish, Usage};
+use crate::form::{Event, Finish, Part, Usage};
 use crate::framing::sse;
 use crate::json::append;
 use crate::openai::chat::reply::{made, word_of};
@@ -30,8 +30,10 @@ pub struct Writer {
 #[derive(Debug)]
 struct ChoiceState {
     index: u32,
-    /// Whether each call has had arguments.
-    calls: Vec<bool>,
+    /// Where each call of a function stands among all calls, and whether it has had arguments.
+    calls: Vec<(u32, bool)>,
+    /// How many calls there are.
+    called: u32,
 }
 
 impl Writer {
@@ -100,12 +102,22 @@ impl StreamWriter for Writer {
                 out.extend_from_slice(b"[DONE]");
                 sse::end(out);
             }
+            Event::Part { choice, part } => {
+                if let Part::Other { kind, value } = &*part
+                    && kind == "custom"
+                {
+                    self.custom(choice, value, out);
+                }
+            }
             Event::Reasoning { .. }
             | Event::ReasoningSignature { .. }
             | Event::ReasoningEncrypted { .. }
-            | Event::Part { .. }
             | Event::Usage(_) => {}
         }
+    }
+
+    fn has_place_for(&self, part: &Part) -> bool {
+        matches!(part, Part::Other { kind, .. } if kind == "custom")
     }
 }
 
@@ -118,6 +130,7 @@ impl Writer {
         self.choices.push(ChoiceState {
             index,
             calls: Vec::new(),
+            called: 0,
         });
         self.begin(index, out);
         out.extend_from_slice(br#"{"role":"assistant","content":""}"#);
@@ -179,10 +192,12 @@ impl Writer {
 
     fn tool_start(&mut self, choice: u32, call: u32, id: &str, name: &str, out: &mut Vec<u8>) {
         let place = self.choice(choice, out);
-        let calls = &mut self.choices[place].calls;
-        while calls.len() <= call as usize {
-            calls.push(false);
+        let state = &mut self.choices[place];
+        while state.calls.len() <= call as usize {
+            state.calls.push((state.called, false));
+            state.called += 1;
         }
+        let number = state.calls[call as usize].0;
         if self.legacy && call > 0 {
             // There is room for one.
             return;
@@ -194,7 +209,7 @@ impl Writer {
             out.extend_from_slice(b",\"arguments\":\"\"}}");
         } else {
             out.extend_from_slice(b"{\"tool_calls\":[{\"index\":");
-            append(&call, out);
+            append(&number, out);
             out.extend_from_slice(b",\"id\":");
             append(id, out);
             out.extend_from_slice(b",\"type\":\"function\",\"function\":{\"name\":");
@@ -206,8 +221,9 @@ impl Writer {
 
     fn tool_arguments(&mut self, choice: u32, call: u32, json: &str, out: &mut Vec<u8>) {
         let place = self.choice(choice, out);
-        if let Some(had) = self.choices[place].calls.get_mut(call as usize) {
-            *had = true;
+        let mut number = call;
+        if let Some((at, had)) = self.choices[place].calls.get_mut(call as usize) {
+            (number, *had) = (*at, true);
         }
         if self.legacy && call > 0 {
             return;
@@ -219,7 +235,7 @@ impl Writer {
             out.extend_from_slice(b"}}");
         } else {
             out.extend_from_slice(b"{\"tool_calls\":[{\"index\":");
-            append(&call, out);
+            append(&number, out);
             out.extend_from_slice(b",\"function\":{\"arguments\":");
             append(json, out);
             out.extend_from_slice(b"}}]}");
@@ -227,10 +243,25 @@ impl Writer {
         self.end(None, None, out);
     }
 
+    /// A call of a custom tool, whole.
+    fn custom(&mut self, choice: u32, value: &Value, out: &mut Vec<u8>) {
+        let Value::Object(call) = value else { return };
+        let place = self.choice(choice, out);
+        let number = &mut self.choices[place].called;
+        let mut written = Map::from_iter([("index".to_owned(), (*number).into())]);
+        *number += 1;
+        written.extend(call.clone());
+        self.begin(choice, out);
+        out.extend_from_slice(b"{\"tool_calls\":[");
+        append(&written, out);
+        out.extend_from_slice(b"]}");
+        self.end(None, None, out);
+    }
+
     fn finish(&mut self, choice: u32, reason: &Finish, out: &mut Vec<u8>) {
         let place = self.choice(choice, out);
-        let calls = std::mem::take(&mut self.choices[place].calls);
-        for (call, _) in (0..).zip(&calls).filter(|(_, had)| !**had) {
+        let calls = self.choices[place].calls.clone();
+        for (call, _) in (0..).zip(calls).filter(|(_, (_, had))| !had) {
             self.tool_arguments(choice, call, "{}", out);
         }
         self.begin(choice, out);
