@@ -151,6 +151,34 @@ fn an_assistants_items_in_a_row_are_one_turn() {
 }
 
 #[test]
+fn what_an_assistant_says_behind_a_call_stands_beside_it_in_chat_completions() {
+    let form = read(json!({"model": "m", "input": [
+        {"role": "user", "content": "look"},
+        {"role": "assistant", "content": "Let me look."},
+        {"type": "function_call", "call_id": "a", "name": "look", "arguments": "{}"},
+        {"role": "assistant", "content": [{"type": "output_text", "text": " Looking."}]},
+        {"type": "function_call", "call_id": "b", "name": "look", "arguments": "{}"},
+        {"type": "function_call_output", "call_id": "a", "output": "1"},
+        {"type": "function_call_output", "call_id": "b", "output": "2"},
+        {"role": "assistant", "content": "So."},
+    ]}))
+    .unwrap();
+    let written = Chat.write_request(&form, TARGET).unwrap();
+    let written: Value = serde_json::from_slice(&written).unwrap();
+    let messages = written["messages"].as_array().unwrap();
+    let roles: Vec<_> = messages.iter().map(|message| &message["role"]).collect();
+    assert_eq!(roles, ["user", "assistant", "tool", "tool", "assistant"]);
+    assert_eq!(messages[1]["content"], "Let me look. Looking.");
+    let ids: Vec<_> = messages[1]["tool_calls"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|call| &call["id"])
+        .collect();
+    assert_eq!(ids, ["a", "b"]);
+}
+
+#[test]
 fn what_responses_cannot_say_is_refused_by_its_field() {
     let chat = |more: Value| {
         let mut body = json!({"model": "m", "messages": [{"role": "user", "content": "hi"}]});

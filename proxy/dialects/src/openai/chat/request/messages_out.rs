@@ -72,8 +72,39 @@ pub(super) fn message<'a>(
         // Whatever it was, nothing of it can be said here; servers refuse null.
         written.content = Some(Content::Text(Cow::Borrowed("")));
     }
-    out.push(written);
+    match out.last_mut() {
+        // OpenAI wants the results right behind the calls, and a turn's text may follow its calls elsewhere.
+        Some(last) if assistant && !last.tool_calls.is_empty() => join(last, written),
+        _ => out.push(written),
+    }
     Ok(())
+}
+
+/// Adds what the assistant said behind its calls to the message that holds them.
+fn join<'a>(last: &mut MessageOut<'a>, more: MessageOut<'a>) {
+    last.content = match (last.content.take(), more.content) {
+        (Some(Content::Text(said)), Some(Content::Text(more))) => {
+            Some(Content::Text(Cow::Owned([said, more].concat())))
+        }
+        (Some(said), Some(more)) => Some(Content::Parts(
+            [said, more].into_iter().flat_map(parts_of).collect(),
+        )),
+        (said, more) => said.or(more),
+    };
+    last.refusal = match (last.refusal.take(), more.refusal) {
+        (Some(said), Some(more)) => Some(said + &more),
+        (said, more) => said.or(more),
+    };
+    last.name = last.name.or(more.name);
+    last.tool_calls.extend(more.tool_calls);
+    last.rest.extend(more.rest);
+}
+
+fn parts_of(content: Content<'_>) -> Vec<PartOut<'_>> {
+    match content {
+        Content::Text(text) => vec![PartOut::Text { text }],
+        Content::Parts(parts) => parts,
+    }
 }
 
 fn results<'a>(message: &'a Message, out: &mut Vec<MessageOut<'a>>) -> Result<(), Refused> {
