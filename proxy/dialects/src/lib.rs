@@ -5,6 +5,7 @@
 //!
 //! - [`form`]: the neutral form of requests, replies, streamed events, errors and vectors.
 //! - [`codec`]: what every dialect implements; [`again`]: streams that say the same around every token; [`bounds`]: how much of one is kept apart.
+//! - [`ends`]: answers that do not come to an end.
 //! - [`fields`]: a JSON object taken apart field by field, with faults that name the place.
 //! - [`extra`]: what becomes of fields that the form does not know.
 //! - [`framing`]: how streams are framed.
@@ -23,6 +24,7 @@ pub mod bedrock;
 pub mod bounds;
 pub mod codec;
 pub mod conversation;
+pub mod ends;
 pub mod extra;
 pub mod fields;
 pub mod form;

@@ -113,8 +113,8 @@ pub(crate) async fn collected(
     });
     read.map_err(|fault: Broken| whose.broken(&fault))?;
     let complete = reader.end(&mut |event| take(event, &mut collected));
-    if collected.failed().is_some() {
-        return Err(whose.did("broke its reply off with an error"));
+    if let Some(failure) = collected.failed() {
+        return Err(whose.failed(failure));
     }
     if !complete && !collected.is_done() {
         return Err(whose.did("ended the stream before the answer was complete"));

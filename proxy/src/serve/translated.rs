@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use dragoman_dialects::bounds::Bounded;
+use dragoman_dialects::ends::Ended;
 use dragoman_dialects::form::Estimate;
 use dragoman_dialects::template::Stops;
 use dragoman_dialects::{Context, Framing, StreamReader, StreamWriter, Wire};
@@ -124,12 +125,16 @@ pub(crate) async fn answer(
             .estimating(estimate)
             .masking(move |said| masked(said, &keeper))
     };
+    let ends_alike = ends.client.ends_like(ends.upstream);
     let reader = |stops: Option<Stops>| -> Box<dyn StreamReader> {
-        let reader = Box::new(Bounded(upstream.stream_reader()));
-        match stops {
-            Some(stops) => stops.reader(reader),
-            None => reader,
+        let mut reader: Box<dyn StreamReader> = Box::new(Bounded(upstream.stream_reader()));
+        if let Some(stops) = stops {
+            reader = stops.reader(reader);
         }
+        if ends_alike {
+            return reader;
+        }
+        Box::new(Ended::new(reader))
     };
     let holds = judging.as_ref().is_some_and(Judging::holds_whole);
     if streamed && streams && !holds {
@@ -157,6 +162,7 @@ pub(crate) async fn answer(
         thinking: &thinking,
         model: model.as_deref(),
         estimate,
+        ends_alike,
     };
     let (mut written, estimated) = if let Some(judging) = judging {
         let mut form = if streamed {
@@ -170,7 +176,7 @@ pub(crate) async fn answer(
         } else {
             let said = whole_body(body).await?;
             let form = whole::read(upstream, &said, way);
-            let form = form.map_err(|garbage| whose.garbage(&garbage))?;
+            let form = form.map_err(|broken| whose.whole(&broken))?;
             if let Some(meter) = meter {
                 whole::count(&form, meter);
             }
@@ -193,8 +199,8 @@ pub(crate) async fn answer(
         }
     } else if streams {
         let said = whole_body(body).await?;
-        let meter = meter.as_mut();
-        let written = whole::streamed(upstream, &said, stops.as_ref(), sink(), meter);
+        let (ending, meter) = ((stops.as_ref(), ends_alike), meter.as_mut());
+        let written = whole::streamed(upstream, &said, ending, sink(), meter);
         (written.map_err(|broken| whose.whole(&broken))?, false)
     } else {
         let said = whole_body(body).await?;

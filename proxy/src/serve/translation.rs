@@ -155,6 +155,11 @@ impl<'a> Translation<'a> {
             ..form.clone()
         });
         let form = telling.as_ref().unwrap_or(form);
+        let single = (ends.upstream == Wire::Messages && self.takes_one_call(form)).then(|| Form {
+            parallel_tool_calls: Some(false),
+            ..form.clone()
+        });
+        let form = single.as_ref().unwrap_or(form);
         let inexpressible = |refused: Refused| {
             let field = ends.client.codec().name_of(&refused.field);
             inexpressible(field, &refused)
@@ -181,6 +186,17 @@ impl<'a> Translation<'a> {
         }
         let segments = disable::chat_body(&written).map_err(Refusal::malformed)?;
         Ok(segments.concat().into())
+    }
+
+    /// Whether the client can be told one call of a turn alone, since it said `functions`: whoever can is asked for no more.
+    fn takes_one_call(&self, form: &Form) -> bool {
+        let tools = form.parallel_tool_calls.is_none() && !form.tools.is_empty();
+        tools
+            && self
+                .client
+                .codec()
+                .echo(self.body)
+                .contains_key("functions")
     }
 
     /// Whether the client asked for a stream.

@@ -1,7 +1,8 @@
 //! A good reply that cannot be read after all: what the client is told of it, without our secrets, and what the log is.
 
 use bytes::Bytes;
-use dragoman_dialects::form::{Garbage, Untold};
+use dragoman_dialects::ends::Unended;
+use dragoman_dialects::form::{Failure, Garbage, Untold};
 use http::StatusCode;
 
 use super::error::{Blame, Refusal, bounded};
@@ -55,10 +56,28 @@ impl Whose<'_> {
         told(format!("Backend {:?}: {untold}.", self.name))
     }
 
+    /// A stream that the upstream itself ended with an error, of which nothing has left yet.
+    pub(crate) fn failed(&self, failure: &Failure) -> Refusal {
+        let said = self.masked(&failure.message);
+        let said = bounded(&said, TOLD);
+        self.did(&format!("broke its reply off with an error: {said}"))
+    }
+
+    /// A reply that did not come to its end, as its server itself says.
+    fn unended(&self, unended: &Unended) -> Refusal {
+        self.note("unended");
+        let said = self.masked(&unended.to_string());
+        Refusal {
+            retry: true,
+            ..told(format!("Backend {:?}: {said}.", self.name))
+        }
+    }
+
     /// A stream that cannot go on.
     pub(crate) fn broken(&self, broken: &Broken) -> Refusal {
         let (kind, code) = match broken {
             Broken::Untold(untold) => return self.untold(untold),
+            Broken::Unended(unended) => return self.unended(unended),
             Broken::Cut => ("cut", "upstream_cut"),
             Broken::Uncut(_) | Broken::Garbage(_) => ("unreadable", "upstream_failed"),
             Broken::TooLong => ("too_long", "upstream_failed"),

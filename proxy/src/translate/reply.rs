@@ -3,8 +3,9 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use dragoman_dialects::ends;
 use dragoman_dialects::form::untold::tellable;
-use dragoman_dialects::form::{Choice, Encrypted, Estimate, Event, Garbage, Part, Reply, Untold};
+use dragoman_dialects::form::{Choice, Encrypted, Estimate, Event, Finish, Part, Reply, Untold};
 use dragoman_dialects::ollama::measure;
 use dragoman_dialects::template::Stops;
 use dragoman_dialects::{Codec, Context, Rope};
@@ -26,18 +27,21 @@ pub struct Way<'a> {
     pub model: Option<&'a str>,
     /// What its usage is, with what it says, if the upstream says none.
     pub estimate: Option<Estimate>,
+    /// Whether the client has the upstream's words for why answers end: where it has not, an answer that did not come to an end is an error.
+    pub ends_alike: bool,
 }
 
 /// Reads a whole reply, and treats it as is said.
 ///
 /// # Errors
-/// [`Garbage`] if it is not what the upstream's dialect says.
-pub fn read(upstream: &dyn Codec, body: &[u8], way: Way<'_>) -> Result<Reply, Garbage> {
+/// [`Broken::Garbage`] if it is not what the upstream's dialect says, and [`Broken::Unended`].
+pub fn read(upstream: &dyn Codec, body: &[u8], way: Way<'_>) -> Result<Reply, Broken> {
     let Way {
         stops,
         thinking,
         model,
         estimate,
+        ends_alike,
     } = way;
     let mut reply = upstream.read_reply(body)?;
     if reply.usage.is_none_or(|usage| usage.lacks_input()) {
@@ -49,6 +53,9 @@ pub fn read(upstream: &dyn Codec, body: &[u8], way: Way<'_>) -> Result<Reply, Ga
     }
     if let Some(stops) = stops {
         stops.trim(&mut reply);
+    }
+    if !ends_alike {
+        ends::check(&reply)?;
     }
     if let Some(model) = model {
         reply.model = Some(model.to_owned());
@@ -62,7 +69,7 @@ pub fn read(upstream: &dyn Codec, body: &[u8], way: Way<'_>) -> Result<Reply, Ga
 /// The same, written for the client; and whether its usage is estimated.
 ///
 /// # Errors
-/// [`Broken::Garbage`] as [`read`], and [`Broken::Untold`].
+/// As [`read`], and [`Broken::Untold`].
 pub fn whole(
     (upstream, client): (&dyn Codec, &dyn Codec),
     body: &[u8],
@@ -113,7 +120,7 @@ pub fn count(reply: &Reply, meter: &mut Meter) {
 pub fn streamed(
     upstream: &dyn Codec,
     body: &[u8],
-    stops: Option<&Stops>,
+    (stops, ends_alike): (Option<&Stops>, bool),
     sink: Sink,
     meter: Option<&mut Meter>,
 ) -> Result<Vec<u8>, Broken> {
@@ -123,6 +130,9 @@ pub fn streamed(
     }
     if let Some(stops) = stops {
         stops.trim(&mut reply);
+    }
+    if !ends_alike {
+        ends::check(&reply)?;
     }
     told(reply, sink).map_err(Broken::from)
 }
@@ -216,9 +226,14 @@ fn events(of: Choice, give: &mut dyn FnMut(Event<'_>)) {
             }
         }
     }
-    if let Some(reason) = of.finish {
-        give(Event::Finish { choice, reason });
-    }
+    // Every dialect's streams say why, and what is whole has come to an end.
+    let plain = if calls > 0 {
+        Finish::ToolCalls
+    } else {
+        Finish::Stop
+    };
+    let reason = of.finish.unwrap_or(plain);
+    give(Event::Finish { choice, reason });
 }
 
 /// Takes the thinking out of a choice's texts. A block may reach over several of them.

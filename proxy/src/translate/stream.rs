@@ -5,6 +5,7 @@
 //! bounded by [`LONGEST`].
 
 use bytes::Bytes;
+use dragoman_dialects::ends::Unended;
 use dragoman_dialects::form::{Event, Failure, Garbage, Untold};
 use dragoman_dialects::{Framing, Rope, StreamReader};
 
@@ -33,6 +34,9 @@ pub enum Broken {
     /// The client's dialect has no place for what was answered.
     #[error(transparent)]
     Untold(#[from] Untold),
+    /// It came whole, and not to its end.
+    #[error(transparent)]
+    Unended(#[from] Unended),
     /// It ended before the answer did.
     #[error("the upstream ended the stream before the answer was complete")]
     Cut,

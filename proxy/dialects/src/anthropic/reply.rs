@@ -110,15 +110,16 @@ pub fn finish(reason: &str, sequence: Option<String>) -> Finish {
 
 /// `stop_reason` and `stop_sequence`.
 #[must_use]
-pub fn stop_reason(finish: Option<&Finish>, calls: bool) -> (&'static str, Option<&str>) {
+pub fn stop_reason(finish: Option<&Finish>, calls: bool) -> (&str, Option<&str>) {
     match finish {
         Some(Finish::StopSequence(sequence)) => ("stop_sequence", sequence.as_deref()),
         Some(Finish::Length) => ("max_tokens", None),
         Some(Finish::ToolCalls) => ("tool_use", None),
         Some(Finish::ContentFilter | Finish::Refusal) => ("refusal", None),
         Some(Finish::Pause) => ("pause_turn", None),
-        Some(Finish::Stop | Finish::Other(_)) | None if calls => ("tool_use", None),
-        Some(Finish::Stop | Finish::Other(_)) | None => ("end_turn", None),
+        Some(Finish::Other(word)) => (word, None),
+        Some(Finish::Stop) | None if calls => ("tool_use", None),
+        Some(Finish::Stop) | None => ("end_turn", None),
     }
 }
 
@@ -130,7 +131,7 @@ struct Message<'a> {
     role: &'static str,
     model: &'a str,
     content: Vec<Block<'a>>,
-    stop_reason: &'static str,
+    stop_reason: &'a str,
     stop_sequence: Option<&'a str>,
     usage: Tokens,
     #[serde(flatten)]

@@ -60,8 +60,10 @@ pub enum Finish {
     ContentFilter,
     /// The model refused (Anthropic's `refusal`).
     Refusal,
-    /// The server paused a long turn that may be continued (Anthropic's `pause_turn`).
+    /// The server paused a long turn at a bound of its own tools, and may continue it (Anthropic's `pause_turn`). Writers without a word for it say
+    /// that a limit was reached.
     Pause,
-    /// A reason of the server's own, in its word. Writers say their dialect's nearest plain end (`stop`), by a documented rule.
+    /// A failure of the server's, or a reason that nobody here knows, in its word. Writers say it as it is, for clients of dialects with the same words;
+    /// to others it is an error: [`crate::ends`].
     Other(String),
 }

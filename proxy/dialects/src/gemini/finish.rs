@@ -18,22 +18,8 @@ const FILTERED: [&str; 10] = [
     "MODEL_ARMOR",
 ];
 
-/// Other words that clients know.
-const OTHERS: [&str; 11] = [
-    "LANGUAGE",
-    "OTHER",
-    "MALFORMED_FUNCTION_CALL",
-    "IMAGE_OTHER",
-    "NO_IMAGE",
-    "UNEXPECTED_TOOL_CALL",
-    "TOO_MANY_TOOL_CALLS",
-    "MISSING_THOUGHT_SIGNATURE",
-    "MALFORMED_RESPONSE",
-    "PUP_LIMITED_DISABLED",
-    "CONTINUATION",
-];
-
-/// Why, by Gemini's word; `calls`: whether the answer calls tools. None if it has not ended.
+/// Why, by Gemini's word; `calls`: whether the answer calls tools. None if it has not ended. All that is neither a good end nor a limit nor a filter's
+/// work is a failure, such as `MALFORMED_FUNCTION_CALL`, `UNEXPECTED_TOOL_CALL`, `LANGUAGE` and `OTHER`.
 #[must_use]
 pub fn read(word: &str, calls: bool) -> Option<Finish> {
     Some(match word {
@@ -46,21 +32,14 @@ pub fn read(word: &str, calls: bool) -> Option<Finish> {
     })
 }
 
-/// Gemini's word. Reasons of other servers are `STOP`, and a refusal is `SAFETY`.
+/// Gemini's word. A refusal is `SAFETY`.
 #[must_use]
 pub fn word(finish: Option<&Finish>) -> &str {
     match finish {
-        Some(Finish::Length) => "MAX_TOKENS",
+        Some(Finish::Length | Finish::Pause) => "MAX_TOKENS",
         Some(Finish::ContentFilter | Finish::Refusal) => "SAFETY",
-        Some(Finish::Other(word)) if OTHERS.contains(&word.as_str()) => word,
-        Some(
-            Finish::Stop
-            | Finish::StopSequence(_)
-            | Finish::ToolCalls
-            | Finish::Pause
-            | Finish::Other(_),
-        )
-        | None => "STOP",
+        Some(Finish::Other(word)) => word,
+        Some(Finish::Stop | Finish::StopSequence(_) | Finish::ToolCalls) | None => "STOP",
     }
 }
 
@@ -75,7 +54,6 @@ mod tests {
         }
         assert_eq!(read("STOP", true), Some(Finish::ToolCalls));
         assert_eq!(read("RECITATION", false), Some(Finish::ContentFilter));
-        assert_eq!(word(Some(&Finish::Other("abort".into()))), "STOP");
         assert_eq!(read("FINISH_REASON_UNSPECIFIED", false), None);
     }
 }

@@ -1,8 +1,7 @@
 //! Whole replies of chat and generate.
 //!
 //! Rules of the writer: the first choice is the answer, since no request asks for more; a refusal is text; reasoning is shown to
-//! clients that asked for it; arguments that are no object become `{"arguments": "<text>"}`; every end but `length`, `load` and
-//! `unload` is `stop`.
+//! clients that asked for it; arguments that are no object become `{"arguments": "<text>"}`; every good end is `stop`.
 
 use std::borrow::Cow;
 
@@ -156,11 +155,11 @@ pub(super) fn written_call(id: &str, place: usize, name: &str, arguments: &str) 
 }
 
 /// Ollama's word for an end.
-pub(super) fn word(finish: Option<&Finish>) -> &'static str {
+pub(super) fn word(finish: Option<&Finish>) -> &str {
     match finish {
-        Some(Finish::Length) => "length",
-        Some(Finish::Other(word)) if word == "load" => "load",
-        Some(Finish::Other(word)) if word == "unload" => "unload",
+        Some(Finish::Length | Finish::Pause) => "length",
+        // `load` and `unload` among them.
+        Some(Finish::Other(word)) => word,
         _ => "stop",
     }
 }

@@ -3,7 +3,7 @@
 //! Rules of the reader: of `best_of` answers the best is the answer; the prompt's tokens are counted in `details.prefill`, which newer servers leave
 //! empty unless they were started with `--enable-prefill-logprobs`.
 //! Rules of the writer: the text of the first choice, a refusal among it, is the answer; reasoning and calls of tools, which
-//! TGI has no place for, are left out; every end but `length` and a stop's is `eos_token`; the tokens themselves are not known.
+//! TGI has no place for, are left out; every good end but a stop's is `eos_token`; the tokens themselves are not known.
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -97,10 +97,11 @@ pub(super) fn finish(word: &str) -> Finish {
 pub(super) const ESTIMATED: &str = "usage_estimated";
 
 /// TGI's word for an end.
-pub(super) fn word(finish: Option<&Finish>) -> &'static str {
+pub(super) fn word(finish: Option<&Finish>) -> &str {
     match finish {
-        Some(Finish::Length) => "length",
+        Some(Finish::Length | Finish::Pause) => "length",
         Some(Finish::StopSequence(_)) => "stop_sequence",
+        Some(Finish::Other(word)) => word,
         _ => "eos_token",
     }
 }

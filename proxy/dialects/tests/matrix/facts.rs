@@ -113,12 +113,15 @@ fn heard(part: &Part, facts: &mut Facts) {
 
 fn end(finish: &Finish, facts: &mut Facts) {
     let name = match finish {
-        Finish::Stop | Finish::Pause | Finish::Other(_) => "end: done",
+        Finish::Stop => "end: done",
         Finish::StopSequence(_) => "end: stop text",
         Finish::Length => "end: limit",
         Finish::ToolCalls => "end: tool calls",
         Finish::ContentFilter => "end: filter",
         Finish::Refusal => "end: refusal",
+        // Told to clients with the same words alone, of which the table says nothing.
+        Finish::Pause => "end: paused",
+        Finish::Other(_) => "end: broken off",
     };
     facts.insert(name, String::new());
     if let Finish::StopSequence(Some(text)) = finish {

@@ -6,7 +6,7 @@
 //! - `rules`: what a translation may change, each with the sentence that the documentation has for it.
 //! - `requests`: each request written for each upstream, and read again as the upstream reads it.
 //! - `answers`, `facts`, `events`, `frames`: answers, and what is heard of them.
-//! - `replies`, `streams`, `errors`: the way back.
+//! - `replies`, `streams`, `errors`, `ends`: the way back.
 //! - `cells`: golden files, one for each client's dialect and each upstream's.
 //! - `unknown`: members that no reader knows.
 //! - `vectors`: embeddings.
@@ -22,6 +22,7 @@
 mod answers;
 mod cells;
 mod document;
+mod ends;
 mod errors;
 mod events;
 mod facts;

@@ -55,7 +55,9 @@ fn of_fields(mut body: Fields) -> Result<Reply, Malformed> {
     })
 }
 
-/// Why the reply ended, from Converse's word.
+/// Why the reply ended, from Converse's word. `malformed_model_output` and `malformed_tool_use` are failures.
+///
+/// Source: [`stopReason`](https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html#API_runtime_Converse_ResponseSyntax).
 #[must_use]
 pub fn finish(reason: &str, sequence: Option<String>) -> Finish {
     match reason {
@@ -70,14 +72,15 @@ pub fn finish(reason: &str, sequence: Option<String>) -> Finish {
 
 /// `stopReason`.
 #[must_use]
-pub fn stop_reason(finish: Option<&Finish>, calls: bool) -> &'static str {
+pub fn stop_reason(finish: Option<&Finish>, calls: bool) -> &str {
     match finish {
         Some(Finish::StopSequence(_)) => "stop_sequence",
-        Some(Finish::Length) => "max_tokens",
+        Some(Finish::Length | Finish::Pause) => "max_tokens",
         Some(Finish::ToolCalls) => "tool_use",
         Some(Finish::ContentFilter | Finish::Refusal) => "content_filtered",
-        Some(Finish::Stop | Finish::Other(_) | Finish::Pause) | None if calls => "tool_use",
-        Some(Finish::Stop | Finish::Other(_) | Finish::Pause) | None => "end_turn",
+        Some(Finish::Other(word)) => word,
+        Some(Finish::Stop) | None if calls => "tool_use",
+        Some(Finish::Stop) | None => "end_turn",
     }
 }
 
@@ -85,7 +88,7 @@ pub fn stop_reason(finish: Option<&Finish>, calls: bool) -> &'static str {
 #[serde(rename_all = "camelCase")]
 struct Body<'a> {
     output: Output<'a>,
-    stop_reason: &'static str,
+    stop_reason: &'a str,
     usage: Tokens,
     metrics: Metrics,
 }

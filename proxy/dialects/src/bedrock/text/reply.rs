@@ -49,10 +49,11 @@ pub fn finish(reason: &str, stop: Option<String>) -> Finish {
 
 /// `stop_reason` and `stop`.
 #[must_use]
-pub fn stop(finish: Option<&Finish>) -> (&'static str, Option<&str>) {
+pub fn stop(finish: Option<&Finish>) -> (&str, Option<&str>) {
     match finish {
-        Some(Finish::Length) => ("max_tokens", None),
+        Some(Finish::Length | Finish::Pause) => ("max_tokens", None),
         Some(Finish::StopSequence(stop)) => ("stop_sequence", stop.as_deref()),
+        Some(Finish::Other(word)) => (word, None),
         _ => ("stop_sequence", Some(HUMAN)),
     }
 }

@@ -79,7 +79,7 @@ pub(super) fn made(context: &Context) -> String {
 }
 
 /// OpenAI's word for why a completion ended. There are no calls here.
-pub(super) fn ended(finish: &Finish) -> &'static str {
+pub(super) fn ended(finish: &Finish) -> &str {
     match finish {
         Finish::ToolCalls => "stop",
         finish => word_of(finish),

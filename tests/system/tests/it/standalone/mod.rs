@@ -17,6 +17,7 @@ mod compiling;
 mod conversation;
 mod cors;
 mod credentials;
+mod endings;
 mod errors;
 mod failover;
 mod faults;

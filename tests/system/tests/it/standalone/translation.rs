@@ -559,3 +559,25 @@ async fn geminis_client_that_asks_for_no_events_gets_an_array_as_it_comes() {
         reply.text()
     );
 }
+
+#[tokio::test]
+async fn who_has_room_for_one_call_asks_claude_for_no_more() {
+    let upstream = simulator().await;
+    let proxy = Proxy::start(&anthropic(&upstream, "")).await;
+    let function = json!({"name": "look", "parameters": {"type": "object"}});
+    let tool = json!({"type": "function", "function": function});
+    for (more, alone) in [
+        (json!({"functions": [function]}), json!(true)),
+        (json!({"tools": [tool]}), Value::Null),
+    ] {
+        let reply = proxy
+            .post("/v1/chat/completions", &chat("echo", more.clone()))
+            .await;
+        assert_eq!(reply.status, 200, "{more}: {}", reply.text());
+        let asked = posts(&upstream).pop().unwrap().json();
+        assert_eq!(
+            asked["tool_choice"]["disable_parallel_tool_use"], alone,
+            "{asked}"
+        );
+    }
+}

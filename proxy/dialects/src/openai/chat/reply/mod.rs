@@ -18,27 +18,39 @@ pub use write::write;
 use crate::form::Finish;
 
 /// Why a reply ended, from OpenAI's word or a compatible server's; none for `""` and `"null"`, which some send instead of null.
+///
+/// Sources, besides OpenAI's: [Mistral](https://docs.mistral.ai/api/#tag/chat) (`model_length`, `error`),
+/// [DeepSeek](https://api-docs.deepseek.com/api/create-chat-completion) (`insufficient_system_resource`),
+/// [Z.ai](https://docs.z.ai/api-reference/llm/chat-completion) (`sensitive`, `model_context_window_exceeded`, `network_error`),
+/// [vLLM](https://github.com/vllm-project/vllm/blob/main/vllm/v1/engine/__init__.py) (`abort`, `error`), and the words that gateways leave of
+/// the vendors' own. What interrupts an answer and what nobody knows is [`Finish::Other`].
 #[must_use]
 pub fn finish_of(word: &str) -> Option<Finish> {
-    Some(match word {
+    // Gateways leave some vendors' words in capitals.
+    Some(match word.to_ascii_lowercase().as_str() {
         "" | "null" => return None,
-        "stop" | "eos" | "eos_token" | "end_turn" => Finish::Stop,
+        "stop" | "eos" | "eos_token" | "end_turn" | "complete" | "normal" => Finish::Stop,
         "stop_sequence" => Finish::StopSequence(None),
-        "length" | "max_tokens" | "model_length" => Finish::Length,
-        "tool_calls" | "function_call" | "tool_use" => Finish::ToolCalls,
-        "content_filter" | "sensitive" => Finish::ContentFilter,
-        other => Finish::Other(other.to_owned()),
+        "length"
+        | "max_tokens"
+        | "max_output_tokens"
+        | "model_length"
+        | "model_context_window_exceeded" => Finish::Length,
+        "tool_calls" | "tool_call" | "function_call" | "tool_use" => Finish::ToolCalls,
+        "content_filter" | "sensitive" | "safety" => Finish::ContentFilter,
+        _ => Finish::Other(word.to_owned()),
     })
 }
 
-/// OpenAI's word for why a reply ended. A refusal is a filter's work, and what OpenAI has no word for is a plain end.
+/// OpenAI's word for why a reply ended. A refusal is a filter's work.
 #[must_use]
-pub fn word_of(finish: &Finish) -> &'static str {
+pub fn word_of(finish: &Finish) -> &str {
     match finish {
-        Finish::Stop | Finish::StopSequence(_) | Finish::Pause | Finish::Other(_) => "stop",
-        Finish::Length => "length",
+        Finish::Stop | Finish::StopSequence(_) => "stop",
+        Finish::Length | Finish::Pause => "length",
         Finish::ToolCalls => "tool_calls",
         Finish::ContentFilter | Finish::Refusal => "content_filter",
+        Finish::Other(word) => word,
     }
 }
 

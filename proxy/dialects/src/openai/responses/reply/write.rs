@@ -52,7 +52,10 @@ pub(crate) fn frame(
     let (word, incomplete) = match status {
         Status::InProgress => ("in_progress", None),
         Status::Failed(_) => ("failed", None),
-        Status::Ended(Some(Finish::Length)) => ("incomplete", Some("max_output_tokens")),
+        Status::Ended(Some(Finish::Length | Finish::Pause)) => {
+            ("incomplete", Some("max_output_tokens"))
+        }
+        Status::Ended(Some(Finish::Other(word))) => ("incomplete", Some(word.as_str())),
         Status::Ended(Some(Finish::ContentFilter | Finish::Refusal)) => {
             ("incomplete", Some("content_filter"))
         }

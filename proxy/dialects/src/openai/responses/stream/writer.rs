@@ -424,7 +424,13 @@ impl Writer {
         let finish = self.finish.take();
         let incomplete = matches!(
             finish,
-            Some(Finish::Length | Finish::ContentFilter | Finish::Refusal)
+            Some(
+                Finish::Length
+                    | Finish::Pause
+                    | Finish::ContentFilter
+                    | Finish::Refusal
+                    | Finish::Other(_)
+            )
         );
         let name = if incomplete {
             "response.incomplete"
