@@ -114,5 +114,5 @@ async fn what_real_servers_stream_is_told_to_clients_of_other_dialects_without_l
         agrees(&heard(&reply), &file.with_extension("gemini"));
         tried += 1;
     }
-    assert_eq!(tried, 8);
+    assert_eq!(tried, 11);
 }
