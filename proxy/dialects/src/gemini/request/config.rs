@@ -10,7 +10,7 @@
 use serde_json::{Map, Value};
 
 use super::schema::{json_schema, schema};
-use super::{CONFIG, PAGE, thinking};
+use super::{CONFIG, PAGE, field_of, thinking};
 use crate::codec::Target;
 use crate::fields::Fields;
 use crate::form::{Field, Format, Logprobs, Malformed, Refused, Request};
@@ -55,12 +55,6 @@ pub fn read(body: &mut Fields, request: &mut Request) -> Result<(), Malformed> {
         .extra
         .extend(rest.map(|(name, value)| (format!("{CONFIG}{name}"), value)));
     Ok(())
-}
-
-/// The field of `generationConfig` that an unknown one is, if it stands there and not deeper.
-pub(super) fn is_of_config(name: &str) -> Option<&str> {
-    let name = name.strip_prefix(CONFIG);
-    name.filter(|name| !name.contains(['.', '[']))
 }
 
 fn says_nothing(name: &str, value: &Value) -> bool {
@@ -130,7 +124,7 @@ pub fn write(request: &Request, target: Target<'_>) -> Result<Map<String, Value>
     let thinking = thinking::write(request.reasoning.as_ref(), request.max_tokens, target.model)?;
     put("thinkingConfig", thinking);
     for (name, value) in &request.extra {
-        if let Some(name) = is_of_config(name) {
+        if let Some(name) = field_of(CONFIG, name) {
             put(name, Some(value.clone()));
         }
     }

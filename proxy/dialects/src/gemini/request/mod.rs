@@ -23,6 +23,15 @@ pub const PAGE: &str = "https://ai.google.dev/api/generate-content";
 /// What fields of `generationConfig` that the form does not know are called in [`crate::form::Request::extra`].
 pub const CONFIG: &str = "generationConfig.";
 
+/// The same for fields of `toolConfig`.
+pub const TOOL_CONFIG: &str = "toolConfig.";
+
+/// The field of an object such as [`CONFIG`] that an unknown one is, if it stands there and not deeper.
+fn field_of<'a>(object: &str, name: &'a str) -> Option<&'a str> {
+    let name = name.strip_prefix(object);
+    name.filter(|name| !name.contains(['.', '[']))
+}
+
 /// What a client of this dialect calls a field.
 #[must_use]
 pub fn name_of(field: &Field) -> Cow<'static, str> {

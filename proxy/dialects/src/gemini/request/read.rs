@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use super::{config, contents, tools};
+use super::{TOOL_CONFIG, config, contents, tools};
 use crate::codec::Path;
 use crate::fields::Fields;
 use crate::form::message::begun;
@@ -40,8 +40,8 @@ pub fn read(body: &[u8], path: Path<'_>) -> Result<Request, Malformed> {
     if !safety.is_empty() {
         request.extra.insert("safetySettings".into(), safety.into());
     }
-    if !rest.is_empty() {
-        request.extra.insert("toolConfig".into(), rest.into());
+    for (name, value) in rest {
+        request.extra.insert(format!("{TOOL_CONFIG}{name}"), value);
     }
     request.extra.retain(|_, value| !value.is_null());
     Ok(request)

@@ -6,8 +6,8 @@
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::PAGE;
 use super::schema::{json_schema, schema};
+use super::{PAGE, TOOL_CONFIG, field_of};
 use crate::fields::Fields;
 use crate::form::{Field, Malformed, Refused, Request, Tool, ToolChoice};
 use crate::gemini::spelling::{object, objects};
@@ -160,10 +160,16 @@ fn is_own(kind: &str) -> bool {
 /// # Errors
 /// [`Refused`] for what Gemini has no word for.
 pub fn write_config(request: &Request) -> Result<Option<Value>, Refused> {
+    // Clients of other dialects may say it whole.
     let mut config = match request.extra.get("toolConfig") {
         Some(Value::Object(map)) => map.clone(),
         _ => Map::new(),
     };
+    let each = request.extra.iter().filter_map(|(name, value)| {
+        let name = field_of(TOOL_CONFIG, name)?;
+        Some((name.to_owned(), value.clone()))
+    });
+    config.extend(each);
     if request.parallel_tool_calls == Some(false) && !request.tools.is_empty() {
         let message =
             "Gemini cannot forbid parallel calls; remove the field, or choose another model.";

@@ -3,9 +3,8 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::config::is_of_config;
 use super::turns::{Content, System};
-use super::{PAGE, config, thinking, tools, turns};
+use super::{CONFIG, PAGE, TOOL_CONFIG, config, field_of, thinking, tools, turns};
 use crate::codec::Target;
 use crate::extra;
 use crate::form::message::inline_bytes;
@@ -38,7 +37,10 @@ struct Body<'a> {
 pub fn write(request: &Request, target: Target<'_>) -> Result<Vec<u8>, Refused> {
     let signed = thinking::is_newer(target.model);
     let conversation = turns::write(&request.messages, signed)?;
-    let elsewhere = |name: &str| is_of_config(name).is_some() || name == "toolConfig";
+    let elsewhere = |name: &str| {
+        let of = |object| field_of(object, name).is_some();
+        of(CONFIG) || of(TOOL_CONFIG) || name == "toolConfig"
+    };
     let others = request.extra.iter().filter(|(name, _)| !elsewhere(name));
     let others = others.map(|(name, value)| (name.clone(), value.clone()));
     let mut extra = Map::new();
