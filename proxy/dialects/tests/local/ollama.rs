@@ -245,14 +245,17 @@ fn a_choice_of_no_tool_leaves_the_tools_out() {
 #[test]
 fn context_and_other_options_of_ollama_do_not_keep_a_request_from_others() {
     let body = json!({"model": "m", "messages": [{"role": "user", "content": "x"}], "truncate": true,
-        "options": {"num_ctx": 4096, "num_gpu": 1, "mirostat": 2}, "keep_alive": "5m"});
+        "options": {"num_ctx": 4096, "num_gpu": 1, "mirostat": 2}, "keep_alive": "5m", "num_predict": 1000, "system": "Mine."});
     let request = chat(&body).unwrap();
     let target = Target {
         model: "gpt-4o",
         stream: false,
     };
     let written = openai::Chat.write_request(&request, target).unwrap();
-    assert!(!String::from_utf8(written).unwrap().contains("num_ctx"));
+    let written = String::from_utf8(written).unwrap();
+    for ignored in ["num_ctx", "1000", "Mine."] {
+        assert!(!written.contains(ignored), "{written}");
+    }
     let body = json!({"model": "m", "messages": [{"role": "user", "content": "x"}], "options": {"repeat_last_n": 64}});
     let refused = openai::Chat
         .write_request(&chat(&body).unwrap(), target)

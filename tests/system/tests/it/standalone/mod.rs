@@ -34,6 +34,7 @@ mod mappers;
 mod maps;
 mod matrix;
 mod names;
+mod open_webui;
 mod other_paths;
 mod redirects;
 mod reload;

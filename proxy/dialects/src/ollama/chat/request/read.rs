@@ -1,6 +1,8 @@
 //! Reads a chat request.
 //!
-//! A speaker's name is left out, since Ollama knows none.
+//! A speaker's name is left out, since Ollama knows none. So are `num_predict` and `system` beside the messages: Ollama reads neither there, and
+//! [Open WebUI](https://github.com/open-webui/open-webui/blob/main/backend/open_webui/utils/payload.py) writes them here, a limit for
+//! each title that it asks for, and the system message a second time.
 
 use super::calls::Calls;
 use crate::codec::Path;
@@ -21,6 +23,9 @@ pub(in crate::ollama::chat) fn read(body: &[u8], path: Path<'_>) -> Result<Reque
         tools: tools(&mut fields)?,
         ..Request::default()
     };
+    for ignored in ["num_predict", "system"] {
+        fields.value(ignored);
+    }
     request.continued = begun(&request.messages);
     options::read(fields, path, &mut request)?;
     Ok(request)
