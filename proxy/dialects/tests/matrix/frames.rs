@@ -10,7 +10,7 @@ use dragoman_dialects::framing::{EventStream, Ndjson};
 use dragoman_dialects::{Frame, Framing, Wire};
 use serde_json::Value;
 
-use crate::wires::Side;
+use super::wires::Side;
 
 /// A frame that owns what it holds.
 #[derive(Clone)]
@@ -122,14 +122,18 @@ impl Cut {
         serde_json::from_slice(&bytes.unwrap_or_default()).unwrap_or_default()
     }
 
+    /// Its event, be it in a chunk.
+    pub(crate) fn event(&self) -> Value {
+        match self.chunk() {
+            Value::Null => self.json(),
+            chunk => chunk,
+        }
+    }
+
     /// A message of an event stream for readers: its name and its payload, or the event in a chunk.
     pub(crate) fn shown(&self) -> String {
         let name = self.name.as_deref().unwrap_or_default();
-        let event = match self.chunk() {
-            Value::Null => self.json(),
-            chunk => chunk,
-        };
-        format!("{name}\n{event}\n\n")
+        format!("{name}\n{}\n\n", self.event())
     }
 
     /// Whether it says that the answer is complete.

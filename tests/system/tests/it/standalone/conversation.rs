@@ -6,6 +6,9 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::manifests::{backend, posts, route, simulator};
+use super::mappers::example;
+use super::matrix::{UPSTREAMS, every_client};
+use super::oracle::{Live, Oracle};
 use super::proxy::{Answer, Proxy};
 
 const TALKING: &str = "conversation: {prefix: /talk, promptsRef: {name: prompts}}";
@@ -17,14 +20,9 @@ fn prompts(more: &str) -> String {
     )
 }
 
-/// The route `chat` to a simulator that is spoken to in `dialect`, with further lines of its spec.
-fn talking(upstream: &Simulator, dialect: &str, more: &str) -> String {
-    let url = match dialect {
-        "OpenAI" => upstream.url(),
-        _ => format!("http://{}", upstream.addr()),
-    };
-    let upstream = backend("main", &url, &format!("dialect: {dialect}"));
-    upstream + &route(more) + &prompts("en.news.prompt: Tell the news.")
+/// The route `chat` to a simulator, with further lines of its spec.
+fn talking(upstream: &Simulator, more: &str) -> String {
+    backend("main", &upstream.url(), "") + &route(more) + &prompts("en.news.prompt: Tell the news.")
 }
 
 /// A statement with a history before it.
@@ -76,21 +74,31 @@ fn streamed(answer: &Answer) -> String {
 
 #[tokio::test]
 async fn a_statement_is_answered_by_a_server_of_any_dialect_streamed_unless_it_is_said_otherwise() {
-    for dialect in ["OpenAI", "Anthropic", "Ollama"] {
-        let upstream = simulator().await;
-        let proxy = Proxy::start(&talking(&upstream, dialect, TALKING)).await;
+    let upstream = simulator().await;
+    let oracle = Oracle::start(Live::Sse).await;
+    let origin = format!("http://{}", upstream.addr());
+    let mut manifest = example(&oracle) + &every_client("oracle", "delphi");
+    let mut servers = vec![("oracle", "All is well")];
+    for upstream in UPSTREAMS {
+        manifest += &upstream.manifest(&origin, "tokens-2");
+        servers.push((upstream.name, "word0 word1"));
+    }
+    let proxy = Proxy::start(&manifest).await;
+    for (server, said) in servers {
         for path in [
             "/talk/conversation_with_model",
             "/v1/talk/extended_conversation_with_model",
         ] {
-            let own = json!({"system_prompt": "Mine."});
-            let reply = proxy.post(path, &statement(own)).await;
-            assert_eq!(reply.status, 200, "{dialect}: {}", reply.text());
-            assert_eq!(streamed(&reply), "hello there", "{dialect}");
-            let whole = json!({"system_prompt": "Mine.", "stream": false});
-            let reply = proxy.post(path, &statement(whole)).await;
+            let path = format!("/routes/default/{server}{path}");
+            // Azure knows no `top_k`.
+            let own = json!({"system_prompt": "Mine.", "top_k": null});
+            let reply = proxy.post(&path, &statement(own)).await;
+            assert_eq!(reply.status, 200, "{server}: {}", reply.text());
+            assert_eq!(streamed(&reply), said, "{server}");
+            let whole = json!({"system_prompt": "Mine.", "top_k": null, "stream": false});
+            let reply = proxy.post(&path, &statement(whole)).await;
             assert_eq!(reply.header("content-type"), Some("application/json"));
-            assert_eq!(reply.json()["response"], "hello there", "{dialect}");
+            assert_eq!(reply.json()["response"], said, "{server}");
             assert!(reply.json()["generation_time"].is_number());
         }
     }
@@ -99,7 +107,7 @@ async fn a_statement_is_answered_by_a_server_of_any_dialect_streamed_unless_it_i
 #[tokio::test]
 async fn the_prompt_is_that_of_the_language_and_name_and_the_last_statement_comes_last() {
     let upstream = simulator().await;
-    let proxy = Proxy::start(&talking(&upstream, "OpenAI", TALKING)).await;
+    let proxy = Proxy::start(&talking(&upstream, TALKING)).await;
     let pair = |role: &str, text: &str| (role.to_owned(), text.to_owned());
     for (more, prompt) in [
         (json!({}), "Be brief."),
@@ -138,7 +146,7 @@ async fn the_prompt_is_that_of_the_language_and_name_and_the_last_statement_come
 #[tokio::test]
 async fn chat_is_openais_with_the_librarys_prompt_and_passthrough_without_it() {
     let upstream = simulator().await;
-    let proxy = Proxy::start(&talking(&upstream, "OpenAI", TALKING)).await;
+    let proxy = Proxy::start(&talking(&upstream, TALKING)).await;
     let body = json!({
         "model": "echo", "keep_alive": "30m", "options": {"num_ctx": 16384, "temperature": 0.1},
         "messages": [{"role": "user", "content": "hello there"}],
@@ -169,7 +177,7 @@ async fn chat_is_openais_with_the_librarys_prompt_and_passthrough_without_it() {
 #[tokio::test]
 async fn a_fault_names_its_field_in_the_apis_own_shape() {
     let upstream = simulator().await;
-    let proxy = Proxy::start(&talking(&upstream, "OpenAI", TALKING)).await;
+    let proxy = Proxy::start(&talking(&upstream, TALKING)).await;
     let path = "/talk/conversation_with_model";
     for (body, field) in [
         (json!({"user_last_statement": "x"}), "model_name"),
@@ -215,7 +223,7 @@ async fn a_fault_names_its_field_in_the_apis_own_shape() {
 #[tokio::test]
 async fn an_upstreams_error_keeps_its_status_and_one_within_a_stream_is_its_last_line() {
     let upstream = simulator().await;
-    let proxy = Proxy::start(&talking(&upstream, "OpenAI", TALKING)).await;
+    let proxy = Proxy::start(&talking(&upstream, TALKING)).await;
     let path = "/talk/conversation_with_model";
     let limited = proxy
         .post(path, &statement(json!({"model_name": "status-429"})))
@@ -234,7 +242,7 @@ async fn an_upstreams_error_keeps_its_status_and_one_within_a_stream_is_its_last
 #[tokio::test]
 async fn thinking_is_stripped_and_ping_and_tags_answer() {
     let upstream = simulator().await;
-    let proxy = Proxy::start(&talking(&upstream, "OpenAI", TALKING)).await;
+    let proxy = Proxy::start(&talking(&upstream, TALKING)).await;
     let thinking = statement(json!({"model_name": "think"}));
     let reply = proxy.post("/talk/conversation_with_model", &thinking).await;
     assert_eq!(streamed(&reply), "hello there");
@@ -250,7 +258,7 @@ async fn where_ollama_has_the_path_its_shape_wins_unless_the_route_leaves_ollama
     let upstream = simulator().await;
     let body = json!({"model": "echo", "messages": [{"role": "user", "content": "hello there"}]});
     let both = "conversation: {promptsRef: {name: prompts}}";
-    let proxy = Proxy::start(&talking(&upstream, "OpenAI", both)).await;
+    let proxy = Proxy::start(&talking(&upstream, both)).await;
     let ollamas = proxy.post("/api/chat", &body).await;
     let last = ollamas.text().lines().last().unwrap().to_owned();
     assert!(last.contains("\"done_reason\":\"stop\""), "{last}");
@@ -258,7 +266,7 @@ async fn where_ollama_has_the_path_its_shape_wins_unless_the_route_leaves_ollama
     assert!(ours.is_done());
     assert_eq!(told(&upstream)[0].1, "Be brief.");
     let one = format!("{both}\napis: [OpenAI, Conversation]");
-    proxy.edit(&talking(&upstream, "OpenAI", &one));
+    proxy.edit(&talking(&upstream, &one));
     eventually("Ollama is left out", || async {
         let reply = proxy.post("/api/chat", &body).await;
         match reply.status == 200 && reply.is_done() {

@@ -8,11 +8,12 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::manifests::{backend, object, posts, route, secret, simulator};
+use super::matrix::{Call, clients, every_client};
 use super::oracle::{Live, Oracle};
 use super::proxy::{Proxy, answer, chat, streamed};
 
 /// The worked example of the guide, in front of this server.
-fn example(oracle: &Oracle) -> String {
+pub(super) fn example(oracle: &Oracle) -> String {
     let manifest = fs::read_to_string(root().join("examples/custom-backend/oracle.yaml")).unwrap();
     manifest.replace("127.0.0.1:8095", &oracle.address.to_string())
 }
@@ -45,50 +46,44 @@ async fn a_json_api_of_its_own_answers_clients_of_every_dialect() {
     assert_eq!(oracle.seen(), [("/ask/delphi".to_owned(), sent)]);
     let message = json!({"model": "delphi", "max_tokens": 9, "system": "be brief", "messages": [{"role": "user", "content": "hm"}]});
     let reply = proxy.post("/v1/messages", &message).await;
-    assert_eq!(
-        reply.json()["content"][0]["text"],
-        "All is well",
-        "{}",
-        reply.text()
-    );
+    assert_eq!(reply.status, 200, "{}", reply.text());
     let sent = json!({"engine": "delphi", "question": "system: be brief\nuser: hm", "limit": 9, "live": false});
     assert_eq!(oracle.seen(), [("/ask/delphi".to_owned(), sent)]);
-    let ollama = json!({"model": "delphi", "stream": false, "messages": [{"role": "user", "content": "hm"}]});
-    let reply = proxy.post("/api/chat", &ollama).await;
-    assert_eq!(
-        reply.json()["message"]["content"],
-        "All is well",
-        "{}",
-        reply.text()
-    );
+    every_client_hears(&oracle, false).await;
 }
 
 #[tokio::test]
 async fn its_stream_is_every_clients_own() {
     let oracle = Oracle::start(Live::Sse).await;
-    let proxy = Proxy::start(&example(&oracle)).await;
-    let reply = proxy
-        .post("/v1/chat/completions", &streamed("delphi", "so?"))
-        .await;
-    assert_eq!(reply.content(), "All is well", "{}", reply.text());
-    assert!(
-        reply.text().trim_end().ends_with("data: [DONE]"),
-        "{}",
-        reply.text()
-    );
-    assert_eq!(oracle.seen()[0].1["live"], true);
-    let message = json!({"model": "delphi", "stream": true, "max_tokens": 9, "messages": [{"role": "user", "content": "hm"}]});
-    let reply = proxy.post("/v1/messages", &message).await;
-    assert!(
-        reply.text().contains("event: message_stop"),
-        "{}",
-        reply.text()
-    );
-    assert!(
-        reply.text().contains("is well") && !reply.text().contains("after the end"),
-        "{}",
-        reply.text()
-    );
+    every_client_hears(&oracle, true).await;
+}
+
+/// Asserts that clients of each dialect get the example's answer, in their own words.
+async fn every_client_hears(oracle: &Oracle, streamed: bool) {
+    let manifest = example(oracle) + &every_client("oracle", "delphi");
+    let proxy = Proxy::start(&manifest).await;
+    for client in clients() {
+        let (_, body) = client.requests().swap_remove(0);
+        let call = Call::new(client, body, streamed);
+        let reply = call.send(&proxy, "oracle").await;
+        assert_eq!(call.said(&reply), "All is well", "{call}: {}", reply.text());
+        let seen = oracle.seen();
+        let [(path, asked)] = seen.as_slice() else {
+            panic!("{call}: {seen:?}");
+        };
+        assert_eq!(
+            (path.as_str(), &asked["live"]),
+            ("/ask/delphi", &json!(streamed)),
+            "{call}"
+        );
+        assert!(
+            asked["question"]
+                .as_str()
+                .unwrap()
+                .contains("Where is the cat?"),
+            "{call}: {asked}"
+        );
+    }
 }
 
 #[tokio::test]

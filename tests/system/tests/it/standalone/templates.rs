@@ -1,5 +1,6 @@
 //! Prompt templates of upstreams that take plain prompts (feature A7).
 
+use dragoman_dialects::template::BuiltIn;
 use dragoman_simulator::Simulator;
 use dragoman_system::eventually;
 use serde_json::{Value, json};
@@ -117,23 +118,50 @@ async fn a_template_that_refuses_or_runs_without_end_is_a_400_and_nothing_is_sen
 
 #[tokio::test]
 async fn every_built_in_template_writes_a_conversation_and_asks_for_its_stops() {
-    for (name, prompt, stop) in [
-        ("llama-2", "[INST] <<SYS>>", "[INST]"),
+    let each = [
+        (
+            "plain",
+            "Be brief.\n\nUser: Hi\nAssistant: Yes?\nUser: Bye\nAssistant:",
+            "\nUser:",
+        ),
+        (
+            "llama-2",
+            "<s>[INST] <<SYS>>\nBe brief.\n<</SYS>>\n\nHi [/INST] Yes? </s><s>[INST] Bye [/INST]",
+            "[INST]",
+        ),
         (
             "llama-3",
-            "<|start_header_id|>user<|end_header_id|>",
+            "<|begin_of_text|><|start_header_id|>system<|end_header_id|>\n\nBe brief.<|eot_id|><|start_header_id|>user<|end_header_id|>\n\nHi<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\nYes?<|eot_id|><|start_header_id|>user<|end_header_id|>\n\nBye<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n",
             "<|eot_id|>",
         ),
-        ("chatml", "<|im_start|>user", "<|im_end|>"),
-    ] {
+        (
+            "chatml",
+            "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\nYes?<|im_end|>\n<|im_start|>user\nBye<|im_end|>\n<|im_start|>assistant\n",
+            "<|im_end|>",
+        ),
+        (
+            "mistral",
+            "<s>[INST] Be brief.\n\nHi [/INST] Yes?</s>[INST] Bye [/INST]",
+            "[INST]",
+        ),
+        (
+            "falcon",
+            "System: Be brief.\nUser: Hi\nFalcon: Yes?\nUser: Bye\nFalcon:",
+            "\nUser:",
+        ),
+    ];
+    assert_eq!(
+        each.map(|(name, ..)| name),
+        BuiltIn::ALL.map(|(name, _)| name)
+    );
+    for (name, prompt, stop) in each {
         let upstream = simulator().await;
         let template = format!("promptTemplate: {{name: {name}}}");
         let proxy = Proxy::start(&tgi(&upstream, &template)).await;
         let reply = proxy.post("/v1/chat/completions", &conversation()).await;
-        assert_eq!(reply.status, 200, "{}", reply.text());
+        assert_eq!(reply.status, 200, "{name}: {}", reply.text());
         let sent = asked(&upstream);
-        assert!(sent["inputs"].as_str().unwrap().contains(prompt), "{sent}");
-        let stops = sent["parameters"]["stop"].as_array().unwrap();
-        assert!(stops.contains(&json!(stop)), "{sent}");
+        assert_eq!(sent["inputs"], prompt, "{name}");
+        assert_eq!(sent["parameters"]["stop"], json!([stop]), "{name}");
     }
 }

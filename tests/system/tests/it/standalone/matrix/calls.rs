@@ -3,16 +3,19 @@
 use std::fmt;
 
 use dragoman_dialects::Wire;
+use dragoman_dialects::form::{Event, message};
 use dragoman_simulator::signature;
 use http::Method;
+use reqwest::RequestBuilder;
 use serde_json::{Value, json};
 
+use super::frames::{cut, read};
 use super::wires::Side;
 use crate::standalone::proxy::{Answer, Proxy, answer};
 
 /// A request of a client's.
-pub(super) struct Call {
-    client: &'static Side,
+pub(in crate::standalone) struct Call {
+    pub(super) client: &'static Side,
     body: Value,
     streamed: bool,
 }
@@ -25,7 +28,11 @@ impl fmt::Display for Call {
 }
 
 impl Call {
-    pub(super) fn new(client: &'static Side, mut body: Value, streamed: bool) -> Self {
+    pub(in crate::standalone) fn new(
+        client: &'static Side,
+        mut body: Value,
+        streamed: bool,
+    ) -> Self {
         if !client.in_path {
             body["stream"] = json!(streamed);
         }
@@ -70,10 +77,38 @@ impl Call {
         }
     }
 
-    /// Sends it to a route.
-    pub(super) async fn send(&self, proxy: &Proxy, route: &str) -> Answer {
+    /// It, for a route.
+    pub(super) fn request(&self, proxy: &Proxy, route: &str) -> RequestBuilder {
         let path = format!("/routes/default/{route}{}", self.path());
-        answer(proxy.request(Method::POST, &path).json(&self.body)).await
+        proxy.request(Method::POST, &path).json(&self.body)
+    }
+
+    /// Sends it to a route.
+    pub(in crate::standalone) async fn send(&self, proxy: &Proxy, route: &str) -> Answer {
+        answer(self.request(proxy, route)).await
+    }
+
+    /// The text of an answer that is a whole one.
+    pub(in crate::standalone) fn said(&self, answer: &Answer) -> String {
+        let told = || format!("{self}: {} {}", answer.status, answer.text());
+        assert_eq!(
+            (answer.status, self.fault(answer)),
+            (200, None),
+            "{}",
+            told()
+        );
+        if !self.streamed {
+            let reply = self.client.codec().read_reply(&answer.body).unwrap();
+            return message::joined_text(&reply.choices[0].parts);
+        }
+        let mut said = String::new();
+        let complete = read(self.client, &cut(self.client, &answer.body), &mut |event| {
+            if let Event::Text { text, .. } = event {
+                said += &text;
+            }
+        });
+        assert!(complete.unwrap(), "no end: {}", told());
+        said
     }
 
     /// What is wrong with an answer of status 200, if anything.
@@ -88,8 +123,7 @@ impl Call {
                 None => text.is_empty().then(|| "the stream is empty".to_owned()),
             };
         }
-        let codec = self.client.wire.codec();
-        match codec.read_reply(&answer.body) {
+        match self.client.codec().read_reply(&answer.body) {
             Ok(reply) if reply.choices.iter().any(|choice| !choice.parts.is_empty()) => None,
             Ok(_) => Some("the answer is empty".into()),
             Err(fault) => Some(format!("the answer is not read: {fault}")),

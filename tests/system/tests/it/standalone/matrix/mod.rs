@@ -3,10 +3,15 @@
 //!
 //! - `page`: what the page says of a cell.
 //! - `calls`: a client's request as HTTP.
-//! - `wires`: the dialects and their requests, which are those of the dialects' own tests.
+//! - `pieces`: streams, which leave piece by piece.
+//! - `wires`, `frames`: the dialects, their requests and their streams, which are those of the dialects' own tests.
 
 mod calls;
+#[path = "../../../../../../proxy/dialects/tests/matrix/frames.rs"]
+#[allow(dead_code, reason = "the dialects' own tests ask for more of it")]
+mod frames;
 mod page;
+mod pieces;
 #[path = "../../../../../../proxy/dialects/tests/matrix/wires.rs"]
 #[allow(dead_code, reason = "the dialects' own tests ask for more of it")]
 mod wires;
@@ -19,9 +24,10 @@ use futures::{StreamExt as _, stream};
 
 use super::manifests::{object, started};
 use super::proxy::{Answer, Proxy};
-use calls::Call;
+pub(super) use calls::Call;
 use page::{Cell, Page};
-use wires::{SIDES, Side, clients};
+pub(super) use wires::clients;
+use wires::{SIDES, Side};
 
 /// How many requests are under way at once.
 const AT_ONCE: usize = 16;
@@ -37,15 +43,16 @@ const STREAMED: [&str; 6] = [
 ];
 
 /// An upstream's route and the column that it stands in.
-struct Upstream {
-    name: &'static str,
+pub(super) struct Upstream {
+    pub(super) name: &'static str,
     wire: Wire,
     /// Below the simulator's origin.
     path: &'static str,
     spec: &'static str,
 }
 
-const UPSTREAMS: [Upstream; 7] = [
+/// Every dialect that the simulator speaks.
+pub(super) const UPSTREAMS: [Upstream; 7] = [
     Upstream {
         name: "openai",
         wire: Wire::Chat,
@@ -79,7 +86,7 @@ const UPSTREAMS: [Upstream; 7] = [
     Upstream {
         name: "tgi",
         wire: Wire::Tgi,
-        path: "/tgi/falcon",
+        path: "/tgi/{model}",
         spec: "dialect: TGI",
     },
     Upstream {
@@ -95,20 +102,12 @@ impl Upstream {
         SIDES.iter().find(|side| side.wire == self.wire).unwrap()
     }
 
-    /// Its backend, and a route whose models all are the one that the tests of the dialects ask for.
-    fn manifest(&self, origin: &str) -> String {
+    /// Its backend, and a route whose models all are this one.
+    pub(super) fn manifest(&self, origin: &str, model: &str) -> String {
         let name = format!("{{name: {}}}", self.name);
-        let spec = format!("url: {origin}{}\n{}", self.path, self.spec);
-        let route = format!(
-            "backends: [{{name: main, backendRef: {name}}}]\nmodelMapRef: {name}\nconversation: {{prefix: /talk}}"
-        );
-        let map = format!(
-            "rules: [{{match: {{regex: \".*\"}}, target: {{model: \"{}\"}}}}]",
-            self.side().model
-        );
-        object("LLMBackend", &name, &spec)
-            + &object("LLMRoute", &name, &route)
-            + &object("ModelMap", &name, &map)
+        let path = self.path.replace("{model}", model);
+        let spec = format!("url: {origin}{path}\n{}", self.spec);
+        object("LLMBackend", &name, &spec) + &every_client(self.name, model)
     }
 
     /// Whether a client's bytes pass.
@@ -123,6 +122,16 @@ impl Upstream {
             own => own == client.wire,
         }
     }
+}
+
+/// The route of a backend's name to it, which all clients reach, and whose models all are this one.
+pub(super) fn every_client(backend: &str, model: &str) -> String {
+    let name = format!("{{name: {backend}}}");
+    let route = format!(
+        "backends: [{{name: main, backendRef: {name}}}]\nmodelMapRef: {name}\nconversation: {{prefix: /talk}}"
+    );
+    let map = format!("rules: [{{match: {{regex: \".*\"}}, target: {{model: \"{model}\"}}}}]");
+    object("LLMRoute", &name, &route) + &object("ModelMap", &name, &map)
 }
 
 /// What is wrong with the answer of an upstream that is sent a translation, if anything.
@@ -161,7 +170,7 @@ async fn every_request_of_every_client_is_taken_by_every_strict_server_or_refuse
     let simulator = started(Simulator::builder().strict(true).record(false)).await;
     let origin = format!("http://{}", simulator.addr());
     let manifest = UPSTREAMS
-        .map(|upstream| upstream.manifest(&origin))
+        .map(|upstream| upstream.manifest(&origin, upstream.side().model))
         .concat();
     let proxy = Proxy::start(&manifest).await;
     let page = Page::read();
