@@ -12,9 +12,10 @@ mod rewrite;
 mod scope;
 mod value;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use kube_cel::cel::common::ast::Expr;
+use kube_cel::cel::common::ast::{Expr, LiteralValue};
 use kube_cel::cel::{Context, ExecutionError, IdedExpr, Value as CelValue};
 use serde_json::Value;
 
@@ -121,6 +122,14 @@ impl Mapping {
         self.plan.reads.iter().any(|read| read.root == variable)
     }
 
+    /// The names of members that it reads of `variable`, or of what a macro binds.
+    pub(in crate::cel) fn members(&self, variable: &str) -> BTreeSet<&str> {
+        let reads = self.plan.reads.iter().filter(|it| it.root == variable);
+        let mut members: BTreeSet<&str> = reads.flat_map(Read::members).collect();
+        add_members(&self.plan.root, &mut members);
+        members
+    }
+
     /// The same over variables of another kind.
     pub(in crate::cel) fn over(&self, roots: &dyn Roots) -> Result<Value, MappingFault> {
         ENGINE.with(|(functions, meter)| self.within(functions, meter, roots))
@@ -180,6 +189,24 @@ impl Mapping {
             .into_iter()
             .find_map(|part| self.culprit(part, context));
         Some(inner.unwrap_or(expr))
+    }
+}
+
+/// The names by which `expr` reads members elsewhere than along a path from a variable.
+fn add_members<'e>(expr: &'e IdedExpr, members: &mut BTreeSet<&'e str>) {
+    if let Expr::Call(call) = &expr.expr
+        && matches!(
+            call.func_name.as_str(),
+            rewrite::GET | rewrite::HAS | rewrite::AT | "@in"
+        )
+    {
+        members.extend(call.args.iter().filter_map(|arg| match &arg.expr {
+            Expr::Literal(LiteralValue::String(name)) => Some(name.inner()),
+            _ => None,
+        }));
+    }
+    for part in super::parse::parts(expr) {
+        add_members(part, members);
     }
 }
 

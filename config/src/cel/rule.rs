@@ -1,6 +1,7 @@
 //! What rules of AccessPolicies are made of: conditions, and expressions that give a value.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use http::HeaderName;
 use kube_cel::cel::Value as CelValue;
@@ -109,6 +110,12 @@ impl Expression {
         self.mapping.reads(variable)
     }
 
+    /// The names of members that it reads of this variable, or of what a macro binds.
+    #[must_use]
+    pub fn members(&self, variable: &str) -> BTreeSet<&str> {
+        self.mapping.members(variable)
+    }
+
     /// What it gives.
     ///
     /// # Errors
@@ -144,6 +151,12 @@ impl Condition {
     #[must_use]
     pub fn names(&self, variable: &str) -> bool {
         self.expression.names(variable)
+    }
+
+    /// As for [`Expression::members`].
+    #[must_use]
+    pub fn members(&self, variable: &str) -> BTreeSet<&str> {
+        self.expression.members(variable)
     }
 
     /// Whether it holds.

@@ -55,6 +55,18 @@ impl BackendNames {
         (!bare.is_empty() && self.filter.admits(bare)).then_some(bare)
     }
 
+    /// Whether its filter admits a name without its prefix.
+    #[must_use]
+    pub fn admits(&self, bare: &str) -> bool {
+        self.filter.admits(bare)
+    }
+
+    /// Whether there are names that its filter does not admit.
+    #[must_use]
+    pub fn restricts(&self) -> bool {
+        self.filter.restricts()
+    }
+
     /// The name that the upstream knows a bare name by.
     #[must_use]
     pub fn upstream<'n>(&'n self, bare: &'n str) -> &'n str {

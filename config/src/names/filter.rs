@@ -62,6 +62,12 @@ impl Filter {
                 .is_none_or(|allow| allow.iter().any(|pattern| pattern.matches(name)))
     }
 
+    /// Whether there is a name that it does not let through.
+    #[must_use]
+    pub fn restricts(&self) -> bool {
+        self.allow.is_some() || !self.deny.is_empty()
+    }
+
     /// Whether `deny` matches `name`.
     #[must_use]
     pub fn denies(&self, name: &str) -> bool {

@@ -136,6 +136,12 @@ impl Names {
         }
     }
 
+    /// Whether there are names that may not be called.
+    #[must_use]
+    pub fn restricts(&self) -> bool {
+        self.reject_unmatched || (self.enforce && self.list.restricts())
+    }
+
     /// Whether a `when` asks for this variable.
     #[must_use]
     pub fn reads(&self, variable: &str) -> bool {

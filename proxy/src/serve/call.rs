@@ -6,13 +6,14 @@ use dragoman_dialects::Wire;
 use http::{Response, StatusCode};
 use hyper::body::Incoming;
 
-use super::admission::{self, Going, Judged, MemberNames, Question, Reserved, Told};
+use super::admission::{self, Going, Inner, Judged, MemberNames, Question, Reserved, Told};
 use super::body::Body;
 use super::content::{Content, refuse_encoded};
 use super::counting::Counting;
 use super::dispatch::Asked;
 use super::embeddings::{self, Vectors};
 use super::error::{Blame, Refusal};
+use super::kept::Suspect;
 use super::path::Operation;
 use super::reply::{self, Edits};
 use super::steps::{Answer, Call};
@@ -41,11 +42,7 @@ pub(crate) async fn answer(
     let named = operation.model();
     let named = named.or_else(|| asked.deployment.as_deref().map(Into::into));
     let Some(model) = named.or_else(|| members.text(&body, "model")) else {
-        let message = "The request's body has no \"model\", or it is not a string.";
-        return Err(Refusal {
-            param: Some("model".into()),
-            ..Refusal::client(StatusCode::BAD_REQUEST, "missing_model", message)
-        });
+        return Err(missing_model());
     };
     let content = Content::Json {
         body: &body,
@@ -55,25 +52,28 @@ pub(crate) async fn answer(
     send(asked, names, operation, content, &model, true).await
 }
 
-/// Answers a call of `model`, wherever its body names it.
+/// The refusal of a call whose body names no model.
+pub(crate) fn missing_model() -> Refusal {
+    let message = "The request's body has no \"model\", or it is not a string.";
+    Refusal {
+        param: Some("model".into()),
+        ..Refusal::client(StatusCode::BAD_REQUEST, "missing_model", message)
+    }
+}
+
+/// Answers a call of `model`, wherever its body names it. `plain`: the names of the body's members were looked at.
 pub(crate) async fn named(
     asked: &Asked,
     operation: Operation<'_>,
     content: Content<'_>,
     model: &str,
+    plain: bool,
 ) -> Result<Response<Body>, Refusal> {
-    send(
-        asked,
-        names(asked.route())?,
-        operation,
-        content,
-        model,
-        false,
-    )
-    .await
+    let names = names(asked.route())?;
+    send(asked, names, operation, content, model, plain).await
 }
 
-/// `plain`: the names of the body's members were looked at.
+/// As for [`named`].
 async fn send(
     asked: &Asked,
     names: &Names,
@@ -230,6 +230,17 @@ async fn go(
         return Err(judged::denied(&denied));
     }
     let looks_into = (known && !edits.are_none()) || judges || counts;
+    let inner = match &content {
+        Content::Json { body, suspect, .. }
+            if *suspect == Suspect::Maybe && asked.route().sorts_models() =>
+        {
+            Inner::of(body)
+        }
+        _ => Inner::default(),
+    };
+    if asked.route().restricts_models() {
+        inner.refuse_unnamed()?;
+    }
     // A model in the body opens no door to what a key owns.
     let other = operation == Operation::Other;
     let owned = other && !relay::is_by_model(&asked.path);
@@ -238,6 +249,7 @@ async fn go(
         operation,
         content,
         model,
+        inner: inner.besides(&[model, requested]).collect(),
         owned,
         translation,
         vectors,

@@ -96,7 +96,7 @@ pub(crate) async fn answer(
                 members: &members,
                 suspect: Suspect::Maybe,
             };
-            call::named(asked, operation, content, &model).await
+            call::named(asked, operation, content, &model, false).await
         }
         Some(body) => {
             let members = json::scan(&body, &MEMBERS).map_err(Refusal::malformed)?;
@@ -105,7 +105,7 @@ pub(crate) async fn answer(
                 members: &members,
                 suspect: Suspect::Maybe,
             };
-            call::named(asked, operation, content, &model).await
+            call::named(asked, operation, content, &model, false).await
         }
     }
 }

@@ -72,9 +72,9 @@ impl Asked {
         }
     }
 
-    /// Whether a policy has something to say of bodies.
+    /// Whether a policy has something to say of bodies, which the model stands in.
     pub(crate) fn judges_bodies(&self) -> bool {
-        self.policies().iter().any(|policy| policy.judges_bodies())
+        self.route().reading.models || self.policies().iter().any(|policy| policy.judges_bodies())
     }
 
     /// The client's headers.

@@ -177,6 +177,15 @@ pub(crate) fn unread(asked: &Asked) -> Refusal {
     Refusal::client(StatusCode::FORBIDDEN, "body_unjudged", message)
 }
 
+/// The refusal of what may call a model that policies have something to say of, and nobody here can name.
+pub(crate) fn unnamed(asked: &Asked) -> Refusal {
+    let message = format!(
+        "{} names no model that could be judged here, and an AccessPolicy judges models: call one by an API that is known here, or by a \"model\" in the body; or have spec.relay of the LLMBackend list the path.",
+        asked.shown_path()
+    );
+    Refusal::client(StatusCode::FORBIDDEN, "body_unjudged", message)
+}
+
 /// The refusal of a reply by a rule.
 pub(crate) fn denied(denied: &ContentDenied) -> Refusal {
     Refusal::client(

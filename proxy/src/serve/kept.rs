@@ -13,7 +13,7 @@
 //!   [stores to search](https://ai.google.dev/gemini-api/docs/file-search) of each key.
 //!
 //! A backend without a credential of ours has nothing of ours, and one whose `relay` lists the call's own path says that it may be so. The one scan of a
-//! client's body notes whether a name stands in it that could lead there ([`scan`]); only such a body is looked into.
+//! client's body notes whether a name stands in it that could lead there, or names another model ([`scan`]); only such a body is looked into.
 //!
 //! An item of reasoning that a client sends again is named by its id too, and has to be: OpenAI asks for it back.
 
@@ -21,6 +21,7 @@ use dragoman_config::names::Step;
 use dragoman_crds::Dialect;
 use http::StatusCode;
 
+use super::admission::may_name;
 use super::dispatch::Asked;
 use super::error::{Refusal, bounded};
 use crate::json::{self, Malformed, Members, lexer, string};
@@ -29,7 +30,7 @@ use crate::state::backend::Backend;
 /// Whether a body may lead to what is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Suspect {
-    /// No name in it does.
+    /// No name in it does, and none but the own `model` may name one.
     No,
     /// It is to be looked into.
     Maybe,
@@ -48,7 +49,7 @@ pub(crate) fn scan<'k, 'b, K: AsRef<str>>(
     let mut suspect = Suspect::No;
     let members = json::scan_each(body, names, |name| {
         let written = name.written();
-        if is_suspect(written, responses) {
+        if is_suspect(written, responses) || may_name(written, name.nested) {
             suspect = Suspect::Maybe;
         }
         if !name.nested {

@@ -5,7 +5,7 @@
 //! - [`cors`]: what browsers are told of other origins
 //! - [`dispatch`]: host and path → route → who answers
 //! - [`admission`]: what policies make of a request
-//! - [`path`], [`spelling`], [`query`]: what a path asks for, in one spelling
+//! - [`path`], [`collections`], [`spelling`], [`query`]: what a path asks for, in one spelling
 //! - [`call`], [`content`]: calls that name a model, bodies that do
 //! - [`steps`], [`sent`], [`translation`]: who is asked, and what is sent on: the client's own, or a translation
 //! - [`apis`]: which API a path is of, and whether the route speaks it
@@ -26,6 +26,7 @@ mod attempt;
 pub(crate) mod body;
 mod call;
 mod candidates;
+pub mod collections;
 mod connection;
 mod content;
 mod conversation;

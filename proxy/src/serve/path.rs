@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use dragoman_dialects::Wire;
 use http::{HeaderMap, HeaderName};
 
+use super::collections::is_googles_version;
 use super::conversation::Talk;
 pub use super::spelling::{Ambiguous, has_encoded_slash, percent_decode, plain};
 use crate::state::dialect;
@@ -200,7 +201,7 @@ fn of_vendor(path: &str) -> Option<Wire> {
         }
         "generate_stream" => Some(Wire::Tgi),
         "generate" if !before.ends_with("/api") => Some(Wire::Tgi),
-        _ if before.ends_with("/v1beta") || before.contains("/v1beta/") => Some(Wire::Gemini),
+        _ if before.split('/').any(is_googles_version) => Some(Wire::Gemini),
         _ => gemini(last).map(|_| Wire::Gemini),
     }
 }
@@ -240,8 +241,10 @@ pub fn classify(after_base: &str) -> Operation<'_> {
         "generate_stream" => Operation::Tgi(Some(true)),
         other => match other.split_once('/') {
             Some(("models", id)) => gemini(id).unwrap_or(Operation::Model(id)),
-            Some(("v1beta", "models")) => Operation::Shown(Shown::Gemini),
-            Some(("v1beta", rest)) => match rest.split_once('/') {
+            Some((version, "models")) if is_googles_version(version) => {
+                Operation::Shown(Shown::Gemini)
+            }
+            Some((version, rest)) if is_googles_version(version) => match rest.split_once('/') {
                 Some(("models", id)) => {
                     gemini(id).unwrap_or(Operation::Shown(Shown::GeminiModel(id)))
                 }
@@ -370,6 +373,7 @@ mod tests {
                 }),
             ),
             ("/v1beta/models/a:countTokens", Operation::GeminiCount("a")),
+            ("/v1alpha/models/a:countTokens", Operation::GeminiCount("a")),
             ("/v1beta/models", Operation::Shown(Shown::Gemini)),
             (
                 "/v1beta/models/a/b",

@@ -1,5 +1,6 @@
 //! Paths that a route maps by itself: sent to the path of a backend that it names, with query and body.
 
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::sync::Arc;
 
@@ -15,7 +16,9 @@ use super::content::refuse_encoded;
 use super::dispatch::Asked;
 use super::error::{Blame, Refusal, bounded};
 use super::mapped::{self, Mapped};
-use super::{admission, call, headers, intake, judged, methods, mirror, path, relay, reply};
+use super::{
+    admission, call, collections, headers, intake, judged, methods, mirror, path, relay, reply,
+};
 use crate::json;
 use crate::state::backend::Backend;
 use crate::state::dialect;
@@ -52,9 +55,19 @@ pub(crate) async fn answer(
     }
     judged::refuse_unread(asked)?;
     let way = (listed, entry);
-    let reads = asked.judges_bodies() || entry.policies.judge_bodies();
+    let to = listed.leads_to(below);
+    if asked.route().reading.models
+        && collections::calls_unread(&asked.method, &to)
+        && !lists(asked, entry, &to)
+        && named_in(&to).is_none()
+    {
+        return Err(judged::unnamed(asked));
+    }
+    let reads = asked.judges_bodies() || entry.policies.judge_bodies() || entry.reading.models;
     if !reads || body.is_end_stream() {
-        return match admission::judge(asked, Question::plainly(None, None)).await? {
+        let named = named_in(&to);
+        let question = Question::plainly(None, named.as_deref());
+        return match admission::judge(asked, question).await? {
             Judged::Goes(going) => held(asked, way, below, Brought::Unread(body), going).await,
             Judged::Answered(answer) => Ok(answer),
         };
@@ -75,8 +88,15 @@ async fn read(
     if members.is_none() && asked.judges_bodies() {
         return Err(judged::unread(asked));
     }
-    let model = members.as_ref().and_then(|it| it.text(&body, "model"));
     let entry = way.1;
+    let to = way.0.leads_to(below);
+    // The path's own counts, whatever the body says besides.
+    let in_path = named_in(&to);
+    let in_body = members.as_ref().and_then(|it| it.text(&body, "model"));
+    let model = in_path.clone().or(in_body);
+    if model.is_none() && asked.route().reading.models && !lists(asked, entry, &to) {
+        return Err(judged::unnamed(asked));
+    }
     let price = |model: &str, _: Option<&Bytes>| price(entry, model);
     let question = Question {
         price: &price,
@@ -88,9 +108,24 @@ async fn read(
     };
     let mut changed = going.body.take().unwrap_or_else(|| body.clone());
     if let Some(model) = &going.model {
+        if in_path.is_some_and(|named| *named != **model) {
+            // Another in the body would change nothing.
+            return Err(judged::unnamed(asked));
+        }
         changed = call::renamed(&changed, model).map_err(Refusal::malformed)?;
     }
     held(asked, way, below, Brought::Read(changed), going).await
+}
+
+/// The model that a path of an API that is known names.
+fn named_in(to: &str) -> Option<Cow<'_, str>> {
+    path::classify(path::after_base(to)).model()
+}
+
+/// Whether the owner of `entry`'s backend lists what is asked of it.
+fn lists(asked: &Asked, entry: &RouteBackend, to: &str) -> bool {
+    let backend = entry.backend.as_ref();
+    backend.is_ok_and(|backend| backend.lists(&asked.method, to))
 }
 
 /// What the model costs that `entry`'s upstream knows by this name.
@@ -205,15 +240,21 @@ async fn send(
     if of_route {
         map(&mut request)?;
     }
-    let reads = tells || entry.policies.judge_bodies();
+    let reads = tells || entry.policies.judge_bodies() || entry.reading.models;
     let json = reads.then(|| relay::object(&request.body)).flatten();
     let members = json.and_then(|body| Some((body, json::scan(body, &relay::MEMBERS).ok()?)));
-    let model = members.and_then(|(body, members)| members.text(body, "model"));
+    let reaches = below_base(&request, backend);
+    let in_path = named_in(reaches);
+    let unread_path = in_path.is_none() && collections::calls_unread(&asked.method, reaches);
+    let in_body = || members.and_then(|(body, members)| members.text(body, "model"));
+    let model = in_path.or_else(in_body);
     let named = model.as_deref().map(|model| Named::directly(entry, model));
+    let has_body = !matches!(request.body, RequestBody::Empty);
     let reaching = Reaching {
-        path: below_base(&request, backend),
+        path: reaches,
         body: json,
-        unread: json.is_none() && !matches!(request.body, RequestBody::Empty),
+        unread: json.is_none() && has_body,
+        unnamed: unread_path || (has_body && named.is_none()),
         model: named,
     };
     let admitted = admission::of_backend(asked, entry, reaching).await?;

@@ -14,7 +14,7 @@ use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
 
-use super::admission::{self, Admitted, Going, Judged, Question, Reaching, Reserved};
+use super::admission::{self, Admitted, Going, Judged, MemberNames, Question, Reaching, Reserved};
 use super::attempt;
 use super::body::Body;
 use super::call;
@@ -24,7 +24,7 @@ use super::dispatch::Asked;
 use super::error::{Blame, Refusal, bounded};
 use super::form::{self, Model};
 use super::path::{self, Operation};
-use super::{headers, intake, judged, kept, methods, mirror, reply};
+use super::{collections, headers, intake, judged, kept, methods, mirror, reply};
 use crate::json;
 use crate::upstream::{BoxError, Request, RequestBody};
 
@@ -72,6 +72,13 @@ pub(crate) async fn answer(asked: &Asked, body: Incoming) -> Result<Response<Bod
             "ambiguous_path",
             message,
         ));
+    }
+    // What the path names nobody here reads, and a body that names another is no word on it.
+    if asked.route().reading.models
+        && collections::calls_unread(&asked.method, &asked.path)
+        && !lists(asked)
+    {
+        return Err(judged::unnamed(asked));
     }
     if body.is_end_stream() {
         return pass(asked, RequestBody::Empty).await;
@@ -126,29 +133,51 @@ fn may_be_json(headers: &HeaderMap) -> bool {
 async fn json(asked: &Asked, body: Incoming) -> Result<Response<Body>, Refusal> {
     refuse_encoded(&asked.headers())?;
     let body = intake::whole(body, asked.state.proxy.body_bytes).await?;
-    let (members, suspect) = match kept::scan(&body, &MEMBERS, is_responses(&asked.path), |_| ()) {
+    let by_model = is_by_model(&asked.path);
+    let mut names = MemberNames::default();
+    let scanned = kept::scan(&body, &MEMBERS, is_responses(&asked.path), |name| {
+        names.see(name);
+    });
+    let (members, suspect) = match scanned {
         Ok(scanned) => scanned,
         // What does not even say that it is JSON may be something else. JSON lines and arrays name no model.
-        Err(_)
-            if !is_by_model(&asked.path)
-                && (!reply::is_json(&asked.headers()) || body.starts_with(b"[")) =>
-        {
+        Err(_) if !by_model && (!reply::is_json(&asked.headers()) || body.starts_with(b"[")) => {
             return pass(asked, RequestBody::Bytes(body)).await;
         }
         Err(fault) => return Err(Refusal::malformed(fault)),
     };
     let named = asked.deployment.as_deref().map(Into::into);
-    match named.or_else(|| members.text(&body, "model")) {
+    let model = named.or_else(|| members.text(&body, "model"));
+    if by_model || model.is_some() {
+        names.refuse_ambiguous(asked.judges_bodies())?;
+    }
+    match model {
         Some(model) => {
             let content = Content::Json {
                 body: &body,
                 members: &members,
                 suspect,
             };
-            call::named(asked, Operation::Other, content, &model).await
+            call::named(asked, Operation::Other, content, &model, true).await
         }
-        None => pass(asked, RequestBody::Bytes(body.clone())).await,
+        None => {
+            refuse_nameless(asked)?;
+            pass(asked, RequestBody::Bytes(body.clone())).await
+        }
     }
+}
+
+/// Refuses a call by model that names none, where it matters which one is called. Elsewhere the server may have one that it means.
+fn refuse_nameless(asked: &Asked) -> Result<(), Refusal> {
+    if is_by_model(&asked.path) && asked.route().judges_models() && !lists(asked) {
+        return Err(call::missing_model());
+    }
+    Ok(())
+}
+
+/// Whether a backend's `relay` lists what is asked.
+fn lists(asked: &Asked) -> bool {
+    methods::lists(asked.route(), &asked.method, &asked.path)
 }
 
 async fn form(
@@ -170,6 +199,7 @@ async fn form(
     let at = match form::model(&start, boundary) {
         Model::At(at) => at,
         Model::None => {
+            refuse_nameless(asked)?;
             return match rest {
                 Some(rest) => pass(asked, stream(Some(vec![start]), rest)).await,
                 None => pass(asked, RequestBody::Bytes(start)).await,
@@ -191,7 +221,7 @@ async fn form(
         at,
         rest: rest.as_ref(),
     };
-    call::named(asked, Operation::Other, content, &model).await
+    call::named(asked, Operation::Other, content, &model, false).await
 }
 
 /// Whether the model that a body names is enough to judge a request of this path, sent with our key.
@@ -226,9 +256,12 @@ async fn pass(asked: &Asked, mut body: RequestBody) -> Result<Response<Body>, Re
         return held(asked, body, Going::default()).await;
     }
     let unread = !matches!(body, RequestBody::Empty) && object(&body).is_none();
-    if unread && asked.judges_bodies() && !methods::lists(asked.route(), &asked.method, &asked.path)
-    {
+    if unread && asked.judges_bodies() && !lists(asked) {
         return Err(judged::unread(asked));
+    }
+    let has_body = !matches!(body, RequestBody::Empty);
+    if has_body && asked.route().reading.models && !lists(asked) {
+        return Err(judged::unnamed(asked));
     }
     let question = Question::plainly(object(&body), None);
     let mut going = match Box::pin(admission::judge(asked, question)).await? {
@@ -302,6 +335,8 @@ async fn send(
             path: &asked.path,
             body: json,
             unread: json.is_none() && !matches!(body, RequestBody::Empty),
+            unnamed: !matches!(body, RequestBody::Empty)
+                || collections::calls_unread(&asked.method, &asked.path),
             model: None,
         };
         let mut admitted = match admission::of_backend(asked, entry, reaching).await {

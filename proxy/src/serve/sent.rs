@@ -16,7 +16,7 @@ use super::error::Refusal;
 use super::kept::Suspect;
 use super::path::Operation;
 use super::steps::Call;
-use super::{form, headers, kept, metered, query, relay, untranslated};
+use super::{collections, form, headers, kept, metered, query, relay, untranslated};
 use crate::json::{self, Malformed, Members, Merge, ObjectEdit};
 use crate::state::backend::Backend;
 use crate::state::dialect;
@@ -105,7 +105,10 @@ impl Call<'_> {
     fn own_path(&self, backend: &Backend, name: &str) -> Cow<'_, str> {
         let asked = self.asked;
         let gemini = |method: &str| {
-            let path = dialect::gemini(name, method);
+            let mut path = dialect::gemini(name, method);
+            if let Some(version) = collections::googles_version(&asked.path) {
+                path = path.replacen("v1beta", version, 1);
+            }
             backend.passed(with_query(path.into(), asked.uri.query()))
         };
         match self.operation {

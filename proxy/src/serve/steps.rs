@@ -22,7 +22,7 @@ use super::error::{Blame, Refusal};
 use super::mapped::{self, Mapped};
 use super::path::Operation;
 use super::translation::Translation;
-use super::{mirror, models, relay, tags};
+use super::{collections, mirror, models, relay, tags};
 use crate::access::facts::{Facts, Known, Unreadable};
 use crate::state::backend::Backend;
 use crate::state::route::RouteBackend;
@@ -46,6 +46,8 @@ pub(super) struct Call<'a> {
     pub(super) operation: Operation<'a>,
     pub(super) content: Content<'a>,
     pub(super) model: &'a str,
+    /// Other models that the body names, where some are refused.
+    pub(super) inner: Vec<&'a str>,
     /// Whether the path needs a backend that relays it.
     pub(super) owned: bool,
     /// For backends of another dialect than the client's.
@@ -97,6 +99,10 @@ impl<'a> Call<'a> {
                     last.get_or_insert_with(|| Err(relay::not_relayed(self.asked)));
                     continue;
                 }
+                if let Some(hidden) = self.inner.iter().find(|it| !entry.names.admits(it)) {
+                    last.get_or_insert_with(|| Err(Refusal::no_model(hidden)));
+                    continue;
+                }
                 // Filters may hold expressions: the name is worked out once.
                 let bare = entry.names.bare(&step.model).unwrap_or(&step.model);
                 let name = entry.names.upstream(bare);
@@ -127,6 +133,8 @@ impl<'a> Call<'a> {
                     path: &self.asked.path,
                     body: sent.as_ref(),
                     unread: false,
+                    unnamed: self.operation == Operation::Other
+                        && collections::calls_unread(&self.asked.method, &self.asked.path),
                     model: Some(Named {
                         client: self.model,
                         bare,
@@ -272,7 +280,13 @@ impl<'a> Call<'a> {
 
     fn steps<'m>(&'m self, names: &'m Names) -> Result<Vec<Step<'m>>, Refusal> {
         let body = self.content.json();
-        resolved(self.asked, names, self.operation, body, self.model)
+        resolved(
+            self.asked,
+            names,
+            self.operation,
+            body,
+            (self.model, &self.inner),
+        )
     }
 
     fn nobody(&self, nobody: Nobody) -> Refusal {
@@ -283,13 +297,13 @@ impl<'a> Call<'a> {
     }
 }
 
-/// What the map makes of a call of `model`.
+/// What the map makes of a call of `model`. It renames none of those of `inner`, so that they are refused unless they mean themselves.
 fn resolved<'m>(
     asked: &Asked,
     names: &'m Names,
     operation: Operation<'_>,
     body: Option<&Bytes>,
-    model: &'m str,
+    (model, inner): (&'m str, &[&str]),
 ) -> Result<Vec<Step<'m>>, Refusal> {
     let route = asked.route();
     let headers = asked.headers();
@@ -305,6 +319,12 @@ fn resolved<'m>(
             Refusal::client(StatusCode::BAD_REQUEST, "invalid_json", fault.to_string())
         };
         known.read().map_err(unreadable)?;
+    }
+    for name in inner {
+        let means = names.resolve(name, &known);
+        if !means.is_ok_and(|steps| steps.first().is_some_and(|step| step.model == *name)) {
+            return Err(Refusal::no_model(name));
+        }
     }
     let steps = tags::resolve(names, route, operation, model, &known);
     steps.map_err(|refusal| match refusal {
@@ -330,7 +350,7 @@ pub(super) fn dearest(
     body: Option<&Bytes>,
     model: &str,
 ) -> Option<PriceItem> {
-    let steps = resolved(asked, names, operation, body, model).ok()?;
+    let steps = resolved(asked, names, operation, body, (model, &[])).ok()?;
     let models = steps.iter().map(|step| (&*step.model, step.backend));
     asked.route().dearest(models)
 }

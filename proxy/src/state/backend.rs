@@ -21,6 +21,7 @@ use super::health::Health;
 use super::listing::Listings;
 use super::secrets::Secrets;
 use crate::aws::Signer;
+use crate::serve::collections::googles_version;
 use crate::serve::query::without;
 use crate::upstream::{
     BadTls, Cluster, Concurrency, Denied, Endpoint, Settings, Timeouts, TlsSettings,
@@ -234,7 +235,7 @@ impl Backend {
     pub fn withheld<'p>(&self, path: Cow<'p, str>) -> Cow<'p, str> {
         match path.split_once('?') {
             Some((start, query))
-                if (self.dialect == Dialect::Gemini || start.starts_with("/v1beta/"))
+                if (self.dialect == Dialect::Gemini || googles_version(start).is_some())
                     && !matches!(self.credential, Credential::Passthrough) =>
             {
                 let query = without(Some(query), &["key", "access_token"]);

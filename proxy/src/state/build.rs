@@ -16,6 +16,7 @@ use super::backend::{Backend, BackendName, Lasting, Unrunnable};
 use super::certificates::{self, BadCertificate};
 use super::health::Health;
 use super::metrics::RouteMetrics;
+use super::reading::Reading;
 use super::route::{Access, Closed, Map, Route};
 use super::table::Table;
 use crate::access::Memory;
@@ -84,11 +85,13 @@ impl<'a> Builder<'a> {
         let mut backends = HashMap::new();
         let mut maps = HashMap::new();
         let mut policies = HashMap::new();
+        let mut readings = HashMap::new();
         for (key, item) in items {
             match &**item {
                 Item::Policy(item) => {
-                    if let Some(policy) = self.policy(key, item) {
+                    if let Some((policy, reading)) = self.policy(key, item) {
                         policies.insert(key.object.clone(), policy);
+                        readings.insert(key.object.clone(), reading);
                     }
                 }
                 Item::Backend(item) => {
@@ -115,6 +118,7 @@ impl<'a> Builder<'a> {
             backends: &backends,
             maps: &maps,
             policies: &policies,
+            readings: &readings,
             shared: &shared,
         };
         let mut routes = Vec::new();
@@ -148,6 +152,7 @@ impl<'a> Builder<'a> {
             backends,
             maps,
             policies,
+            readings,
             passthrough,
             counts,
         };
@@ -237,21 +242,23 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn policy(&mut self, key: &Key, item: &PolicyItem) -> Option<Arc<Policy>> {
+    fn policy(&mut self, key: &Key, item: &PolicyItem) -> Option<(Arc<Policy>, Arc<Reading>)> {
         let previous = self.previous.policies.get(&key.object);
-        if let Some(previous) = previous
+        let previous = previous.zip(self.previous.readings.get(&key.object));
+        if let Some((previous, reading)) = previous
             && previous.is(item)
         {
-            return Some(Arc::clone(previous));
+            return Some((Arc::clone(previous), Arc::clone(reading)));
         }
         let metrics = previous.map_or_else(
             || Arc::new(PolicyMetrics::default()),
-            |previous| Arc::clone(&previous.metrics),
+            |(previous, _)| Arc::clone(&previous.metrics),
         );
         match Policy::build(&key.object, item, self.memory, metrics) {
-            Ok(policy) => Some(Arc::new(policy)),
+            Ok(policy) => Some((Arc::new(policy), Arc::new(Reading::of(item)))),
             Err(fault) => {
-                let previous = previous.cloned();
+                let previous =
+                    previous.map(|(policy, reading)| (Arc::clone(policy), Arc::clone(reading)));
                 self.refuse(key, &Unrunnable::Policy(fault));
                 previous
             }
@@ -285,6 +292,7 @@ impl<'a> Builder<'a> {
             backends,
             maps,
             policies,
+            readings,
             shared,
         } = known;
         let map = match &item.model_map {
@@ -341,7 +349,9 @@ impl<'a> Builder<'a> {
             || Arc::new(RouteMetrics::new(self.threads)),
             |previous| Arc::clone(&previous.metrics),
         );
-        match Route::build(key.object.clone(), item, map, upstreams, access, metrics) {
+        let reading = |policies: &Policies| Reading::all(policies, readings);
+        let key_of = key.object.clone();
+        match Route::build(key_of, item, map, upstreams, (access, &reading), metrics) {
             Ok(route) => Some(Arc::new(route)),
             Err(fault) => {
                 self.refuse(key, &fault);
@@ -357,6 +367,7 @@ struct Known<'a> {
     backends: &'a HashMap<ObjectKey, Arc<Backend>>,
     maps: &'a HashMap<ObjectKey, Arc<RunMap>>,
     policies: &'a HashMap<ObjectKey, Arc<Policy>>,
+    readings: &'a HashMap<ObjectKey, Arc<Reading>>,
     /// The proxy's own policies.
     shared: &'a Policies,
 }

@@ -6,6 +6,8 @@ use dragoman_crds::Dialect;
 use dragoman_dialects::Wire;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
+use crate::serve::collections::is_googles_version;
+
 /// The version of Anthropic's API that is spoken where the client names none.
 ///
 /// Source: [versions](https://docs.claude.com/en/api/versioning).
@@ -153,7 +155,9 @@ pub fn has_path(dialect: Dialect, path: &str) -> bool {
         Dialect::Ollama => first == Some("api"),
         Dialect::TGI => matches!(first, Some("tokenize" | "chat_tokenize" | "invocations")),
         Dialect::Bedrock => matches!(first, Some("guardrail" | "async-invoke" | "model")),
-        Dialect::Gemini => matches!(first, Some("v1beta" | "models" | "upload")),
+        Dialect::Gemini => {
+            first.is_some_and(|it| matches!(it, "models" | "upload") || is_googles_version(it))
+        }
         // Its Mapper knows conversations and vectors.
         Dialect::Custom => false,
     }

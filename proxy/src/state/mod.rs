@@ -4,6 +4,7 @@
 //! - [`build`]: items → state, reusing what did not change
 //! - [`table`]: host or path prefix → route
 //! - [`route`], [`backend`]: what an item became
+//! - [`reading`]: what policies look at in a request
 //! - [`cors`]: what pages of other origins may do
 //! - [`dialect`]: what a backend's dialect means for how it is called
 //! - [`certificates`]: what HTTPS is served with
@@ -23,6 +24,7 @@ pub mod key_verdict;
 pub mod listing;
 pub mod metrics;
 pub mod paths;
+pub mod reading;
 pub mod route;
 pub mod secrets;
 mod shared;
@@ -38,6 +40,7 @@ use crate::access::networks::Networks;
 use crate::access::policy::Policy;
 use backend::{Backend, BackendName};
 use build::RunMap;
+use reading::Reading;
 use route::{Closed, Route};
 pub use shared::Shared;
 use table::{Found, Table};
@@ -59,6 +62,8 @@ pub struct State {
     backends: HashMap<ObjectKey, Arc<Backend>>,
     maps: HashMap<ObjectKey, Arc<RunMap>>,
     policies: HashMap<ObjectKey, Arc<Policy>>,
+    /// What each policy looks at.
+    readings: HashMap<ObjectKey, Arc<Reading>>,
     passthrough: Arc<Names>,
     /// Items by kind: proxies, backends, maps, routes, policies.
     counts: [usize; 5],
@@ -88,6 +93,7 @@ impl State {
             backends: HashMap::new(),
             maps: HashMap::new(),
             policies: HashMap::new(),
+            readings: HashMap::new(),
             trusted: Networks::new(&[]),
             passthrough: Arc::new(Names::passthrough()),
             counts: [0; 5],

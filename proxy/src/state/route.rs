@@ -12,6 +12,7 @@ use super::backend::{Backend, Unrunnable};
 use super::cors::Cors;
 use super::metrics::RouteMetrics;
 use super::paths::Paths;
+use super::reading::Reading;
 use crate::access::policy::{Policies, Unusable};
 use crate::think::{Rules, Tag, Text};
 
@@ -39,6 +40,8 @@ pub struct RouteBackend {
     pub weight: u32,
     /// The policies that apply to what reaches it, besides the route's.
     pub policies: Policies,
+    /// What those look at.
+    pub reading: Reading,
 }
 
 /// The policies of a route.
@@ -61,6 +64,8 @@ pub struct Route {
     pub map: Map,
     /// The policies that apply to every request: the proxy's, then its own.
     pub policies: Policies,
+    /// What those look at.
+    pub reading: Reading,
     /// Who answers, in the order of the manifest.
     pub backends: Vec<RouteBackend>,
     /// What becomes of thinking.
@@ -96,18 +101,22 @@ impl Route {
         item: &RouteItem,
         map: Map,
         upstreams: Vec<Result<Arc<Backend>, String>>,
-        access: Access,
+        (access, reading): (Access, &dyn Fn(&Policies) -> Reading),
         metrics: Arc<RouteMetrics>,
     ) -> Result<Self, Unrunnable> {
         let backends = item.backends.iter().zip(upstreams).zip(access.backends);
         let backends: Result<Vec<_>, _> = backends
             .enumerate()
-            .map(|(at, ((entry, upstream), policies))| backend(at, entry, upstream, policies))
+            .map(|(at, ((entry, upstream), policies))| {
+                let reading = reading(&policies);
+                backend(at, entry, upstream, (policies, reading))
+            })
             .collect();
         Ok(Self {
             key,
             hostnames: item.hostnames.clone(),
             map,
+            reading: reading(&access.route),
             policies: access.route,
             backends: backends?,
             thinking: item.thinking.clone(),
@@ -158,6 +167,23 @@ impl Route {
             Some(Target::Item(key)) => Some(&key.object),
             _ => None,
         }
+    }
+
+    /// Whether its ModelMap or a backend's filter has models that may not be called.
+    pub fn restricts_models(&self) -> bool {
+        let map = matches!(&self.map, Map::Names(names) if names.restricts());
+        map || self.backends.iter().any(|entry| entry.names.restricts())
+    }
+
+    /// Whether its ModelMap or a backend's filter may refuse a name, or means another model by it.
+    pub fn sorts_models(&self) -> bool {
+        self.item.model_map.is_some() || self.restricts_models()
+    }
+
+    /// Whether somebody judges requests by their model.
+    pub fn judges_models(&self) -> bool {
+        let of_backends = || self.backends.iter().any(|entry| entry.reading.models);
+        self.reading.models || self.restricts_models() || of_backends()
     }
 
     /// The APIs that clients may speak; absent: all.
@@ -236,7 +262,7 @@ fn backend(
     at: usize,
     entry: &RouteBackendItem,
     upstream: Result<Arc<Backend>, String>,
-    policies: Policies,
+    (policies, reading): (Policies, Reading),
 ) -> Result<RouteBackend, Unrunnable> {
     let catalog = upstream
         .as_ref()
@@ -254,5 +280,6 @@ fn backend(
         priority: entry.priority,
         weight: entry.weight,
         policies,
+        reading,
     })
 }

@@ -63,6 +63,15 @@ impl Read {
         }
     }
 
+    /// The names of members that it reads.
+    pub(super) fn members(&self) -> impl Iterator<Item = &str> {
+        let names = self.path.iter().filter_map(|step| match step {
+            Step::Member(name) => Some(name.as_str()),
+            Step::Item(_) => None,
+        });
+        names.chain(self.test.as_deref())
+    }
+
     /// The path's first `depth` steps, as they are written.
     pub(super) fn shown(&self, depth: usize) -> String {
         let mut shown = self.root.to_owned();

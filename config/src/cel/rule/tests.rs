@@ -255,3 +255,14 @@ fn twenty_conditions_take_microseconds_not_milliseconds() {
     eprintln!("20 conditions, interpreted: {:?}", began.elapsed());
     assert!(each.as_millis() < 5);
 }
+
+#[test]
+fn the_members_that_an_expression_names_are_known_wherever_it_names_them() {
+    let source = "request.a.b[0]['c'] == 1 && request.l.exists(m, m.d == user.name && m['e'].f) && has(request.g.h) && 'i' in request.j && request.k.contains('no')";
+    let members = Condition::compile(source, Variables::Request).unwrap();
+    let members: Vec<_> = members.members("request").into_iter().collect();
+    assert_eq!(
+        members,
+        ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"]
+    );
+}

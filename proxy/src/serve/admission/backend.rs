@@ -39,6 +39,8 @@ pub(crate) struct Reaching<'a> {
     pub(crate) body: Option<&'a Bytes>,
     /// Whether there is one that nobody can read.
     pub(crate) unread: bool,
+    /// Whether it may call a model that nobody here can name.
+    pub(crate) unnamed: bool,
     /// The model, where one is named.
     pub(crate) model: Option<Named<'a>>,
 }
@@ -109,7 +111,8 @@ fn refuse_unjudged(
     reaching: &Reaching<'_>,
 ) -> Result<(), Refusal> {
     let listed = |backend: &Arc<Backend>| backend.lists(&asked.method, reaching.path);
-    if !entry.policies.judge_bodies() || entry.backend.as_ref().is_ok_and(listed) {
+    let judge = entry.policies.judge_bodies() || entry.reading.models;
+    if !judge || entry.backend.as_ref().is_ok_and(listed) {
         return Ok(());
     }
     // Who may make a copy of a model under another name is bound by no policy of models.
@@ -119,6 +122,9 @@ fn refuse_unjudged(
     }
     if reaching.unread {
         return Err(judged::unread(asked));
+    }
+    if reaching.unnamed && entry.reading.models {
+        return Err(judged::unnamed(asked));
     }
     Ok(())
 }
@@ -148,7 +154,7 @@ async fn admits(
         price: &price,
         ..Question::plainly(reaching.body, reaching.model.map(|it| it.bare))
     };
-    match judge::by(asked, policies, &callers, question).await? {
+    match judge::by(asked, policies, (&callers, &entry.reading), question).await? {
         // A service that a rule asks may want to; no rule says so by itself, or its policy would not compile here.
         Judged::Goes(going) if going.body.is_some() || going.model.is_some() => {
             let message = format!(

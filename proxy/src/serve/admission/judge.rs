@@ -7,8 +7,9 @@ use dragoman_config::{ObjectKey, PriceItem};
 use dragoman_dialects::Wire;
 use http::{Response, StatusCode};
 
-use super::names;
+use super::inner::Inner;
 use super::told::{left, telling};
+use super::{names, spelled};
 use crate::access::caller::Callers;
 use crate::access::facts::Facts;
 use crate::access::limits::{self, Ask, Reservation};
@@ -23,6 +24,7 @@ use crate::serve::dispatch::Asked;
 use crate::serve::error::{Blame, Log, Refusal, bounded};
 use crate::serve::metered::{self, Metered};
 use crate::serve::{reply, translation};
+use crate::state::reading::Reading;
 
 /// The header by which a client chooses a backend, where a rule lets it.
 const BACKEND: &str = "x-dragoman-backend";
@@ -101,7 +103,8 @@ pub(crate) async fn judge(asked: &Asked, question: Question<'_>) -> Result<Judge
     if policies.is_empty() {
         return Ok(Judged::Goes(Going::default()));
     }
-    let judged = by(asked, policies, &asked.callers, question).await?;
+    let with = (&asked.callers, &asked.route().reading);
+    let judged = by(asked, policies, with, question).await?;
     if let Judged::Goes(Going {
         reserved: Some(reserved),
         ..
@@ -117,21 +120,24 @@ pub(crate) async fn judge(asked: &Asked, question: Question<'_>) -> Result<Judge
     Ok(judged)
 }
 
-/// Judges a request by these policies.
+/// Judges a request by these policies, of which `reading` says what they look at.
 ///
 /// # Errors
 /// What they refuse.
 pub(super) async fn by(
     asked: &Asked,
     policies: &[Arc<Policy>],
-    callers: &Callers,
+    (callers, reading): (&Callers, &Reading),
     question: Question<'_>,
 ) -> Result<Judged, Refusal> {
-    if let Some(body) = question.body
-        && !question.plain
-    {
-        let judged = policies.iter().any(|policy| policy.judges_bodies());
-        names::refuse_ambiguous(body, judged)?;
+    if let Some(body) = question.body {
+        if !question.plain {
+            let judged = policies.iter().any(|policy| policy.judges_bodies());
+            names::refuse_ambiguous(body, judged || reading.models)?;
+        }
+        if reading.members {
+            spelled::refuse_other_case(body, reading)?;
+        }
     }
     let admitted = match rule(asked, policies, callers, question).await? {
         Ok(admitted) => admitted,
@@ -149,7 +155,17 @@ pub(super) async fn by(
             }
         }
     }
+    let inner = match body {
+        Some(body) if reading.lists => Inner::of(body),
+        _ => Inner::default(),
+    };
+    let inner = inner.judged(policies, model, question.others)?;
     let judging = on_reply(asked, policies, callers, body, model)?;
+    let others = [question.others, &inner].concat();
+    let question = Question {
+        others: &others,
+        ..question
+    };
     let reserved = reserve(asked, policies, callers, (body, model), question).await?;
     let backend = if admitted.backend_header {
         chosen(asked)?

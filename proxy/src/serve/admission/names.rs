@@ -1,4 +1,4 @@
-//! Names of a body's members that servers read in different ways.
+//! Names of a body's own members that servers read in different ways. Those of objects within it are [`spelled`](super::spelled)'s affair.
 //!
 //! Some servers take a member by its name in any case, and the last of several (Go's [`encoding/json`](https://pkg.go.dev/encoding/json#Unmarshal)
 //! does), others the one that is written exactly so. What policies judged must be what the server reads, so a body that the two read
@@ -10,6 +10,7 @@ use http::StatusCode;
 
 use crate::json::{self, string};
 use crate::serve::error::{Refusal, bounded};
+use crate::state::reading::folded;
 
 /// Members that judge or are judged, in every dialect.
 const KNOWN: [&str; 17] = [
@@ -65,7 +66,7 @@ impl<'b> Names<'b> {
             return;
         }
         let name = string::decode(written);
-        let folded = name.to_lowercase().replace('\u{17f}', "s");
+        let folded = folded(&name);
         let exact = folded == name || WITH_CAPITALS.contains(&name.as_ref());
         if folded == "model" && !exact {
             self.model.get_or_insert_with(|| name.as_ref().to_owned());
@@ -85,18 +86,23 @@ impl<'b> Names<'b> {
     /// # Errors
     /// 400, naming the member.
     pub(crate) fn refuse_ambiguous(self, judged: bool) -> Result<(), Refusal> {
-        let ambiguous = self.ambiguous.filter(|_| judged);
-        let Some(name) = ambiguous.or(self.model) else {
+        let other = self.ambiguous.filter(|_| judged);
+        let Some(name) = other.or(self.model) else {
             return Ok(());
         };
-        let name = bounded(&name, 64).to_owned();
-        let message = format!(
-            "The body's member {name:?} would be read in different ways by different servers; write each member once, as the API spells it."
-        );
-        Err(Refusal {
-            param: Some(name.into()),
-            ..Refusal::client(StatusCode::BAD_REQUEST, "ambiguous_member", message)
-        })
+        Err(ambiguous(&name))
+    }
+}
+
+/// The refusal of a member that servers read in different ways.
+pub(super) fn ambiguous(name: &str) -> Refusal {
+    let name = bounded(name, 64).to_owned();
+    let message = format!(
+        "The body's member {name:?} would be read in different ways by different servers; write each member once, as the API spells it."
+    );
+    Refusal {
+        param: Some(name.into()),
+        ..Refusal::client(StatusCode::BAD_REQUEST, "ambiguous_member", message)
     }
 }
 

@@ -58,7 +58,8 @@ fn objects(reply: &Answer) -> Vec<Value> {
         };
     }
     let data = text.lines().filter_map(|line| line.strip_prefix("data:"));
-    data.map(|data| serde_json::from_str(data).unwrap_or_else(|_| panic!("{data:?}")))
+    // What was cut off within is none.
+    data.filter_map(|data| serde_json::from_str(data).ok())
         .collect()
 }
 

@@ -6,6 +6,7 @@ mod guarded;
 mod headers;
 mod kept;
 mod paths;
+mod policies;
 mod sizes;
 mod slow;
 
