@@ -121,7 +121,8 @@ impl Callers {
                     ..nobody
                 };
             }
-            Some((_, key)) if self.first.key == Some(key) => {}
+            // One key is not one user: it may bring other groups, by another Secret or as a token for another audience.
+            Some((user, key)) if self.first.is(&user, &key) => {}
             Some((user, key)) => {
                 let caller = Caller {
                     user: Some(user),
@@ -146,10 +147,64 @@ impl Callers {
 }
 
 impl Caller {
+    fn is(&self, user: &Arc<User>, key: &[u8; 32]) -> bool {
+        let same = |own: &Arc<User>| Arc::ptr_eq(own, user) || own == user;
+        self.key.as_ref() == Some(key) && self.user.as_ref().is_some_and(same)
+    }
+
     /// The user, as rules see it; null for nobody.
     #[must_use]
     pub fn seen(&self) -> &Value {
         const NOBODY: &Value = &Value::Null;
         self.user.as_ref().map_or(NOBODY, |user| user.seen())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use dragoman_config::{AuthenticationItem, PolicyItem};
+
+    use super::*;
+    use crate::access::Memory;
+
+    fn policy(name: &str) -> Arc<Policy> {
+        let authentication = AuthenticationItem {
+            tokens: Vec::new(),
+            unknown_tokens: None,
+            service_accounts: None,
+            jwt: Vec::new(),
+            anonymous: true,
+        };
+        let item = PolicyItem {
+            authentication: Some(authentication),
+            allow: None,
+            deny: Vec::new(),
+            ban: None,
+            rules: Vec::new(),
+            response_rules: Vec::new(),
+            limits: Vec::new(),
+            models: dragoman_crds::NameFilter::default(),
+        };
+        let key = ObjectKey::new("team", name);
+        Arc::new(Policy::build(&key, &item, &Memory::default(), Arc::default()).unwrap())
+    }
+
+    fn user(name: &str, group: &str) -> Arc<User> {
+        Arc::new(User::new(name.into(), vec![group.into()], None))
+    }
+
+    #[test]
+    fn one_key_may_bring_each_policy_another_user() {
+        let policies = ["gate", "same", "door"].map(policy);
+        let [gate, same, door] = &policies;
+        let mut callers = Callers::nobody(IpAddr::from([192, 0, 2, 1]));
+        callers.know(gate, Some((user("ann", "admins"), [1; 32])), &[]);
+        callers.know(same, Some((user("ann", "admins"), [1; 32])), &[]);
+        assert!(callers.found.is_empty(), "the same user is known once");
+        callers.know(door, Some((user("ann", "guests"), [1; 32])), &[]);
+        let groups = |policy| callers.of(policy).user.as_ref().unwrap().groups.clone();
+        assert_eq!(groups(gate), ["admins"]);
+        assert_eq!(groups(same), ["admins"]);
+        assert_eq!(groups(door), ["guests"]);
     }
 }

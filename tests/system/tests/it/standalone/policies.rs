@@ -3,6 +3,7 @@
 use http::Method;
 use serde_json::json;
 
+use super::callers::{Signer, claims, jwks};
 use super::manifests::{MAPPED, backend, names, object, posts, route, route_to, simulator};
 use super::proxy::{Answer, Proxy, answer, chat};
 
@@ -268,6 +269,66 @@ async fn nobody_else_names_the_user_to_a_policy_that_authenticates() {
     let over = called(&proxy, "echo", &both).await;
     assert_eq!(over.status, 429, "{}", over.text());
     assert!(over.text().contains("each user"), "{}", over.text());
+}
+
+#[tokio::test]
+async fn one_caller_is_to_each_policy_who_it_finds_it_to_be() {
+    let upstream = simulator().await;
+    let signer = Signer::new("1");
+    let issued = |audience: &str| {
+        format!(
+            "authentication: {{jwt: [{{issuer: \"https://issuer.example\", audiences: [{audience}], jwks: '{}'}}]}}\n",
+            jwks(&[&signer])
+        )
+    };
+    let keyed = |name: &str| {
+        format!("authentication: {{bearerTokens: {{secretRefs: [{{name: {name}}}]}}}}\n")
+    };
+    let keys = |name: &str, groups: &str| {
+        secret(name, KEY).replace(
+            &format!("{{name: {name}}}"),
+            &format!("{{name: {name}, annotations: {{dragoman.dev/groups: {groups}}}}}"),
+        )
+    };
+    let admins = "rules: [{name: admins, action: Deny, when: \"!('admins' in user.groups)\"}]\n";
+    let manifest = keys("gate-keys", "admins")
+        + &keys("door-keys", "guests")
+        + &policy("gate", &(keyed("gate-keys") + admins))
+        + &policy("door", &(keyed("door-keys") + admins))
+        + &policy("jwt-gate", &(issued("gate") + admins))
+        + &policy("jwt-door", &(issued("team") + admins))
+        + &backend("main", &upstream.url(), "");
+    let token = |audience: &str, group: &str| {
+        let mut claims = claims();
+        (claims["aud"], claims["groups"]) = (audience.into(), json!([group]));
+        signer.token(&claims)
+    };
+    let gate = format!("Bearer {}", token("gate", "admins"));
+    let (guest, admin) = (token("team", "guests"), token("team", "admins"));
+    for (policies, headers, status) in [
+        ("jwt-gate", vec![("authorization", gate.as_str())], 200),
+        (
+            "jwt-gate, jwt-door",
+            vec![("authorization", gate.as_str()), ("x-api-key", &guest)],
+            403,
+        ),
+        (
+            "jwt-gate, jwt-door",
+            vec![("authorization", gate.as_str()), ("x-api-key", &admin)],
+            200,
+        ),
+        ("gate", vec![("x-api-key", KEY)], 200),
+        ("gate, door", vec![("x-api-key", KEY)], 403),
+    ] {
+        let refs: Vec<_> = policies
+            .split(", ")
+            .map(|name| format!("{{name: {name}}}"))
+            .collect();
+        let refs = route(&format!("accessPolicyRefs: [{}]", refs.join(", ")));
+        let proxy = Proxy::start(&(manifest.clone() + &refs)).await;
+        let answer = called(&proxy, "echo", &headers).await;
+        assert_eq!(answer.status, status, "{policies}: {}", answer.text());
+    }
 }
 
 /// A policy that denies a model and bounds replies, to a backend `main` that it guards and `more` lines of a route to it.
