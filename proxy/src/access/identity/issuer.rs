@@ -33,7 +33,7 @@ enum Source {
     Fetched(Arc<KeySet>),
 }
 
-/// A token that holds.
+/// A token that its issuer signed, for one of the audiences. Whether its time has come, and is not over, is asked with each request.
 #[derive(Debug, Clone)]
 pub(super) struct Verified {
     pub(super) user: Arc<User>,
@@ -49,6 +49,8 @@ pub(super) struct Verified {
 pub(super) enum Judged {
     Holds(Verified),
     Wrong(&'static str),
+    /// Whoever signed it, it opens nothing at this time.
+    Untimely(&'static str),
     /// It cannot be told, and the set is worth waiting for.
     Wait(Arc<KeySet>),
     /// It cannot be told.
@@ -119,14 +121,16 @@ impl Issuer {
         let Some(times) = token.times() else {
             return Judged::Wrong("the token does not say when it expires");
         };
-        if let Some(why) = times.refuse(now.as_second()) {
-            return Judged::Wrong(why);
-        }
         let Some(user) = self.user(token) else {
             return Judged::Wrong("the token does not say whose it is");
         };
+        // Nothing is fetched or waited for that changes no answer. Who forges is told from who is late where the key is known.
+        let unknown = || match times.refuse(now.as_second()) {
+            Some(why) => Judged::Untimely(why),
+            None => self.unknown(clock),
+        };
         let Some(keys) = self.keys(clock) else {
-            return self.unknown(clock);
+            return unknown();
         };
         match keys.signed(algorithm, token.key(), token.message, &token.signature) {
             Signed::Yes => Judged::Holds(Verified {
@@ -136,7 +140,7 @@ impl Issuer {
                 with: keys,
             }),
             Signed::No => Judged::Wrong("the token's signature is wrong"),
-            Signed::UnknownKey => self.unknown(clock),
+            Signed::UnknownKey => unknown(),
         }
     }
 

@@ -36,7 +36,7 @@ use super::caller::User;
 use crate::state::backend::CREDENTIAL_HEADERS;
 pub use credentials::Consumed;
 use credentials::{Brought, Unreadable, brought};
-use issuer::{Issuer, Judged, SERVICE_ACCOUNT};
+use issuer::{Issuer, Judged, SERVICE_ACCOUNT, Verified};
 use jwt::Unverified;
 use key_set::KeySet;
 pub use key_sets::KeySets;
@@ -81,7 +81,7 @@ pub enum Identity {
     Wrong {
         /// For the client, in words; it never says more than the client brought.
         why: &'static str,
-        /// The headers whose credentials nobody has, each of which counts towards a ban.
+        /// The headers whose credentials nobody has, each of which counts towards a ban. One whose time is over is no guess: somebody had it.
         guesses: Consumed,
     },
     /// It cannot be told: 503.
@@ -106,7 +106,8 @@ struct Looked<'h> {
     /// Those that were guessed: one that is sent in several headers is one guess.
     guessed: [&'h [u8]; CREDENTIAL_HEADERS.len()],
     doubt: Option<String>,
-    doubted: Consumed,
+    /// Those that may be known, or were.
+    unguessed: Consumed,
     wait: Option<Arc<KeySet>>,
 }
 
@@ -126,10 +127,22 @@ impl<'h> Looked<'h> {
 enum Verdict {
     User(Arc<User>, Digest),
     Wrong(&'static str),
+    /// As wrong, but nobody guessed it: its time is over, or has not come.
+    Untimely(&'static str),
     Wait(Arc<KeySet>),
     Unchecked(String),
     /// It may be one of those that cannot be known at the moment.
     Unknown(String),
+}
+
+impl Verdict {
+    /// Of a token that its issuer signed, at the time `now`.
+    fn of(verified: &Verified, now: Timestamp) -> Self {
+        match verified.times.refuse(now.as_second()) {
+            None => Self::User(Arc::clone(&verified.user), verified.key),
+            Some(why) => Self::Untimely(why),
+        }
+    }
 }
 
 impl Authentication {
@@ -217,14 +230,14 @@ impl Authentication {
         })
     }
 
-    /// The headers whose credentials are known here, or may be: whoever sends them guesses nothing, though another policy does not know them. `came`: when
+    /// The headers whose credentials are known here, may be, or were: whoever sends them guesses nothing, though another policy does not know them. `came`: when
     /// the request did, on both clocks.
     pub fn may_know(&self, headers: &HeaderMap, came: (Instant, Timestamp)) -> Consumed {
         let Ok(looked) = self.look(headers, came) else {
             return Consumed::default();
         };
         let mut all = looked.consumed;
-        all.add(looked.doubted);
+        all.add(looked.unguessed);
         all
     }
 
@@ -255,14 +268,18 @@ impl Authentication {
                     looked.known = looked.known.or(Some((user, key)));
                 }
                 Verdict::Wrong(why) => looked.guess(header, credential, why),
+                Verdict::Untimely(why) => {
+                    looked.unguessed.insert(header);
+                    looked.wrong = looked.wrong.or(Some(why));
+                }
                 Verdict::Unchecked(why) => {
-                    looked.doubted.insert(header);
+                    looked.unguessed.insert(header);
                     looked.doubt = looked.doubt.or(Some(why));
                 }
                 // Not among what may be known: whoever names a Secret that is not there must not make any guess a harmless one.
                 Verdict::Unknown(why) => looked.doubt = looked.doubt.or(Some(why)),
                 Verdict::Wait(set) => {
-                    looked.doubted.insert(header);
+                    looked.unguessed.insert(header);
                     looked.wait = looked.wait.or(Some(set));
                 }
             }
@@ -279,7 +296,7 @@ impl Authentication {
         }
         match self.tokens.find(&digest, came.1) {
             Found::User(user) => Verdict::User(user, digest),
-            Found::Expired => Verdict::Wrong("the API key has expired"),
+            Found::Expired => Verdict::Untimely("the API key has expired"),
             Found::Nobody => match &self.unknown_tokens {
                 Some(why) => Verdict::Unknown(why.clone()),
                 None => Verdict::Wrong("the API key is not known"),
@@ -295,8 +312,8 @@ impl Authentication {
         (clock, now): (Instant, Timestamp),
     ) -> Option<Verdict> {
         let keys = |issuer: usize| self.issuers.get(issuer)?.keys(clock);
-        if let Some(verified) = self.kept.get(digest, now, keys) {
-            return Some(Verdict::User(verified.user, verified.key));
+        if let Some(verified) = self.kept.get(digest, keys) {
+            return Some(Verdict::of(&verified, now));
         }
         let token = Unverified::parse(credential)?;
         let name = token.text("iss")?;
@@ -308,14 +325,15 @@ impl Authentication {
             // The cluster may be named as an issuer like others too: the more hopeful of two verdicts counts.
             verdict = match (verdict, issuer.judge(&token, (clock, now))) {
                 (_, Judged::Holds(verified)) => {
-                    let known = Verdict::User(Arc::clone(&verified.user), verified.key);
+                    let verdict = Verdict::of(&verified, now);
                     self.kept.keep(*digest, at, verified);
-                    return Some(known);
+                    return Some(verdict);
                 }
                 (None | Some(Verdict::Wrong(_)), judged) => match judged {
                     Judged::Wait(set) => Some(Verdict::Wait(set)),
                     Judged::Unchecked(why) => Some(Verdict::Unchecked(why)),
                     Judged::Wrong(why) => Some(Verdict::Wrong(why)),
+                    Judged::Untimely(why) => Some(Verdict::Untimely(why)),
                     Judged::Holds(_) => None,
                 },
                 (verdict, _) => verdict,

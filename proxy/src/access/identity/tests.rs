@@ -17,6 +17,7 @@ use crate::upstream::Denied;
 
 mod issuers;
 mod key_sets;
+mod untimely;
 
 const CLUSTER: &str = "https://kubernetes.default.svc";
 const ISSUER: &str = "https://issuer.example";
@@ -98,6 +99,14 @@ async fn judged(authentication: &Authentication, token: &str) -> String {
         Identity::Wrong { .. } => "wrong".into(),
         Identity::Unchecked { .. } => "unchecked".into(),
         other => format!("{other:?}"),
+    }
+}
+
+/// How many credentials of a refused request were guessed.
+fn guesses(identity: &Identity) -> u32 {
+    match identity {
+        Identity::Wrong { guesses, .. } | Identity::Unchecked { guesses, .. } => guesses.count(),
+        other => panic!("{other:?}"),
     }
 }
 
@@ -212,6 +221,13 @@ async fn an_expired_token_is_wrong_and_says_so() {
     let identity = check(&ready(&item()), &[("x-api-key", "o-token")]).await;
     let why = "the API key has expired";
     assert!(matches!(identity, Identity::Wrong { why: told, .. } if told == why));
+    assert_eq!(guesses(&identity), 0);
+}
+
+#[tokio::test]
+async fn a_guess_beside_an_expired_token_is_one() {
+    let lines = [("x-api-key", "o-token"), ("api-key", "guess")];
+    assert_eq!(guesses(&check(&ready(&item()), &lines).await), 1);
 }
 
 #[tokio::test]

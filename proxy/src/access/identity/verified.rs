@@ -1,10 +1,9 @@
-//! Tokens that were found to hold: a signature costs more than all else of a request, and clients send the same token for an hour.
+//! Tokens that were found to be signed: a signature costs more than all else of a request, and clients send the same token for an hour, or longer than it holds.
 
 use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use parking_lot::Mutex;
 
 use super::issuer::Verified;
@@ -18,23 +17,20 @@ const MOST: usize = 256;
 /// Tokens by their hashes, with the number of the issuer.
 type Shard = HashMap<Digest, (usize, Verified), BuildHasherDefault<FirstBytes>>;
 
-/// A policy's tokens that hold.
+/// A policy's tokens that were signed.
 #[derive(Debug, Default)]
 pub(super) struct Kept([Mutex<Shard>; SHARDS]);
 
 impl Kept {
-    /// What was found, if it still holds: within its time, and while its issuer (`keys`) has the keys that verified it.
+    /// What was found, while its issuer (`keys`) has the keys that verified it.
     pub(super) fn get(
         &self,
         digest: &Digest,
-        now: Timestamp,
         keys: impl FnOnce(usize) -> Option<Arc<Keys>>,
     ) -> Option<Verified> {
         let shard = self.shard(digest)?;
         let (issuer, verified) = shard.lock().get(digest).cloned()?;
-        let current = Arc::ptr_eq(&keys(issuer)?, &verified.with);
-        let holds = current && verified.times.refuse(now.as_second()).is_none();
-        holds.then_some(verified)
+        Arc::ptr_eq(&keys(issuer)?, &verified.with).then_some(verified)
     }
 
     pub(super) fn keep(&self, digest: Digest, issuer: usize, verified: Verified) {

@@ -108,6 +108,31 @@ async fn a_token_of_a_key_that_its_issuer_has_only_just_taken_is_no_guess() {
 }
 
 #[tokio::test]
+async fn whoever_sends_what_has_expired_is_refused_and_never_banned() {
+    let upstream = simulator().await;
+    let signer = Signer::new("1");
+    let spec = jwt(&format!("jwks: '{}'", jwks(&[&signer]))) + HARSH;
+    let ended = "{name: keys, annotations: {dragoman.dev/expires: \"2020-01-01T00:00:00Z\"}}";
+    let manifest = guarded(&upstream.url(), "", &spec);
+    let manifest = manifest.replacen("metadata: {name: keys}", &format!("metadata: {ended}"), 1);
+    assert!(manifest.contains("2020"), "{manifest}");
+    let proxy = Proxy::start(&manifest).await;
+    let mut late = claims();
+    late["exp"] = 1_600_000_000.into();
+    let expired = signer.token(&late);
+    for key in [ANN, &expired, ANN, &expired] {
+        let refused = called(&proxy, &[("x-api-key", key)]).await;
+        assert_eq!(refused.status, 401, "{}", refused.text());
+        assert!(refused.message().contains("expired"), "{}", refused.text());
+    }
+    assert_eq!(bans(&proxy).await, json!([]));
+    assert_eq!(by_key(&proxy, &signer.token(&claims())).await, 200);
+    let forged = Signer::new("1").token(&late);
+    assert_eq!(by_key(&proxy, &forged).await, 401);
+    assert_eq!(by_key(&proxy, &signer.token(&claims())).await, 403);
+}
+
+#[tokio::test]
 async fn an_exempt_address_is_never_banned_and_needs_a_key_all_the_same() {
     let upstream = simulator().await;
     let spec =
