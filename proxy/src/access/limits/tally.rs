@@ -15,7 +15,7 @@ use super::counters::{Charge, Counters, Full, Level};
 use super::reserve::{Place, Used};
 use super::span::{Now, Span};
 use crate::access::bans::{Ban, Bans};
-use crate::access::redis::{Asking, Failure, LASTS, PREFIX, Redis, Script, number};
+use crate::access::redis::{Asking, DEADLINE, Failure, LASTS, PREFIX, Redis, Script, number};
 
 /// Who counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,11 +64,21 @@ impl Drop for Asked {
 impl Counters {
     /// Counts in this Redis from now on; without one, here. Bans that other proxies found are noted in `bans`.
     pub fn share(&self, redis: Option<&Secret>, bans: &Arc<Bans>) {
+        self.share_within(DEADLINE, redis, bans);
+    }
+
+    /// The same; a request waits as long as `deadline` for what Redis says.
+    pub(in crate::access) fn share_within(
+        &self,
+        deadline: Duration,
+        redis: Option<&Secret>,
+        bans: &Arc<Bans>,
+    ) {
         let mut configured = self.redis.configured.lock();
         if configured.as_ref().map(|(secret, _)| secret) == redis {
             return;
         }
-        let started = redis.map(|secret| Redis::start(secret, Arc::clone(bans)));
+        let started = redis.map(|secret| Redis::start(secret, deadline, Arc::clone(bans)));
         let (started, fault) = match started.transpose() {
             Ok(started) => (started, None),
             Err(fault) => {
@@ -81,6 +91,12 @@ impl Counters {
         };
         self.redis.redis.store(started.map(Arc::new));
         *configured = redis.map(|secret| (secret.clone(), fault));
+    }
+
+    /// Counts in this one.
+    #[cfg(test)]
+    pub(in crate::access) fn share_in(&self, redis: Redis) {
+        self.redis.redis.store(Some(Arc::new(redis)));
     }
 
     /// Who counts.

@@ -12,6 +12,9 @@ use super::url::Target;
 pub(super) enum Link {
     One(MultiplexedConnection),
     Cluster(ClusterConnection),
+    /// To a server that never answers.
+    #[cfg(test)]
+    Nowhere,
 }
 
 impl Link {
@@ -38,6 +41,8 @@ impl ConnectionLike for Link {
         match self {
             Self::One(link) => link.req_packed_command(cmd),
             Self::Cluster(link) => link.req_packed_command(cmd),
+            #[cfg(test)]
+            Self::Nowhere => Box::pin(std::future::pending()),
         }
     }
 
@@ -50,6 +55,8 @@ impl ConnectionLike for Link {
         match self {
             Self::One(link) => link.req_packed_commands(pipeline, offset, count),
             Self::Cluster(link) => link.req_packed_commands(pipeline, offset, count),
+            #[cfg(test)]
+            Self::Nowhere => Box::pin(std::future::pending()),
         }
     }
 
@@ -57,6 +64,8 @@ impl ConnectionLike for Link {
         match self {
             Self::One(link) => link.get_db(),
             Self::Cluster(link) => link.get_db(),
+            #[cfg(test)]
+            Self::Nowhere => 0,
         }
     }
 }

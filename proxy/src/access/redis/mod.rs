@@ -19,7 +19,7 @@ mod url;
 pub(crate) use bans::Failure;
 pub(crate) use leases::LASTS;
 pub(crate) use scripts::{PREFIX, Script, number};
-pub(crate) use service::{Asking, Redis};
+pub(crate) use service::{Asking, DEADLINE, Redis};
 
 #[cfg(test)]
 mod server;

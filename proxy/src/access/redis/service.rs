@@ -1,6 +1,6 @@
 //! The connection to Redis: kept by a thread of its own, asked by any.
 //!
-//! No request waits longer than [`DEADLINE`] for all its answers. Where Redis fails, or is late thrice in a row, it is away: it is asked nothing until the
+//! No request waits longer than a deadline ([`DEADLINE`]) for all its answers. Where Redis fails, or is late thrice in a row, it is away: it is asked nothing until the
 //! thread has reached it again, which it tries once a second, so that no request is ever what tries it.
 
 use std::cell::Cell;
@@ -23,15 +23,14 @@ use super::scripts::{PREFIX, Script};
 use super::url::{self, Target};
 use crate::access::bans::Bans;
 
-/// The longest that a request waits for answers, all its waits together, less the millisecond by which timers are late. Unit
-/// tests wait longer: what they count is the same however busy the machine is.
-pub(super) const DEADLINE: Duration = Duration::from_millis(if cfg!(test) { 200 } else { 4 });
+/// The longest that a request waits for answers, all its waits together, less the millisecond by which timers are late.
+pub(crate) const DEADLINE: Duration = Duration::from_millis(4);
 /// How long a connection may take to be made, and an answer to come to those whom nobody waits for.
 pub(super) const PATIENCE: Duration = Duration::from_secs(1);
 /// How long Redis is left alone after it failed, and how often it is looked after.
 const PERIOD: Duration = Duration::from_secs(1);
 /// So many late answers in a row mean that it is away.
-const LATE: u32 = 3;
+pub(super) const LATE: u32 = 3;
 /// The most questions under way; more are not asked.
 const MOST: usize = 16 << 10;
 
@@ -55,6 +54,7 @@ pub(super) struct Shared {
     link: ArcSwapOption<Link>,
     why: Mutex<String>,
     runtime: Handle,
+    deadline: Duration,
     trouble: Notify,
     late: AtomicU32,
     asked: AtomicUsize,
@@ -77,29 +77,22 @@ impl std::fmt::Debug for Shared {
 pub(crate) struct Away;
 
 impl Redis {
-    /// Begins to connect. Bans that others found are noted in `bans`.
+    /// Begins to connect; requests will wait as long as `deadline`. Bans that others found are noted in `bans`.
     ///
     /// # Errors
     /// Why it cannot, without the URL, which may hold a password.
-    pub(crate) fn start(secret: &Secret, bans: Arc<Bans>) -> Result<Self, String> {
+    pub(crate) fn start(
+        secret: &Secret,
+        deadline: Duration,
+        bans: Arc<Bans>,
+    ) -> Result<Self, String> {
         let target = url::read(secret.expose()).map_err(|fault| fault.to_string())?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .map_err(|fault| fault.to_string())?;
         let (stop, stopped) = watch::channel(());
-        let shared = Arc::new(Shared {
-            link: ArcSwapOption::empty(),
-            why: Mutex::new("it was not reached yet".into()),
-            runtime: runtime.handle().clone(),
-            trouble: Notify::new(),
-            late: AtomicU32::new(0),
-            asked: AtomicUsize::new(0),
-            process: rand::random(),
-            numbers: AtomicU64::new(0),
-            leases: Leases::default(),
-            lifted: Mutex::default(),
-        });
+        let shared = Arc::new(Shared::new(runtime.handle().clone(), deadline));
         let keeper = Arc::clone(&shared);
         std::thread::Builder::new()
             .name("redis".into())
@@ -109,6 +102,17 @@ impl Redis {
             shared,
             _stop: stop,
         })
+    }
+
+    /// One that is reached and never answers: whatever is asked waits in `runtime`, which nobody runs.
+    #[cfg(test)]
+    pub(super) fn hanging(runtime: &tokio::runtime::Runtime, deadline: Duration) -> Self {
+        let shared = Shared::new(runtime.handle().clone(), deadline);
+        shared.link.store(Some(Arc::new(Link::Nowhere)));
+        Self {
+            shared: Arc::new(shared),
+            _stop: watch::Sender::new(()),
+        }
     }
 
     /// Why Redis is away; none: it answers.
@@ -134,8 +138,8 @@ impl Redis {
                 late(answer);
             }
         })?;
-        let (before, began) = (waited.get(), Instant::now());
-        let answer = tokio::time::timeout(DEADLINE.saturating_sub(before), answer).await;
+        let (before, began) = (waited.get(), tokio::time::Instant::now());
+        let answer = tokio::time::timeout(shared.deadline.saturating_sub(before), answer).await;
         waited.set(before + began.elapsed());
         match answer {
             Ok(Ok(answer)) => {
@@ -183,6 +187,22 @@ impl Redis {
 }
 
 impl Shared {
+    fn new(runtime: Handle, deadline: Duration) -> Self {
+        Self {
+            link: ArcSwapOption::empty(),
+            why: Mutex::new("it was not reached yet".into()),
+            runtime,
+            deadline,
+            trouble: Notify::new(),
+            late: AtomicU32::new(0),
+            asked: AtomicUsize::new(0),
+            process: rand::random(),
+            numbers: AtomicU64::new(0),
+            leases: Leases::default(),
+            lifted: Mutex::default(),
+        }
+    }
+
     pub(super) fn name(&self, number: u64) -> Vec<u8> {
         format!("{:016x}:{number}", self.process).into_bytes()
     }
