@@ -120,8 +120,13 @@ impl Limits {
     /// Whether what models use is counted: tokens or cost.
     #[must_use]
     pub fn counts_tokens(&self) -> bool {
-        let counts = |bound: &Bound| matches!(bound.measure, Measure::Tokens(_) | Measure::Cost(_));
-        self.bounds.iter().any(counts)
+        self.bounds.iter().any(Bound::counts_tokens)
+    }
+
+    /// Whether what the model uses is counted of this request.
+    #[must_use]
+    pub fn count_tokens_of(&self, ask: &Ask<'_>) -> bool {
+        self.of(ask).any(Bound::counts_tokens)
     }
 
     /// Whether what models cost is counted.
@@ -138,6 +143,10 @@ impl Limits {
 }
 
 impl Bound {
+    fn counts_tokens(&self) -> bool {
+        matches!(self.measure, Measure::Tokens(_) | Measure::Cost(_))
+    }
+
     fn covers(&self, ask: &Ask<'_>) -> bool {
         let Some(models) = &self.models else {
             return true;

@@ -3,6 +3,7 @@
 //! - [`estimate`]: before it is sent, by its body
 //! - [`figures`]: what servers say of it, in any dialect
 //! - [`finder`]: the members of a reply that say it, found as it passes
+//! - [`later`]: whether a model is asked to work later, when nobody counts
 //! - [`texts`]: how much text a reply has, where nothing says it
 //! - [`price`]: tokens as money
 //! - [`meter`]: a reservation, settled by what is seen of the reply
@@ -10,12 +11,14 @@
 mod estimate;
 mod figures;
 mod finder;
+mod later;
 mod meter;
 mod price;
 mod texts;
 
 pub use estimate::Estimate;
 pub use finder::Finder;
+pub use later::later;
 pub use meter::Meter;
 pub use price::cost;
 pub(crate) use texts::text;

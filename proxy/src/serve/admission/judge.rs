@@ -9,7 +9,7 @@ use http::{Response, StatusCode};
 
 use super::inner::Inner;
 use super::told::{left, telling};
-use super::{names, spelled};
+use super::{later, names, spelled};
 use crate::access::caller::Callers;
 use crate::access::facts::Facts;
 use crate::access::limits::{self, Ask, Reservation};
@@ -430,6 +430,9 @@ async fn reserve(
         tokens: estimate.tokens(),
         cost: price.map_or(0, |price| estimate.cost(&price)),
     };
+    if counts && let Some(body) = body {
+        later::refuse(policies, &ask, body)?;
+    }
     let memory = asked.worker.shared.memory();
     // Nobody else looks at it meanwhile.
     let counted = asked.counted.take();

@@ -4,6 +4,7 @@
 //! - [`judge`]: rules, models and limits, once the model is known
 //! - [`names`], [`spelled`]: members that servers read in different ways
 //! - [`inner`]: models that a body names besides the one that it calls
+//! - [`later`]: work that nobody would count
 //! - [`backend`]: the policies of one backend, once it is a candidate
 //! - [`told`]: what a client is told of its limits
 
@@ -11,6 +12,7 @@ mod backend;
 mod enter;
 mod inner;
 mod judge;
+mod later;
 mod names;
 mod spelled;
 mod told;

@@ -2,6 +2,7 @@
 
 use dragoman_system::eventually;
 use http::Method;
+use serde_json::json;
 
 use super::limits::{TOKENS, await_left, left, told};
 use super::manifests::{MAPPED, backend, names, nobody, object, posts, route, route_to, simulator};
@@ -28,6 +29,57 @@ async fn cost_is_reserved_by_what_the_map_makes_of_a_name() {
     body["max_tokens"] = 1.into();
     let admitted = proxy.post("/v1/chat/completions", &body).await;
     assert_eq!(admitted.status, 200, "{}", admitted.text());
+}
+
+#[tokio::test]
+async fn work_that_nobody_would_count_is_refused_where_tokens_or_cost_are_limited() {
+    let upstream = simulator().await;
+    let cost =
+        "{per: Address, cost: \"0.5\", calendar: Day, models: [{exact: echo}, {exact: alias}]}";
+    let own = "accessPolicyRefs: [{name: gold}]";
+    for (limit, backends, routes, status) in [
+        (TOKENS, "", own, 400),
+        (cost, "", own, 400),
+        (TOKENS, own, "", 400),
+        ("{per: Address, requests: 99, window: 1h}", "", own, 200),
+    ] {
+        let manifest = backend("main", &upstream.url(), backends)
+            + &object(
+                "AccessPolicy",
+                "{name: gold}",
+                &format!("limits: [{limit}]"),
+            )
+            + &names(
+                "rules:\n- {match: {exact: alias}, target: {model: echo}, overrides: {background: true}}",
+            )
+            + &route(&format!(
+                "{MAPPED}\npaths: [{{path: /own, backend: main, to: /responses}}]\n{routes}"
+            ));
+        let proxy = Proxy::start(&manifest).await;
+        let before = posts(&upstream).len();
+        for path in ["/v1/responses", "/own"] {
+            let mut body = json!({"model": "echo", "input": "hello", "background": true});
+            for stream in [false, true] {
+                body["stream"] = stream.into();
+                let refused = proxy.post(path, &body).await;
+                let told = format!("{limit} {path}: {}", refused.text());
+                assert_eq!(refused.status, status, "{told}");
+                if status == 400 {
+                    assert_eq!(refused.code(), "work_uncounted", "{told}");
+                    assert!(refused.message().contains("default/gold"), "{told}");
+                }
+            }
+            body["background"] = false.into();
+            assert_eq!(proxy.post(path, &body).await.status, 200, "{limit} {path}");
+        }
+        let sent = posts(&upstream).len() - before;
+        assert_eq!(sent, if status == 400 { 2 } else { 6 }, "{limit}");
+        // What a map puts into a body is judged where it arrives.
+        if !backends.is_empty() {
+            let body = json!({"model": "alias", "input": "hello"});
+            assert_eq!(proxy.post("/v1/responses", &body).await.status, 400);
+        }
+    }
 }
 
 #[tokio::test]
