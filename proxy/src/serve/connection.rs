@@ -11,7 +11,6 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use hyper::rt::Executor;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -22,12 +21,13 @@ use tokio::time::timeout;
 use super::delivery::{Deliveries, Delivery, Reply};
 use super::dispatch;
 use super::exchanges::Exchanges;
+use super::multiplexed::{Local, Streams, unless_idle};
 use super::tls::{self, Handshakes};
 use super::wire::{Socket, Wire};
 use super::worker::Worker;
 
-/// How long a connection may take to send a request's head, idle time before it included.
-const HEAD_PATIENCE: Duration = Duration::from_secs(75);
+/// How long a connection may take to send a request's head, idle time before it included; one of HTTP/2, how long it may have no stream.
+pub(super) const HEAD_PATIENCE: Duration = Duration::from_secs(75);
 /// The beginning of what an HTTP/2 client sends first: [RFC 9113 §3.4](https://www.rfc-editor.org/rfc/rfc9113#section-3.4).
 /// No method of HTTP/1.1 is `PRI`.
 const PREFACE: &[u8] = b"PRI * HT";
@@ -251,67 +251,17 @@ async fn serve_http2<S: Socket>(worker: Rc<Worker>, mut entered: Entered, stream
             Ok::<_, Infallible>(answer.map(|body| Reply::new(body, delivery, None)))
         }
     });
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
-    let ended = poll_fn(|cx| {
-        if entered.is_to_end(cx) {
-            connection.as_mut().graceful_shutdown();
-        }
-        connection.as_mut().poll(cx)
-    });
-    note(ended.await);
+    let connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let drains = |cx: &Context<'_>| entered.is_to_end(cx);
+    let shutdown = http2::Connection::graceful_shutdown;
+    if let Some(ended) = unless_idle(connection, shutdown, drains, &streams).await {
+        note(ended);
+    }
 }
 
 /// A client that leaves or speaks no HTTP is no event of ours; whoever looks for it finds it at debug.
 fn note(ended: hyper::Result<()>) {
     if let Err(fault) = ended {
         tracing::debug!(%fault, "a client's connection ended");
-    }
-}
-
-/// The streams of one connection.
-struct Streams {
-    connections: Rc<Connections>,
-    /// That of the request which hyper has just asked about, and whose task it begins next.
-    next: RefCell<Option<Rc<Delivery>>>,
-}
-
-impl Streams {
-    fn of(connections: &Rc<Connections>) -> Rc<Self> {
-        Rc::new(Self {
-            connections: Rc::clone(connections),
-            next: RefCell::default(),
-        })
-    }
-
-    fn next(&self) -> Rc<Delivery> {
-        let delivery = Rc::<Delivery>::default();
-        self.next.replace(Some(Rc::clone(&delivery)));
-        delivery
-    }
-
-    /// Serves one. Given up, it is reset, and the others of the connection go on.
-    async fn serve(self: Rc<Self>, delivery: Rc<Delivery>, stream: impl Future<Output = ()>) {
-        let deliveries = &self.connections.deliveries;
-        deliveries.watch(&delivery, stream).await;
-    }
-}
-
-/// Runs the tasks of a connection's streams on the thread's own runtime.
-#[derive(Clone)]
-struct Local(Rc<Streams>);
-
-impl<F> Executor<F> for Local
-where
-    F: Future<Output = ()> + 'static,
-{
-    fn execute(&self, future: F) {
-        match self.0.next.take() {
-            Some(delivery) => {
-                tokio::task::spawn_local(Rc::clone(&self.0).serve(delivery, future));
-            }
-            None => {
-                tokio::task::spawn_local(future);
-            }
-        }
     }
 }

@@ -1,6 +1,6 @@
 //! The data path: from a client's connection to the reply's last byte.
 //!
-//! - [`listen`], [`connection`], [`exchanges`], [`tls`], [`wire`], [`worker`]: a thread per core, each with its own listener and connections
+//! - [`listen`], [`connection`], [`multiplexed`], [`exchanges`], [`tls`], [`wire`], [`worker`]: a thread per core, each with its own listener and connections
 //! - [`https`]: the second listener, while there are certificates
 //! - [`cors`]: what browsers are told of other origins
 //! - [`dispatch`]: host and path → route → who answers
@@ -51,6 +51,7 @@ mod metered;
 mod methods;
 mod mirror;
 mod models;
+mod multiplexed;
 mod ollama;
 mod page;
 pub mod path;
