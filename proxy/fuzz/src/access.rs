@@ -37,32 +37,4 @@ pub mod response {
     }
 }
 
-/// Limits.
-pub mod usage {
-    use dragoman_dialects::form::{Event, Usage};
-
-    /// What counts tokens.
-    pub enum Meter {}
-
-    impl Meter {
-        /// Takes an event.
-        pub fn event(&mut self, _event: &Event<'_>) {
-            match *self {}
-        }
-
-        /// Takes what the server says.
-        pub fn said(&mut self, _usage: &Usage) {
-            match *self {}
-        }
-
-        /// Counts nothing.
-        pub fn refund(&mut self) {
-            match *self {}
-        }
-
-        /// Takes a text of this length.
-        pub fn text(&mut self, _length: u64) {
-            match *self {}
-        }
-    }
-}
+pub mod usage;

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use dragoman_config::cel::Scope;
-use dragoman_config::mapper::{Mapper, MapperFault};
+use dragoman_config::mapper::{self, Mapper, MapperFault};
 use dragoman_crds::{Dialect, MapperPhase, MapperStream};
 use dragoman_dialects::{Framing, Wire};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
@@ -21,9 +21,9 @@ use super::error::{Blame, Refusal};
 use super::{call, reply, spelling, translated, unreadable};
 use crate::state::backend::{Backend, CREDENTIAL_HEADERS};
 use crate::state::dialect;
-use crate::upstream::{Reply, ReplyBody, Request, RequestBody};
+use crate::upstream::{Fault, Reply, ReplyBody, Request, RequestBody};
 use elements::Elements;
-use events::Events;
+use events::{Events, json_or_text};
 
 /// The longest reply that is mapped whole.
 const LONGEST: usize = 64 << 20;
@@ -89,6 +89,12 @@ impl Mapped {
             headers: &self.headers,
             ..Scope::of(body)
         }
+    }
+
+    /// What becomes of an event of a stream; none where events go on as they are.
+    fn events(&self, body: &Value) -> Result<Option<mapper::Events>, Fault> {
+        let made = self.mapper.events(&self.scope(body, None));
+        made.map_err(|fault| Fault::Mapper(fault.to_string()))
     }
 
     /// Changes a request that would be sent as it is.
@@ -283,7 +289,5 @@ fn asks_for_stream(body: &[u8]) -> bool {
     serde_json::from_slice::<Value>(body).is_ok_and(|body| body["stream"] == true)
 }
 
-fn json_or_text(said: &[u8]) -> Value {
-    serde_json::from_slice(said)
-        .unwrap_or_else(|_| Value::from(String::from_utf8_lossy(said).into_owned()))
-}
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::path::percent_decode;
+use super::spelling::percent_decode;
 
 /// A query without these of its parameters, however their names are spelled.
 pub fn without<'q>(query: Option<&'q str>, names: &[&str]) -> Option<Cow<'q, str>> {
@@ -21,9 +21,13 @@ pub fn without<'q>(query: Option<&'q str>, names: &[&str]) -> Option<Cow<'q, str
 /// Whether a stream of Gemini's is asked for as server-sent events.
 ///
 /// Source: [system parameters](https://cloud.google.com/apis/docs/system-parameters).
-pub(crate) fn asks_for_events(query: Option<&str>) -> bool {
+#[must_use]
+pub fn asks_for_events(query: Option<&str>) -> bool {
     let mut pairs = query.unwrap_or_default().split('&');
-    pairs.any(|pair| matches!(&*percent_decode(pair), "alt=sse" | "$alt=sse"))
+    pairs.any(|pair| {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        matches!(&*percent_decode(name), "alt" | "$alt") && percent_decode(value) == "sse"
+    })
 }
 
 #[cfg(test)]
@@ -48,10 +52,10 @@ mod tests {
 
     #[test]
     fn events_are_asked_for_by_one_word_however_it_is_spelled() {
-        for query in ["alt=sse", "key=a&alt=sse", "%24alt=sse", "$alt=sse"] {
+        for query in ["alt=sse", "key=a&alt=sse", "%24alt=ss%65", "$alt=sse"] {
             assert!(asks_for_events(Some(query)), "{query}");
         }
-        for query in ["", "alt=json", "talt=sse", "alt", "a=alt=sse"] {
+        for query in ["", "alt=json", "talt=sse", "alt", "a=alt=sse", "alt%3Dsse"] {
             assert!(!asks_for_events(Some(query)), "{query}");
         }
         assert!(!asks_for_events(None));

@@ -91,7 +91,11 @@ pub(crate) async fn answer(asked: &Asked, body: Incoming) -> Result<Response<Bod
         let message = "The request has more than one Content-Type header.";
         return Err(Refusal::client(status, code, message));
     }
-    let boundary = form::boundary(&asked.headers());
+    let boundary = form::boundary(&asked.headers()).map_err(|fault| {
+        let (status, code) = (StatusCode::BAD_REQUEST, "ambiguous_content_type");
+        let message = format!("In its Content-Type header, {fault}; send it once, plainly.");
+        Refusal::client(status, code, message)
+    })?;
     // What is answered by the model is judged by it, whatever the body is said to be: not every server looks at the type.
     let by_model = is_by_model(&asked.path) && !takes_forms(&asked.path);
     match boundary {
@@ -206,7 +210,7 @@ async fn form(
             };
         }
         Model::Several => {
-            let message = "The form has more than one field \"model\", or one whose name or bounds servers read in different ways.";
+            let message = "The form has more than one field \"model\", or parts whose heads or bounds servers read in different ways.";
             return Err(Refusal::client(
                 StatusCode::BAD_REQUEST,
                 "ambiguous_model",

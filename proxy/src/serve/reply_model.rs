@@ -9,7 +9,7 @@ use crate::chunk::Chunk;
 use crate::json::{self, Edit, ObjectEdit, splice::splice_into};
 use crate::messages::Messages;
 use crate::ndjson::Lines;
-use crate::sse::{Framer, Relay};
+use crate::sse::{Event, Framer, Relay};
 use crate::think::Unreadable;
 
 const MODEL: [&str; 1] = ["model"];
@@ -79,10 +79,7 @@ impl Renamer {
                 let mut relay = Relay::new(chunk.clone(), out);
                 framer.feed(chunk);
                 while let Some(event) = framer.next_event()? {
-                    relay.pass(match event.data().and_then(renamed) {
-                        Some(data) => event.with_data(&data).into(),
-                        None => event.raw,
-                    });
+                    relay.pass(of_event(event, renamed));
                 }
             }
             Cutter::Lines(lines) => {
@@ -94,7 +91,7 @@ impl Renamer {
             }
             Cutter::Messages(messages) => {
                 let mut cut = Vec::new();
-                messages.push(&chunk, &mut cut)?;
+                let pushed = messages.push(&chunk, &mut cut);
                 out.extend(cut.into_iter().map(|raw| match Chunk::read(raw) {
                     Ok(chunk) => match renamed(chunk.event()) {
                         Some(event) => chunk.with_event(&event),
@@ -102,6 +99,7 @@ impl Renamer {
                     },
                     Err(other) => other,
                 }));
+                pushed?;
             }
             Cutter::Array(array) => {
                 array.feed(&chunk);
@@ -116,17 +114,26 @@ impl Renamer {
         Ok(())
     }
 
-    /// What is left when the stream has ended.
+    /// What is left when the stream has ended: servers leave the last blank line or line end out.
     pub(crate) fn finish(&mut self, out: &mut Vec<Bytes>) {
+        let renamed = |text: &[u8]| renamed(text, &self.model, self.place);
         let rest = match &mut self.cutter {
-            Cutter::Events(framer) => framer.finish().map(|event| event.raw),
-            Cutter::Lines(lines) => lines
-                .finish()
-                .map(|line| renamed(&line, &self.model, self.place).map_or(line, Bytes::from)),
+            Cutter::Events(framer) => framer.finish().map(|event| of_event(event, renamed)),
+            Cutter::Lines(lines) => {
+                let line = lines.finish();
+                line.map(|line| renamed(&line).map_or(line, Bytes::from))
+            }
             Cutter::Messages(messages) => Some(messages.rest()),
             Cutter::Array(array) => Some(array.finish()),
         };
         out.extend(rest.filter(|rest| !rest.is_empty()));
+    }
+}
+
+fn of_event(event: Event, renamed: impl Fn(&[u8]) -> Option<Vec<u8>>) -> Bytes {
+    match event.data().and_then(renamed) {
+        Some(data) => event.with_data(&data).into(),
+        None => event.raw,
     }
 }
 
@@ -203,6 +210,9 @@ mod tests {
         becomes_asked(Wire::Messages, stream);
         let stream = "event: response.created\ndata: {\"type\":\"response.created\",\"response\":{\"x\":1, \"model\" : \"sent\"}}\n\nevent: response.output_text.delta\ndata: {\"type\":\"response.output_text.delta\",\"delta\":\"model\"}\n\n";
         becomes_asked(Wire::Responses, stream);
+        for end in ["", "\n", "\r\r", "\n\n"] {
+            becomes_asked(Wire::Chat, &format!("data: {{\"model\":\"sent\"}}{end}"));
+        }
         for end in ["", "\n", "\r\n"] {
             let stream = format!(
                 "{{\"model\":\"sent\",\"done\":false}}\r\n\n[]\n{{ \"model\" : \"sent\"}}{end}"
@@ -252,6 +262,15 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn what_came_before_a_damaged_message_is_passed_on() {
+        let sound = crate::chunk::own(br#"{"model":"asked"}"#);
+        let stream = [&sound[..], b"\0\0\0\0"].concat();
+        let (mut renamer, mut out) = (Renamer::new(Wire::BedrockText, ASKED), Vec::new());
+        assert!(renamer.push(stream.into(), &mut out).is_err());
+        assert_eq!(out, [sound]);
     }
 
     /// What comes of a stream that is split there.

@@ -158,12 +158,11 @@ impl Stream {
             None => self.ready.extend(pieces.drain(..)),
             Some(renamer) => {
                 let mut renamed = Vec::new();
-                for piece in pieces.drain(..) {
-                    renamer
-                        .push(piece, &mut renamed)
-                        .map_err(|fault| unreadable(&fault))?;
-                }
+                let mut pieces = pieces.drain(..);
+                let passed = pieces.try_for_each(|piece| renamer.push(piece, &mut renamed));
+                // What came before the fault is sound.
                 self.ready.extend(renamed);
+                passed.map_err(|fault| unreadable(&fault))?;
             }
         }
         self.scratch = pieces;

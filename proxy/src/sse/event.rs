@@ -113,7 +113,9 @@ impl Event {
                 out.extend_from_slice(ending);
             }
         }
-        for line in lines_of(data) {
+        // What ends with a line's end has an empty line more.
+        let more = data.last().is_none_or(|byte| matches!(byte, b'\n' | b'\r'));
+        for line in lines_of(data).chain(more.then_some(data.len()..data.len())) {
             out.extend_from_slice(b"data: ");
             out.extend_from_slice(&data[line]);
             out.extend_from_slice(ending);
@@ -207,6 +209,10 @@ mod tests {
         assert_eq!(
             with("id: 1\ndata: {\ndata: }\n\n", "{\n }"),
             "id: 1\ndata: {\ndata:  }\n\n"
+        );
+        assert_eq!(
+            with("data: a\ndata\nid: 1\n\n", "b\n"),
+            "id: 1\ndata: b\ndata: \n\n"
         );
     }
 }

@@ -3,7 +3,7 @@
 //! It knows nothing of routes, dialects or JSON. Everything here belongs to one thread (`!Send`) and runs in a
 //! `LocalSet` or `LocalRuntime`, since it spawns local tasks.
 //!
-//! - [`request`], [`reply`], [`fault`]: the interface
+//! - [`request`], [`reply`], [`edit`], [`fault`]: the interface
 //! - [`endpoint`]: where a URL leads
 //! - [`cluster`]: one backend's addresses, pools and health; [`Cluster::send`] is the way in
 //! - [`names`], [`lookup`]: its name as addresses, and the system's resolver
@@ -22,6 +22,7 @@ mod cluster;
 mod concurrency;
 mod deadline;
 mod dial;
+mod edit;
 mod endpoint;
 mod fault;
 mod guard;
@@ -42,10 +43,11 @@ pub use cluster::{Cluster, Settings};
 pub use concurrency::Concurrency;
 pub use deadline::Timeouts;
 pub use dial::Http2;
+pub use edit::Edit;
 pub use endpoint::{BadUrl, Endpoint};
 pub use fault::{Blame, Fault, Phase};
 pub use guard::Denied;
 pub use lookup::{Answer, Lookup};
-pub use reply::{Edit, Reply, ReplyBody};
+pub use reply::{Reply, ReplyBody};
 pub use request::{BodyStream, BoxError, Request, RequestBody};
 pub use tls::{BadTls, TlsSettings};

@@ -14,6 +14,7 @@ use http_body::{Frame, SizeHint};
 use super::{
     address::InFlight,
     deadline::Deadline,
+    edit::Edit,
     fault::{Fault, Phase},
     h1, h2,
 };
@@ -31,21 +32,6 @@ pub struct Reply {
     pub address: SocketAddr,
     /// Whether a redirect led to another origin on the way, so that who answered was told no credential.
     pub elsewhere: bool,
-}
-
-/// What changes a body on its way.
-pub trait Edit {
-    /// Takes the next piece and appends what goes on.
-    ///
-    /// # Errors
-    /// [`Fault`]: nothing goes on any more.
-    fn push(&mut self, chunk: Bytes, out: &mut Vec<u8>) -> Result<(), Fault>;
-
-    /// Takes the end and appends what goes on.
-    ///
-    /// # Errors
-    /// As [`Edit::push`].
-    fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), Fault>;
 }
 
 /// The body of a [`Reply`].

@@ -11,6 +11,8 @@ use crate::upstream::{Edit, Fault};
 pub(super) struct Elements {
     array: Array,
     mapped: Mapped,
+    /// Whether the next byte stands within the brackets.
+    open: bool,
     /// Whether an element has been written.
     any: bool,
     /// Whether the array has been closed: whatever still comes is dropped.
@@ -22,6 +24,7 @@ impl Elements {
         Self {
             array: Array::default(),
             mapped,
+            open: false,
             any: false,
             done: false,
         }
@@ -30,13 +33,19 @@ impl Elements {
     fn part(&mut self, part: Part, out: &mut Vec<u8>) -> Result<(), Fault> {
         match part {
             _ if self.done => {}
-            Part::Open(open) => out.extend_from_slice(&open),
+            Part::Open(open) => {
+                out.extend_from_slice(&open);
+                self.open = true;
+            }
             Part::Element(element) => self.element(&element, out)?,
             // They stand between what is written, not between what came.
             Part::Comma(_) => {}
             Part::Close(close) => {
                 out.extend_from_slice(&close);
-                self.done = close.trim_ascii().starts_with(b"]");
+                // What follows anything else than a bracket is no array's.
+                if std::mem::take(&mut self.open) {
+                    self.done = close.trim_ascii().starts_with(b"]");
+                }
             }
         }
         Ok(())
@@ -47,9 +56,7 @@ impl Elements {
             self.write(element, out);
             return Ok(());
         };
-        let scope = self.mapped.scope(&body, None);
-        let made = self.mapped.mapper.events(&scope);
-        let Some(made) = made.map_err(|fault| Fault::Mapper(fault.to_string()))? else {
+        let Some(made) = self.mapped.events(&body)? else {
             self.write(element, out);
             return Ok(());
         };
@@ -57,7 +64,9 @@ impl Elements {
             self.write(event.to_string().as_bytes(), out);
         }
         if made.done {
-            out.push(b']');
+            if self.open {
+                out.push(b']');
+            }
             self.done = true;
         }
         Ok(())
@@ -88,7 +97,8 @@ impl Edit for Elements {
 
     fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), Fault> {
         let rest = self.array.finish();
-        if !self.done {
+        // Half an element is none that the Mapper has seen; that the array has no end tells the client enough.
+        if !self.open && !self.done {
             out.extend_from_slice(&rest);
         }
         Ok(())

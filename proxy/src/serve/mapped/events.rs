@@ -4,7 +4,7 @@ use bytes::Bytes;
 use dragoman_dialects::{Frame, Framing};
 use serde_json::Value;
 
-use super::{Mapped, json_or_text};
+use super::Mapped;
 use crate::translate::frames::{Frames, Uncut};
 use crate::upstream::{Edit, Fault};
 
@@ -41,7 +41,7 @@ impl Events {
 /// Why an event does not go on.
 enum Broken {
     Uncut(Uncut),
-    Mapper(String),
+    Mapper(Fault),
 }
 
 impl From<Uncut> for Broken {
@@ -57,7 +57,7 @@ impl From<Broken> for Fault {
                 reason: uncut.to_string(),
                 replying: true,
             },
-            Broken::Mapper(fault) => Self::Mapper(fault),
+            Broken::Mapper(fault) => fault,
         }
     }
 }
@@ -86,9 +86,7 @@ impl Writing {
             return Ok(());
         }
         let body = json_or_text(frame.data);
-        let mapped = &self.mapped;
-        let made = mapped.mapper.events(&mapped.scope(&body, None));
-        let Some(made) = made.map_err(|fault| Broken::Mapper(fault.to_string()))? else {
+        let Some(made) = self.mapped.events(&body).map_err(Broken::Mapper)? else {
             self.write(frame.name, frame.data, out);
             return Ok(());
         };
@@ -121,7 +119,8 @@ impl Writing {
             out.extend_from_slice(name.as_bytes());
             out.push(b'\n');
         }
-        for line in data.split(|byte| *byte == b'\n') {
+        // A CR ends a line too, and may stand between the words of a line of JSON.
+        for line in data.split(|byte| matches!(byte, b'\n' | b'\r')) {
             out.extend_from_slice(b"data: ");
             out.extend_from_slice(line);
             out.push(b'\n');
@@ -130,10 +129,16 @@ impl Writing {
     }
 }
 
-/// The name of an event that came as `name`: where that was its body's `type`, the new one's.
+/// The name of an event that came as `name`: where that was its body's `type`, the new one's, unless it would end the line.
 fn named<'e>(name: &'e str, before: &Value, after: &'e Value) -> &'e str {
     match after["type"].as_str() {
-        Some(kind) if before["type"] == name => kind,
+        Some(kind) if before["type"] == name && !kind.contains(['\r', '\n']) => kind,
         _ => name,
     }
+}
+
+/// What was said, as expressions see it: JSON, or a text.
+pub(super) fn json_or_text(said: &[u8]) -> Value {
+    serde_json::from_slice(said)
+        .unwrap_or_else(|_| Value::from(String::from_utf8_lossy(said).into_owned()))
 }

@@ -1,6 +1,12 @@
 //! A multipart form's `model`: found, and replaced, without touching the other parts.
 //!
 //! Source: [RFC 7578](https://www.rfc-editor.org/rfc/rfc7578), [RFC 2046 §5.1](https://www.rfc-editor.org/rfc/rfc2046#section-5.1).
+//!
+//! - [`parameters`]: of a header's value, where every server reads them alike
+//! - [`part`]: which field a part is
+
+mod parameters;
+mod part;
 
 use std::ops::Range;
 
@@ -8,43 +14,45 @@ use bytes::Bytes;
 use http::{HeaderMap, header};
 use memchr::memmem;
 
+use self::parameters::Parameter;
+use self::part::Field;
 use crate::json::splice::{Edit, splice};
 
-/// The boundary of a multipart body, if headers announce one.
-pub(crate) fn boundary(headers: &HeaderMap) -> Option<String> {
-    let value = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
-    let (kind, rest) = value.split_once(';')?;
-    if !kind.trim().eq_ignore_ascii_case("multipart/form-data") {
-        return None;
-    }
-    let (_, boundary) = parameters(rest)
-        .into_iter()
-        .find(|(name, _)| name.eq_ignore_ascii_case("boundary"))?;
-    (!boundary.is_empty() && boundary.len() <= 70).then_some(boundary)
-}
+/// The longest boundary: RFC 2046.
+const LONGEST_BOUNDARY: usize = 70;
 
-/// The parameters of a header's value, names and values, whose quotes and escapes are read:
-/// [RFC 9110 §5.6.6](https://www.rfc-editor.org/rfc/rfc9110#section-5.6.6).
-fn parameters(text: &str) -> Vec<(String, String)> {
-    let mut all = Vec::new();
-    let (mut one, mut quoted, mut escaped) = (String::new(), false, false);
-    for character in text.chars().chain([';']) {
-        match character {
-            _ if escaped => {
-                one.push(character);
-                escaped = false;
-            }
-            '\\' if quoted => escaped = true,
-            '"' => quoted = !quoted,
-            ';' if !quoted => {
-                if let Some((name, value)) = std::mem::take(&mut one).split_once('=') {
-                    all.push((name.trim().to_owned(), value.trim().to_owned()));
-                }
-            }
-            _ => one.push(character),
-        }
+/// Why a form cannot be read: its boundary is spelled so that servers may read it otherwise. The client's fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the boundary of the form is spelled so that servers read it in different ways")]
+pub(crate) struct Ambiguous;
+
+/// The boundary of a multipart body, if headers announce one.
+///
+/// # Errors
+/// [`Ambiguous`] if servers could take another.
+pub(crate) fn boundary(headers: &HeaderMap) -> Result<Option<String>, Ambiguous> {
+    let Some(value) = headers.get(header::CONTENT_TYPE) else {
+        return Ok(None);
+    };
+    let value = String::from_utf8_lossy(value.as_bytes());
+    let (kind, rest) = value.split_once(';').unwrap_or((&value, ""));
+    if !kind.trim().eq_ignore_ascii_case("multipart/form-data") {
+        return Ok(None);
     }
-    all
+    let all = parameters::read(rest).ok_or(Ambiguous)?;
+    let mut named = all
+        .into_iter()
+        .filter(|one| one.name.starts_with("boundary"));
+    let Some(Parameter { name, value }) = named.next() else {
+        return Ok(None);
+    };
+    let is_one = name == "boundary" && named.next().is_none();
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || " '()+_,-./:=?".contains(c);
+    let is_clear = value.chars().all(is_plain) && !value.ends_with(' ');
+    if !is_one || !is_clear || !(1..=LONGEST_BOUNDARY).contains(&value.len()) {
+        return Err(Ambiguous);
+    }
+    Ok(Some(value))
 }
 
 /// What a form says of the model.
@@ -54,21 +62,24 @@ pub(crate) enum Model {
     At(Range<usize>),
     /// It has none, as far as the form is known.
     None,
-    /// It has several, or one whose name or bounds are spelled so that servers may read them otherwise: no two need take the same.
+    /// It has several, or one whose name, bounds or encoding servers may read otherwise: no two need take the same.
     Several,
 }
 
 /// Whether a line could be a bound of parts to one server and what a part holds to another: its end is not a line's, or the one before it is no
-/// CRLF, which some do without. What follows the last bound is no part to any.
+/// CRLF, which some do without; before the first bound, some do without any. What follows the last bound is no part to any.
 fn has_loose_bounds(body: &[u8], boundary: &str) -> bool {
     let mark = format!("--{boundary}");
+    let mut first = true;
     for at in memmem::find_iter(body, mark.as_bytes()) {
         let (before, after) = (&body[..at], &body[at + mark.len()..]);
         match before {
             [] | [.., b'\r', b'\n'] => {}
             [.., b'\r' | b'\n'] => return true,
+            _ if first => return true,
             _ => continue,
         }
+        first = false;
         if after == b"-" {
             return false;
         }
@@ -114,70 +125,25 @@ pub(crate) fn model(body: &[u8], boundary: &str) -> Model {
             // Some servers end a head's lines with one of the two alone.
             return next.map_or(found, |_| Model::Several);
         };
-        if next.is_some_and(|next| next < head) || has_loose_lines(&part[..head]) {
+        if next.is_some_and(|next| next < head) {
             return Model::Several;
         }
         let content = at + head + 4;
-        // An empty content's line end is the head's last.
-        let Some(length) = finder.find(&body[content - 2..]) else {
+        // A bound whose line end is the head's last is one to some servers.
+        if body[content..].starts_with(&delimiter.as_bytes()[2..]) {
+            return Model::Several;
+        }
+        let Some(length) = finder.find(&body[content..]) else {
             return found;
         };
-        let end = (content - 2 + length).max(content);
-        match field(&part[..head]) {
+        let end = content + length;
+        match part::field(&part[..head], &body[content..end]) {
             Field::Model if found == Model::None => found = Model::At(content..end),
             Field::Model | Field::Unclear => return Model::Several,
             Field::Other => {}
         }
-        at = content - 2 + length + delimiter.len();
+        at = end + delimiter.len();
     }
-}
-
-/// Whether a head holds half a line's end, which is one to some servers.
-fn has_loose_lines(head: &[u8]) -> bool {
-    let pairs = memmem::find_iter(head, b"\r\n").count();
-    let ends = memchr::memchr2_iter(b'\r', b'\n', head).count();
-    ends != 2 * pairs
-}
-
-/// Which field a part is.
-enum Field {
-    Model,
-    /// One with an encoded name ([RFC 8187](https://www.rfc-editor.org/rfc/rfc8187)), which forms must not have (RFC 7578 §4.2) and
-    /// some servers read; or one that servers take for the model that know no quotes or escapes.
-    Unclear,
-    Other,
-}
-
-fn field(head: &[u8]) -> Field {
-    // A head that goes on in the next line is read as one.
-    let head = String::from_utf8_lossy(head)
-        .replace("\r\n ", " ")
-        .replace("\r\n\t", " ");
-    for line in head.split("\r\n") {
-        let Some((name, value)) = line.split_once(':') else {
-            continue;
-        };
-        if !name.trim().eq_ignore_ascii_case("content-disposition") {
-            continue;
-        }
-        for (name, value) in parameters(value) {
-            let name = name.to_ascii_lowercase();
-            if name.starts_with("name*") {
-                return Field::Unclear;
-            }
-            if name == "name" && value == "model" {
-                return Field::Model;
-            }
-        }
-        let mut loosely = value.split(';').filter_map(|one| one.split_once('='));
-        if loosely.any(|(name, value)| {
-            let value = value.trim().trim_matches('"');
-            name.trim().eq_ignore_ascii_case("name") && value == "model"
-        }) {
-            return Field::Unclear;
-        }
-    }
-    Field::Other
 }
 
 /// The body with another model.
@@ -233,37 +199,14 @@ mod tests {
             ),
             Model::At(53..53)
         );
+        assert_eq!(
+            model(
+                b"--B\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\n--B--",
+                "B"
+            ),
+            Model::Several
+        );
         assert_eq!(model(b"no form", "B"), Model::None);
-    }
-
-    #[test]
-    fn a_model_is_known_however_its_name_is_spelled_and_nothing_else_is_one() {
-        let form = |disposition: &str| {
-            let form =
-                format!("--B\r\nContent-Disposition: form-data; {disposition}\r\n\r\na\r\n--B--");
-            model(form.as_bytes(), "B")
-        };
-        for disposition in [
-            "name=model",
-            "filename=\"a;b\"; NAME=\"model\"",
-            "name=\"mo\\del\"",
-            "filename=\"a\\\"; x=\"; name=\"model\"",
-            "\r\n name=\"model\"",
-        ] {
-            assert!(matches!(form(disposition), Model::At(_)), "{disposition}");
-        }
-        for disposition in ["name=\"a; name=mod\"", "name=\"Model\"", "filename=model"] {
-            assert_eq!(form(disposition), Model::None, "{disposition}");
-        }
-        // What some servers take for the model, and others do not.
-        for disposition in [
-            "name*=utf-8''model",
-            "name=\"a; name=model\"",
-            "filename=\"a\\\"; name=\"model\"",
-            "name=\"model",
-        ] {
-            assert_eq!(form(disposition), Model::Several, "{disposition}");
-        }
     }
 
     #[test]
@@ -277,6 +220,7 @@ mod tests {
             "ab\r\n--B\n",
             "ab\r\n--B\r\na: b\r\n--B",
             "ab\r\n--B\r\na: b\nc: d\r\n\r\nab",
+            "ab\r\n--B\r\n\r\nab",
         ] {
             let form = FORM.replace("ab", loose);
             assert_eq!(model(form.as_bytes(), "B"), Model::Several, "{loose:?}");
@@ -287,6 +231,16 @@ mod tests {
                 matches!(model(form.as_bytes(), "B"), Model::At(_)),
                 "{plain:?}"
             );
+        }
+        for (before, expected) in [
+            ("\r\n", true),
+            ("a\r\n", true),
+            ("a", false),
+            ("a--B\r\n", false),
+        ] {
+            let form = format!("{before}{FORM}");
+            let found = matches!(model(form.as_bytes(), "B"), Model::At(_));
+            assert_eq!(found, expected, "{before:?}");
         }
         let padded = FORM.replace("--B\r\n", "--B \t\r\n") + "\n--Bx and what else follows";
         assert!(matches!(model(padded.as_bytes(), "B"), Model::At(_)));
@@ -300,19 +254,35 @@ mod tests {
                 value.parse().unwrap(),
             )]))
         };
+        let is = |boundary: &str| Ok(Some(boundary.to_owned()));
+        assert_eq!(read("multipart/form-data; boundary=abc"), is("abc"));
         assert_eq!(
-            read("multipart/form-data; boundary=abc").as_deref(),
-            Some("abc")
+            read("Multipart/Form-Data; charset=x; Boundary=\"a b\""),
+            is("a b")
         );
         assert_eq!(
-            read("Multipart/Form-Data; charset=x; Boundary=\"a b\"").as_deref(),
-            Some("a b")
+            read("multipart/form-data; x=\"; boundary=no\"; boundary=\"a:b\""),
+            is("a:b")
         );
-        assert_eq!(
-            read("multipart/form-data; x=\"; boundary=no\"; boundary=\"a;b\"").as_deref(),
-            Some("a;b")
-        );
-        assert_eq!(read("multipart/form-data"), None);
-        assert_eq!(read("application/json; boundary=a"), None);
+        assert_eq!(read("multipart/form-data"), Ok(None));
+        assert_eq!(read("application/json; boundary=a"), Ok(None));
+        for parameters in [
+            "boundary=a; boundary=b",
+            "boundary=a; boundary*=utf-8''b",
+            "boundary=a/b",
+            "boundary=\"a%22b\"",
+            "boundary=\"a\"b",
+            "boundary = a",
+            "boundary=\"a",
+            "boundary=\"\"",
+            "boundary=\"a\\\"\"",
+            "boundary=a, multipart/form-data; boundary=b",
+            "x=y\"; boundary=a; z=\"; boundary=b",
+        ] {
+            let value = format!("multipart/form-data; {parameters}");
+            assert_eq!(read(&value), Err(Ambiguous), "{parameters}");
+        }
+        let long = format!("multipart/form-data; boundary={}", "a".repeat(71));
+        assert_eq!(read(&long), Err(Ambiguous));
     }
 }
