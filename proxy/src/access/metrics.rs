@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use dragoman_config::ObjectKey;
 
-use super::limits::Shared;
+use super::limits::{Counters, Shared};
 
 /// Why a policy refused a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -125,7 +125,7 @@ impl PolicyMetrics {
 pub fn text<'a>(
     policies: impl Iterator<Item = (&'a ObjectKey, &'a PolicyMetrics)> + Clone,
     banned: usize,
-    shared: &Shared,
+    counters: &Counters,
 ) -> String {
     let mut text = String::from(
         "# HELP dragoman_policy_refusals_total Requests and replies that an AccessPolicy refused, by reason.\n# TYPE dragoman_policy_refusals_total counter\n",
@@ -156,7 +156,7 @@ pub fn text<'a>(
         text,
         "# HELP dragoman_banned_addresses Addresses that are banned.\n# TYPE dragoman_banned_addresses gauge\ndragoman_banned_addresses {banned}\n"
     );
-    let up = match shared {
+    let up = match counters.shared() {
         Shared::NotConfigured => return text,
         Shared::Yes => 1,
         Shared::Away(_) => 0,
@@ -164,6 +164,11 @@ pub fn text<'a>(
     let _ = write!(
         text,
         "# HELP dragoman_shared_state_up Whether the Redis that counts for all proxies answers.\n# TYPE dragoman_shared_state_up gauge\ndragoman_shared_state_up {up}\n"
+    );
+    let together = counters.counted_together();
+    let _ = write!(
+        text,
+        "# HELP dragoman_limit_requests_counted_together_total Requests of addresses that Redis has no room to count apart.\n# TYPE dragoman_limit_requests_counted_together_total counter\ndragoman_limit_requests_counted_together_total {together}\n"
     );
     text
 }
@@ -195,7 +200,7 @@ mod tests {
             let metrics = PolicyMetrics::default();
             metrics.refused(reason);
             let key = ObjectKey::new("a", "p");
-            let told = text(std::iter::once((&key, &metrics)), 2, &Shared::NotConfigured);
+            let told = text(std::iter::once((&key, &metrics)), 2, &Counters::new());
             let line = format!(
                 "dragoman_policy_refusals_total{{namespace=\"a\",policy=\"p\",reason=\"{name}\"}} 1"
             );

@@ -257,7 +257,7 @@ impl Shared {
         text.push_str(&access::metrics::text(
             policies.map(|policy| (&policy.key, &*policy.metrics)),
             self.memory.bans.count(Instant::now()),
-            &self.memory.counters.shared(),
+            &self.memory.counters,
         ));
         text
     }

@@ -59,6 +59,9 @@ pub(super) struct Bound {
 /// Names one count, here and in Redis: a digest of what it counts and of whom.
 pub(super) type CountKey = u128;
 
+/// Names one limit: a digest of what it counts.
+pub(super) type LimitKey = u128;
+
 impl Limits {
     /// The limits `items` of `policy`.
     ///
@@ -169,8 +172,8 @@ impl Bound {
         }
     }
 
-    /// The count that a request falls under, and whether an address alone stands for its caller.
-    pub(super) fn key(&self, ask: &Ask<'_>, caller: &Caller) -> (CountKey, bool) {
+    /// The count that a request falls under, and this limit where an address alone stands for its caller.
+    pub(super) fn key(&self, ask: &Ask<'_>, caller: &Caller) -> (CountKey, Option<LimitKey>) {
         let mut digest = Sha256::new_with_prefix(self.identity);
         let mut by_address = false;
         match (self.per, caller.key, &caller.user) {
@@ -199,12 +202,15 @@ impl Bound {
                 digest.update(&ask.route.namespace);
             }
         }
-        let digest = digest.finalize();
-        let key = digest
-            .first_chunk::<16>()
-            .map(|half| u128::from_be_bytes(*half));
-        (key.unwrap_or_default(), by_address)
+        let key = half(&digest.finalize());
+        (key, by_address.then(|| half(&self.identity)))
     }
+}
+
+/// The first half of a digest, which is as good as all of it.
+fn half(digest: &[u8]) -> u128 {
+    let half = digest.first_chunk::<16>();
+    half.map_or(0, |half| u128::from_be_bytes(*half))
 }
 
 /// An address, and of IPv6 its /64: whoever has one of those has them all.

@@ -14,7 +14,7 @@ use std::time::Instant;
 use jiff::Timestamp;
 use parking_lot::{Mutex, MutexGuard};
 
-use super::bound::{CountKey, Measure};
+use super::bound::{CountKey, LimitKey, Measure};
 use super::count::Count;
 use super::span::{Now, Span};
 use super::tally::Tallying;
@@ -59,7 +59,8 @@ pub(super) struct Charge {
     pub(super) measure: Measure,
     pub(super) most: u64,
     pub(super) amount: u64,
-    pub(super) by_address: bool,
+    /// The limit, where an address alone stands for the caller: anybody can make more counts like it.
+    pub(super) by_address: Option<LimitKey>,
 }
 
 /// How a count stands once something was counted.
@@ -68,6 +69,19 @@ pub(super) struct Level {
     pub(super) used: u64,
     /// Milliseconds until nothing counts any more.
     pub(super) reset: u64,
+    /// Whether other addresses are counted with this one, since there are too many.
+    pub(super) together: bool,
+}
+
+impl Level {
+    /// Of a count that nobody else is counted under.
+    pub(super) fn new(used: u64, reset: u64) -> Self {
+        Self {
+            used,
+            reset,
+            together: false,
+        }
+    }
 }
 
 /// What does not fit.
@@ -204,7 +218,7 @@ impl Held<'_> {
 impl Held1<'_> {
     fn judge(&mut self, at: usize, charge: &Charge, now: Now) -> Result<(), Full> {
         let (amount, most) = (charge.amount, charge.most);
-        let level = |used, reset| Level { used, reset };
+        let level = Level::new;
         let full = |wait, level| Err(Full { at, wait, level });
         match (
             self.0.get_mut(&charge.key).map(|entry| &mut entry.kept),
@@ -235,27 +249,21 @@ impl Held1<'_> {
                 Some(_) => Kept::Within(Count::default()),
                 None => Kept::AtOnce(0),
             },
-            by_address: charge.by_address,
+            by_address: charge.by_address.is_some(),
             forgotten: 0,
         });
         let level = match (&mut entry.kept, charge.measure.span()) {
             (Kept::Within(count), Some(span)) => {
                 count.add(charge.amount, span, now);
                 let used = count.total(span, now);
-                Level {
-                    used,
-                    reset: count.reset(span, now),
-                }
+                Level::new(used, count.reset(span, now))
             }
             (Kept::AtOnce(count), _) => {
                 *count = count.saturating_add(1);
-                Level {
-                    used: *count,
-                    reset: 0,
-                }
+                Level::new(*count, 0)
             }
             // A digest says what is counted too.
-            (Kept::Within(_), None) => Level { used: 0, reset: 0 },
+            (Kept::Within(_), None) => Level::new(0, 0),
         };
         entry.forgotten = now.steady.saturating_add(level.reset);
         level

@@ -102,7 +102,16 @@ pub async fn reserve(
     wanted.dedup_by_key(|(charge, _)| charge.key);
     let charges: Vec<Charge> = wanted.iter().map(|(charge, _)| *charge).collect();
     let now = counters.now();
-    let (levels, ticket) = match counters.tally(&charges, counted.waited()).await {
+    let tallied = counters.tally(&charges, counted.waited()).await;
+    let grouped = match &tallied {
+        Some(Ok((levels, _))) => levels.iter().position(|level| level.together),
+        Some(Err(full)) => full.level.together.then_some(full.at),
+        None => None,
+    };
+    if let Some((_, bound)) = grouped.and_then(|at| wanted.get(at)) {
+        counters.crowded(&bound.policy);
+    }
+    let (levels, ticket) = match tallied {
         Some(Ok((levels, ticket))) => {
             // Counted here too, for the time in which Redis may be away.
             let _ = counters.charge(&charges, now, true);
@@ -167,10 +176,15 @@ fn exceeded(full: Full, wanted: &[(Charge, &Bound)]) -> Exceeded {
         };
     };
     let seconds = wait.div_ceil(1000).clamp(1, LONGEST);
+    let others = if full.level.together {
+        ", counted with others as there are too many addresses"
+    } else {
+        ""
+    };
     Exceeded {
         policy: Some(Arc::clone(&bound.policy)),
         retry_after: u32::try_from(seconds).ok(),
-        message: format!("{}; try again in {seconds}s.", bound.words),
+        message: format!("{}{others}; try again in {seconds}s.", bound.words),
         headers,
     }
 }

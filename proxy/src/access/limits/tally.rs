@@ -3,7 +3,9 @@
 //! While Redis answers it decides; what it admits is counted here too, so that a proxy whose Redis goes away knows what it has let through itself.
 
 use std::cell::Cell;
+use std::fmt::Display;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
@@ -15,7 +17,11 @@ use super::counters::{Charge, Counters, Full, Level};
 use super::reserve::{Place, Used};
 use super::span::{Now, Span};
 use crate::access::bans::{Ban, Bans};
+use crate::access::metrics::Told;
 use crate::access::redis::{Asking, DEADLINE, Failure, LASTS, PREFIX, Redis, Script, number};
+
+/// Into how many groups those addresses fall that a limit has no room for. How many it has room for, the scripts know.
+const GROUPS: u128 = 4096;
 
 /// Who counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,8 +38,16 @@ pub enum Shared {
 #[derive(Debug, Default)]
 pub(super) struct Tallying {
     redis: ArcSwapOption<Redis>,
+    crowded: Crowded,
     /// What is configured, and why it cannot be used at all.
     configured: Mutex<Option<(Secret, Option<String>)>>,
+}
+
+/// Requests of addresses that Redis has no room to count apart.
+#[derive(Debug, Default)]
+pub(super) struct Crowded {
+    requests: AtomicU64,
+    told: Told,
 }
 
 /// What Redis knows of a reservation.
@@ -43,6 +57,8 @@ pub(super) struct Ticket {
     /// When it was reserved, by Redis' clock.
     reserved: Now,
     lease: u64,
+    /// By which keys each of its counts is known.
+    keys: Vec<Keys>,
 }
 
 /// A lease of a request that was not admitted yet. Dropped, it is given up: also where whoever asks leaves before the answer, which may never come.
@@ -111,6 +127,24 @@ impl Counters {
         }
     }
 
+    /// A request was counted together with other addresses'.
+    pub(super) fn crowded(&self, policy: &ObjectKey) {
+        let crowded = &self.redis.crowded;
+        crowded.requests.fetch_add(1, Ordering::Relaxed);
+        if crowded.told.tells() {
+            tracing::warn!(
+                kind = "addresses_counted_together",
+                "AccessPolicy {policy} limits more addresses than Redis counts apart: further ones are counted together"
+            );
+        }
+    }
+
+    /// How many requests were counted together with other addresses'.
+    #[must_use]
+    pub fn counted_together(&self) -> u64 {
+        self.redis.crowded.requests.load(Ordering::Relaxed)
+    }
+
     /// Tells other proxies that authentication failed, for [`Bans::failed`] counts here alone.
     pub fn failed(&self, policy: &ObjectKey, ban: &Ban, address: std::net::IpAddr) {
         if let Some(redis) = &*self.redis.redis.load()
@@ -165,25 +199,15 @@ impl Counters {
         }
         let asking = Asking {
             script: Script::Reserve,
-            keys: charges.iter().map(|charge| key(charge.key)).collect(),
+            keys: charges.iter().flat_map(keys).collect(),
             args,
-        };
-        let ticket = |now: i64| Ticket {
-            redis: Arc::clone(&redis),
-            reserved: at(now),
-            lease,
         };
         let undone = (Arc::clone(&redis), charges.to_vec());
         let late = move |answer: Vec<i64>| {
             // It was counted here meanwhile. That it came is true there too; what it takes is settled here.
             let (redis, charges) = undone;
-            if let [1, now, ..] = answer.as_slice() {
-                let reserved = at(*now);
-                let ticket = Ticket {
-                    redis,
-                    reserved,
-                    lease,
-                };
+            if let [1, now, levels @ ..] = answer.as_slice() {
+                let ticket = Ticket::of(redis, lease, *now, &charges, &read(levels));
                 let places: Vec<Place> = charges.iter().map(Place::of).collect();
                 ticket.settle(&places, Used::default());
                 ticket.leave(&places);
@@ -193,26 +217,48 @@ impl Counters {
         match answer.as_slice() {
             [1, now, levels @ ..] => {
                 asked.admitted = true;
-                let levels = levels.chunks_exact(2).map(|level| Level {
-                    used: unsigned(level[0]),
-                    reset: unsigned(level[1]),
-                });
-                Some(Ok((levels.collect(), ticket(*now))))
+                let levels = read(levels);
+                let ticket = Ticket::of(Arc::clone(&redis), lease, *now, charges, &levels);
+                Some(Ok((levels, ticket)))
             }
-            [0, _, which, wait, used, reset] => Some(Err(Full {
+            [0, _, which, wait, level @ ..] => Some(Err(Full {
                 at: usize::try_from(*which).unwrap_or(1).saturating_sub(1),
                 wait: u64::try_from(*wait).ok(),
-                level: Level {
-                    used: unsigned(*used),
-                    reset: unsigned(*reset),
-                },
+                level: *read(level).first()?,
             })),
             _ => None,
         }
     }
 }
 
+/// How counts stand, as the script tells it.
+fn read(levels: &[i64]) -> Vec<Level> {
+    let levels = levels.chunks_exact(3).map(|level| Level {
+        used: unsigned(level[0]),
+        reset: unsigned(level[1]),
+        together: level[2] == 1,
+    });
+    levels.collect()
+}
+
 impl Ticket {
+    fn of(redis: Arc<Redis>, lease: u64, now: i64, charges: &[Charge], levels: &[Level]) -> Self {
+        let keys = charges.iter().zip(levels).map(|(charge, level)| {
+            let [own, addresses, group] = keys(charge);
+            if level.together {
+                [group.clone(), group.clone(), group]
+            } else {
+                [own, addresses, group]
+            }
+        });
+        Self {
+            redis,
+            reserved: at(now),
+            lease,
+            keys: keys.collect(),
+        }
+    }
+
     /// Counts what was used in place of what was reserved.
     pub(super) fn settle(&self, places: &[Place], used: Used) {
         let mut asking = Asking {
@@ -220,7 +266,7 @@ impl Ticket {
             keys: Vec::new(),
             args: Vec::new(),
         };
-        for place in places {
+        for (place, keys) in places.iter().zip(&self.keys) {
             let (Some(used), Some(span)) = (place.measure.uses(&used), place.measure.span()) else {
                 continue;
             };
@@ -233,7 +279,7 @@ impl Ticket {
                 continue;
             }
             let (kind, window, tick) = kind(place.measure);
-            asking.keys.push(key(place.key));
+            asking.keys.extend_from_slice(keys);
             asking.args.push(kind.to_vec());
             asking.args.push(number(span.tick(self.reserved)));
             asking.args.push([sign.as_bytes(), &number(more)].concat());
@@ -252,9 +298,9 @@ impl Ticket {
             keys: Vec::new(),
             args: Vec::new(),
         };
-        for place in places {
+        for (place, keys) in places.iter().zip(&self.keys) {
             if place.measure == Measure::Concurrency {
-                asking.keys.push(key(place.key));
+                asking.keys.extend_from_slice(keys);
                 let rest = [&b"0"[..], b"0:0"].map(<[u8]>::to_vec);
                 asking.args.push(b"c".to_vec());
                 asking.args.push(name.clone());
@@ -279,6 +325,24 @@ fn kind(measure: Measure) -> (&'static [u8], u64, u64) {
 
 fn key(of: CountKey) -> Vec<u8> {
     format!("{PREFIX}limit:{of:032x}").into_bytes()
+}
+
+/// The keys by which scripts know a count: its own; where it is of an address alone, of which there may be too many, the key that knows those that its limit
+/// counts, and the count of a group of those that there is no room for; otherwise its own again. Requests under way are never too many.
+type Keys = [Vec<u8>; 3];
+
+fn keys(charge: &Charge) -> Keys {
+    let own = key(charge.key);
+    match (charge.by_address, charge.measure.span()) {
+        (Some(limit), Some(_)) => {
+            // Counts are digests: any part of them is as good as another.
+            let group = charge.key % GROUPS;
+            let of_limit =
+                |what: &dyn Display| format!("{PREFIX}limit:{limit:032x}:{what}").into_bytes();
+            [own, of_limit(&"addresses"), of_limit(&group)]
+        }
+        _ => [own.clone(), own.clone(), own],
+    }
 }
 
 /// Redis has one clock.

@@ -381,7 +381,7 @@ fn bounds_are_exact_across_threads() {
     );
 }
 
-fn charge(key: u128, by_address: bool) -> Charge {
+fn charge(key: u128, by_address: Option<u128>) -> Charge {
     Charge {
         key,
         measure: Measure::Requests(Span::new(SpanItem::Window(60_000))),
@@ -400,20 +400,19 @@ fn digest(number: u128) -> u128 {
 fn ever_more_addresses_take_bounded_room_and_push_no_key_out() {
     let counters = Counters::new();
     let now = counters.now();
-    let keyed: Vec<_> = (0..1000).map(|n| charge(digest(n), false)).collect();
+    let keyed: Vec<_> = (0..1000).map(|n| charge(digest(n), None)).collect();
     for charge in &keyed {
         counters.charge(&[*charge], now, false).unwrap();
     }
     let under_way = Charge {
         measure: Measure::Concurrency,
         most: 1,
-        by_address: true,
-        ..charge(digest(1_000_001), true)
+        ..charge(digest(1_000_001), Some(0))
     };
     counters.charge(&[under_way], now, false).unwrap();
     for number in 2_000_000..2_200_000 {
         counters
-            .charge(&[charge(digest(number), true)], now, false)
+            .charge(&[charge(digest(number), Some(0))], now, false)
             .unwrap();
     }
     assert!(counters.len() <= 64 * 1024, "{}", counters.len());
@@ -430,7 +429,7 @@ fn a_window_slides_and_a_day_ends_at_midnight() {
     let day = Charge {
         measure: Measure::Requests(Span::new(SpanItem::Calendar(Calendar::Day))),
         most: 1,
-        ..charge(digest(1), false)
+        ..charge(digest(1), None)
     };
     let at = |utc: &str| Now {
         steady: 0,
@@ -445,7 +444,7 @@ fn a_window_slides_and_a_day_ends_at_midnight() {
 
     let window = Charge {
         most: 1,
-        ..charge(digest(2), false)
+        ..charge(digest(2), None)
     };
     let at = |steady| Now { steady, utc: 0 };
     assert!(counters.charge(&[window], at(5), false).is_ok());

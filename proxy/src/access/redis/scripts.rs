@@ -42,10 +42,12 @@ impl Script {
             let time = include_str!("lua/time.lua");
             let changes = include_str!("lua/changes.lua");
             let with = |source: &str| redis::Script::new(&format!("{time}{source}"));
+            let addresses = include_str!("lua/addresses.lua");
             let of_bans = |source: &str| with(&format!("{changes}{source}"));
+            let of_counts = |source: &str| with(&format!("{addresses}{source}"));
             [
-                with(include_str!("lua/reserve.lua")),
-                with(include_str!("lua/settle.lua")),
+                of_counts(include_str!("lua/reserve.lua")),
+                of_counts(include_str!("lua/settle.lua")),
                 with(include_str!("lua/renew.lua")),
                 of_bans(include_str!("lua/fail.lua")),
                 of_bans(include_str!("lua/bans.lua")),

@@ -67,8 +67,17 @@ impl Proxy {
     }
 
     fn ask(&self, limits: &Limits, tokens: u64) -> Result<Reservation, Exceeded> {
+        self.ask_from(IpAddr::from([10, 0, 0, 1]), limits, tokens)
+    }
+
+    fn ask_from(
+        &self,
+        address: IpAddr,
+        limits: &Limits,
+        tokens: u64,
+    ) -> Result<Reservation, Exceeded> {
         let caller = Caller {
-            address: IpAddr::from([10, 0, 0, 1]),
+            address,
             user: None,
             key: None,
         };
@@ -150,6 +159,7 @@ fn at_once(most: u32) -> LimitItem {
 }
 
 mod deadline;
+mod of_addresses;
 mod of_bans;
 mod under_load;
 

@@ -1,13 +1,6 @@
 -- Bans. KEYS[1]: when each ends. KEYS[2]: each by the number of its last change, so that whoever knows of changes up to one is told of those after it alone.
 local MOST_BANS = 65536
 
--- A key lasts so long at least.
-local function keep(key, milliseconds)
-  if redis.call('PTTL', key) < milliseconds then
-    redis.call('PEXPIRE', key, text(milliseconds))
-  end
-end
-
 -- Notes that a ban began or was lifted. What changed longest ago goes first where there is too much.
 local function changed(name, lasts)
   local last = redis.call('ZREVRANGE', KEYS[2], 0, 0, 'WITHSCORES')

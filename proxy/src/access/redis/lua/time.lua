@@ -9,6 +9,13 @@ local function text(number)
   return string.format('%.0f', number)
 end
 
+-- A key lasts so long at least.
+local function keep(key, milliseconds)
+  if redis.call('PTTL', key) < milliseconds then
+    redis.call('PEXPIRE', key, text(milliseconds))
+  end
+end
+
 -- The month, counted from the year 0, and how many milliseconds are left of it. Source: https://howardhinnant.github.io/date_algorithms.html#civil_from_days
 local function month()
   local days = math.floor(seconds / 86400) + 719468

@@ -16,6 +16,7 @@ fn places_at_once_that_many_ask_for_and_hold_are_given_out_exactly() {
     let reserves = |redis: &mut redis::Connection, lease: &str| {
         let script = Script::Reserve.compiled();
         let mut asking = script.key(&key);
+        asking.key(&key).key(&key);
         for arg in [lease, "30000", "c", "6", "1", "0", "0"] {
             asking.arg(arg);
         }
@@ -40,6 +41,7 @@ fn places_at_once_that_many_ask_for_and_hold_are_given_out_exactly() {
     let mut redis = server.connection();
     let script = Script::Settle.compiled();
     let mut gives_back = script.key(&key);
+    gives_back.key(&key).key(&key);
     for arg in ["c", &held[0], "0", "0:0"] {
         gives_back.arg(arg);
     }
