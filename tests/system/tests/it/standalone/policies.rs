@@ -4,7 +4,7 @@ use http::Method;
 use serde_json::json;
 
 use super::callers::{Signer, claims, jwks};
-use super::manifests::{MAPPED, backend, names, object, posts, route, route_to, simulator};
+use super::manifests::{MAPPED, backend, mapped, names, object, posts, route, route_to, simulator};
 use super::proxy::{Answer, Proxy, answer, chat};
 
 const KEY: &str = "ann-0123456789abcdef";
@@ -190,6 +190,24 @@ async fn a_body_that_servers_read_in_different_ways_is_no_way_around_a_policy() 
         let request = proxy.request(Method::POST, path).body(body.clone());
         assert_eq!(answer(request).await.status, 200, "{path}");
     }
+}
+
+#[tokio::test]
+async fn a_body_that_names_another_model_to_some_servers_is_no_way_around_a_map() {
+    let upstream = simulator().await;
+    let proxy = Proxy::start(&mapped(&upstream, "list: {deny: [{exact: dear}]}")).await;
+    let messages = json!([{"role": "user", "content": "x"}]);
+    for path in ["/v1/chat/completions", "/v1/responses", "/v1/rerank"] {
+        for body in [
+            json!({"model": "echo", "Model": "dear", "messages": messages, "input": "x"}),
+            json!({"MODEL": "dear", "messages": messages, "input": "x"}),
+        ] {
+            let refused = proxy.post(path, &body).await;
+            let told = (refused.status, refused.code());
+            assert_eq!(told, (400, "ambiguous_member".to_owned()), "{path} {body}");
+        }
+    }
+    assert!(posts(&upstream).is_empty());
 }
 
 #[tokio::test]
