@@ -5,6 +5,7 @@
 //! (`X-Forwarded-*`, `Forwarded`, `X-Real-IP`, `Via`), nor `Origin`: which pages may call is decided here, and upstreams refuse pages that they do not know. Not to the
 //! client: cookies, transport advice and CORS of another origin.
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use crate::state::backend::{Backend, CREDENTIAL_HEADERS, Credential};
@@ -152,5 +153,17 @@ pub(crate) fn downstream(headers: &mut HeaderMap) {
     // A look at each header costs less than a search for each name, and few replies have one of them.
     while let Some(name) = headers.keys().find(|name| is_of_origin(name)).cloned() {
         headers.remove(name);
+    }
+}
+
+/// The same of an error's headers, which say no secret of ours either.
+pub(crate) fn downstream_of_error(headers: &mut HeaderMap, backend: &Backend) {
+    downstream(headers);
+    for value in headers.values_mut() {
+        let masked = backend.masked(Bytes::copy_from_slice(value.as_bytes()));
+        if masked != value.as_bytes() {
+            // Of a header's value, nothing is left that no header could hold.
+            *value = HeaderValue::from_maybe_shared(masked).unwrap_or(HeaderValue::from_static(""));
+        }
     }
 }

@@ -36,7 +36,7 @@ pub(crate) async fn error(reply: Reply, backend: &Backend) -> Response<Body> {
         body,
         ..
     } = reply;
-    headers::downstream(&mut headers);
+    headers::downstream_of_error(&mut headers, backend);
     let said = match body.collect(LONGEST).await {
         Ok(Some(body)) if !is_encoded(&headers) => body,
         _ => Bytes::new(),
@@ -77,7 +77,7 @@ pub(crate) async fn in_dialect(
         body,
         ..
     } = reply;
-    headers::downstream(&mut headers);
+    headers::downstream_of_error(&mut headers, backend);
     let said = match body.collect(LONGEST).await {
         Ok(Some(body)) if !is_encoded(&headers) => body,
         _ => Bytes::new(),
@@ -131,7 +131,7 @@ pub(crate) async fn relayed(mut reply: Reply, backend: &Backend) -> Response<Bod
             return error(reply, backend).await;
         }
     };
-    headers::downstream(&mut reply.headers);
+    headers::downstream_of_error(&mut reply.headers, backend);
     if reply.headers.contains_key(header::CONTENT_LENGTH) {
         reply
             .headers

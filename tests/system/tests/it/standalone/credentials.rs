@@ -176,7 +176,14 @@ async fn a_key_shows_in_no_error_log_line_or_metric() {
     );
 }
 
-/// An upstream that answers every request with an error that repeats what it was sent.
+/// The key that a request brings.
+fn key_of(request: &str) -> &str {
+    let mut lines = request.lines();
+    let line = lines.find(|line| line.to_ascii_lowercase().starts_with("authorization:"));
+    line.unwrap().rsplit(' ').next().unwrap()
+}
+
+/// An upstream that answers every request with an error that repeats what it was sent, in a header and in its body.
 async fn parrot(body_of: fn(&str) -> String) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/v1", listener.local_addr().unwrap());
@@ -184,9 +191,10 @@ async fn parrot(body_of: fn(&str) -> String) -> String {
         while let Ok((mut stream, _)) = listener.accept().await {
             let mut request = vec![0; 65536];
             let length = stream.read(&mut request).await.unwrap();
-            let body = body_of(&String::from_utf8_lossy(&request[..length]));
+            let request = String::from_utf8_lossy(&request[..length]);
+            let (body, key) = (body_of(&request), key_of(&request));
             let reply = format!(
-                "HTTP/1.1 401 Unauthorized\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+                "HTTP/1.1 401 Unauthorized\r\ncontent-type: application/json\r\nwww-authenticate: Bearer error=\"not {key}\"\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
                 body.len()
             );
             stream.write_all(reply.as_bytes()).await.unwrap();
@@ -198,10 +206,7 @@ async fn parrot(body_of: fn(&str) -> String) -> String {
 #[tokio::test]
 async fn an_upstream_that_repeats_the_key_in_its_error_is_masked() {
     fn openais(request: &str) -> String {
-        let line = request
-            .lines()
-            .find(|line| line.to_ascii_lowercase().starts_with("authorization:"));
-        let key = line.unwrap().rsplit(' ').next().unwrap();
+        let key = key_of(request);
         format!(
             r#"{{"error":{{"message":"Incorrect API key provided: {key}.","type":"x","param":null,"code":"invalid_api_key"}}}}"#
         )
@@ -212,6 +217,8 @@ async fn an_upstream_that_repeats_the_key_in_its_error_is_masked() {
             assert_eq!(reply.status, 401);
             assert!(!reply.text().contains(KEY), "{}", reply.text());
             assert!(reply.text().contains("[masked]"), "{}", reply.text());
+            let told = reply.header("www-authenticate");
+            assert_eq!(told, Some("Bearer error=\"not [masked]\""));
             assert!(!reply.code().is_empty());
             assert_eq!(
                 reply.header("x-dragoman-fault"),
