@@ -12,13 +12,24 @@ async fn usage_is_settled_by_what_every_vendor_says_of_it_judged_or_not() {
     let upstream = simulator().await;
     let origin = format!("http://{}", upstream.addr());
     let judges = "responseRules: [{name: no-codename, action: Deny, regex: nightjar}]\n";
-    for (dialect, path) in [("OpenAI", "/v1"), ("Gemini", ""), ("Bedrock", "")] {
+    // Three words of the prompt; five where a template makes it, which says who speaks.
+    for (dialect, path, prompt) in [
+        ("OpenAI", "/v1", 3),
+        ("Gemini", "", 3),
+        ("Bedrock", "", 3),
+        ("TGI", "/tgi/tokens-20", 5),
+    ] {
         for judges in ["", judges] {
             let spec = format!("limits: [{TOKENS}]\n{judges}");
             let url = format!("{origin}{path}");
+            // TGI's model is its URL's, and answers whatever it is called.
             let manifest = backend("main", &url, &format!("dialect: {dialect}\n"))
+                + &backend("asked", &upstream.url(), "")
                 + &object("AccessPolicy", "{name: gold}", &spec)
-                + &route("accessPolicyRefs: [{name: gold}]");
+                + &route_to(
+                    "- {name: main, backendRef: {name: main}, models: {allow: [{exact: tokens-20}]}}\n- {name: asked, backendRef: {name: asked}, models: {allow: [{regex: status-.*}]}}",
+                    "accessPolicyRefs: [{name: gold}]",
+                );
             let proxy = Proxy::start(&manifest).await;
             let mut left = 10_000;
             await_left(&proxy, left).await;
@@ -27,8 +38,7 @@ async fn usage_is_settled_by_what_every_vendor_says_of_it_judged_or_not() {
                     let answer = proxy.post(&path, &body).await;
                     let about = format!("{dialect} {judges} {path}: {}", answer.text());
                     assert_eq!(answer.status, 200, "{about}");
-                    // Three words of the prompt, and twenty of the reply.
-                    left -= 23;
+                    left -= prompt + 20;
                     await_left(&proxy, left).await;
                 }
             }

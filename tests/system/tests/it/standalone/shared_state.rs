@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
+use dragoman_simulator::Simulator;
 use dragoman_system::{Redis, eventually};
 use http::Method;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use serde_json::Value;
 use tokio::time::Instant;
 
 use super::callers::{ANN, TOKENS, by_key, guarded};
 use super::manifests::{backend, nobody, object, route, secret, simulator};
-use super::proxy::{Proxy, answer, client};
+use super::proxy::{Proxy, answer, chat, client, streamed, try_answer};
 
 const LOOPBACK: &str = "127.0.0.1";
 
@@ -32,6 +34,18 @@ fn shared(url: &str) -> String {
 const MOST: u32 = 1_000_000;
 /// How long it may take until an answer of Redis comes in time.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A route with these limits, counted in a Redis.
+fn limited(redis: &Redis, upstream: &Simulator, limits: &str) -> String {
+    shared(&format!("redis://127.0.0.1:{}", redis.port))
+        + &backend("main", &upstream.url(), "")
+        + &object(
+            "AccessPolicy",
+            "{name: gold}",
+            &format!("limits: [{limits}]"),
+        )
+        + &route("accessPolicyRefs: [{name: gold}]")
+}
 
 /// Two proxies that share a limit of requests, and say nothing of the password.
 async fn share_a_limit(url: &str, environment: &[(&str, String)]) {
@@ -201,12 +215,8 @@ async fn bans_are_shared_and_lifted_by_all_proxies_and_a_lifted_one_does_not_com
 async fn a_redis_that_hangs_keeps_no_request_waiting_and_log_and_metric_say_so() {
     let upstream = simulator().await;
     let redis = Redis::plain(LOOPBACK, "");
-    let limits = "limits: [{per: Address, requests: 1000, window: 1h}]";
-    let manifest = shared(&format!("redis://127.0.0.1:{}", redis.port))
-        + &backend("main", &upstream.url(), "")
-        + &object("AccessPolicy", "{name: gold}", limits)
-        + &route("accessPolicyRefs: [{name: gold}]");
-    let proxy = Proxy::start(&manifest).await;
+    let limits = "{per: Address, requests: 1000, window: 1h}";
+    let proxy = Proxy::start(&limited(&redis, &upstream, limits)).await;
     proxy.logged("Redis counts for all proxies").await;
     redis.signal("STOP");
     let mut took = Vec::new();
@@ -223,4 +233,83 @@ async fn a_redis_that_hangs_keeps_no_request_waiting_and_log_and_metric_say_so()
     await_metric(&proxy, "dragoman_shared_state_up", 0.0).await;
     redis.signal("CONT");
     await_metric(&proxy, "dragoman_shared_state_up", 1.0).await;
+}
+
+#[tokio::test]
+async fn places_that_proxies_share_are_taken_once_and_come_back_on_every_path() {
+    let upstream = simulator().await;
+    let redis = Redis::plain(LOOPBACK, "");
+    let manifest = limited(&redis, &upstream, "{per: Route, concurrency: 2}");
+    let (one, two) = (Proxy::start(&manifest).await, Proxy::start(&manifest).await);
+    for proxy in [&one, &two] {
+        proxy.logged("Redis counts for all proxies").await;
+    }
+    let call = |proxy: &Proxy, body: Value| {
+        let request = proxy.request(Method::POST, "/v1/chat/completions");
+        try_answer(request.json(&body))
+    };
+    // Each holds one of two places, and knows of the other's. On a busy machine an answer may come too late to count: then they are taken anew.
+    let hang = |proxy: &Proxy| call(proxy, chat("hang", "x"));
+    eventually("neither has room", || async {
+        let asked = async {
+            until_in_flight(&upstream, 2).await;
+            [one.chat("echo").await.status, two.chat("echo").await.status]
+        };
+        tokio::select! {
+            refused = hang(&one) => Err(format!("{refused:?}")),
+            refused = hang(&two) => Err(format!("{refused:?}")),
+            asked = asked => if asked == [429; 2] { Ok(()) } else { Err(format!("{asked:?}")) }
+        }
+    })
+    .await;
+    let none = async || {};
+    comes_back(&redis, "both left", none).await;
+    for proxy in [&one, &two] {
+        for model in ["echo", "status-500", "drop", "cut-2", "malformed"] {
+            for body in [
+                chat(model, "hello there and all"),
+                streamed(model, "hello there and all"),
+            ] {
+                let calls = async || {
+                    if let Ok(answer) = call(proxy, body.clone()).await {
+                        assert_ne!(answer.status, 429, "{model}: {}", answer.text());
+                    }
+                };
+                comes_back(&redis, model, calls).await;
+            }
+        }
+        let leaves = async || {
+            let long = streamed("say+token-5ms", &"word ".repeat(400));
+            let request = proxy.request(Method::POST, "/v1/chat/completions");
+            let mut left = request.json(&long).send().await.unwrap();
+            assert_eq!(left.status(), 200);
+            assert!(left.chunk().await.unwrap().is_some());
+        };
+        comes_back(&redis, "left within a stream", leaves).await;
+    }
+}
+
+/// Waits until so many requests are under way at the upstream.
+async fn until_in_flight(upstream: &Simulator, requests: u64) {
+    while upstream.stats().in_flight != requests {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// Sees to it that Redis knows of no place that is taken, once `calls` have been made: sooner than a place that nobody gives back would run out, after 30 seconds.
+async fn comes_back(redis: &Redis, what: &str, calls: impl AsyncFn()) {
+    const NOBODY: (&str, &str) = ("KEYS {dragoman}:limit:*", "*0\r");
+    for _ in 0..5 {
+        calls().await;
+        let soon = redis.says(NOBODY.0, NOBODY.1);
+        if tokio::time::timeout(Duration::from_secs(20), soon)
+            .await
+            .is_ok()
+        {
+            return;
+        }
+        // On a busy machine Redis may have seemed away just then, and what it was not told runs out by itself.
+        redis.says(NOBODY.0, NOBODY.1).await;
+    }
+    panic!("{what}: its place stays taken");
 }

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpSocket, TcpStream};
 
 use dragoman_simulator::Simulator;
 use dragoman_system::eventually_within;
@@ -17,7 +17,6 @@ const PATIENCE: Duration = Duration::from_secs(100);
 
 /// Everything that comes until the proxy closes, while a byte is sent now and then.
 async fn dribble(mut stream: TcpStream, byte: &'static [u8]) -> String {
-    use tokio::io::AsyncReadExt;
     let mut said = Vec::new();
     let ends = async {
         let mut piece = [0; 1024];
@@ -106,14 +105,19 @@ async fn a_client_that_reads_nothing_of_its_stream_holds_no_more_than_its_own_co
 
 /// A connection on which a stream was asked for.
 async fn asked(proxy: &Proxy, model: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(proxy.address).await.unwrap();
+    ask(&mut stream, model).await;
+    stream
+}
+
+/// Asks for a stream.
+async fn ask(stream: &mut TcpStream, model: &str) {
     let body = streamed(model, "x").to_string();
     let head = format!(
         "POST /v1/chat/completions HTTP/1.1\r\nHost: chat\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
     );
-    let mut stream = TcpStream::connect(proxy.address).await.unwrap();
     stream.write_all(head.as_bytes()).await.unwrap();
-    stream
 }
 
 /// A route that answers so many requests at once, with further lines of its backend's spec.
@@ -210,20 +214,47 @@ async fn a_client_that_takes_nothing_of_its_streams_gives_their_places_back() {
 #[tokio::test]
 async fn a_client_that_takes_little_at_a_time_is_bounded_by_the_request_timeout() {
     let upstream = simulator().await;
-    let bounded = at_once(&upstream, 1, "timeouts: {request: 20s}\n");
-    let proxy = Proxy::start(&bounded).await;
+    let proxy = Proxy::start(&at_once(&upstream, 1, SHORT)).await;
     let little = stream(&http2(), &proxy, "huge-4MiB", "x").send().await;
     let mut little = little.unwrap().error_for_status().unwrap();
+    let took = async || matches!(little.chunk().await, Ok(Some(_)));
+    keeps_its_place_no_longer(&proxy, took).await;
+}
+
+#[tokio::test]
+async fn a_client_of_http_1_that_takes_little_at_a_time_is_bounded_likewise() {
+    let upstream = simulator().await;
+    let proxy = Proxy::start(&at_once(&upstream, 1, SHORT)).await;
+    // What the system keeps for a client that does not read stays small, other than by default.
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(1 << 16).unwrap();
+    let mut little = socket.connect(proxy.address).await.unwrap();
+    ask(&mut little, "huge-16MiB").await;
+    let mut piece = vec![0; 1 << 14];
+    let mut took = async || matches!(little.read(&mut piece).await, Ok(1..));
+    assert!(took().await, "its reply has begun");
+    keeps_its_place_no_longer(&proxy, took).await;
+    let mut rest = Vec::new();
+    let _ = little.read_to_end(&mut rest).await;
+    let rest = String::from_utf8_lossy(&rest);
+    assert!(rest.contains("upstream_timeout") && !rest.contains("[DONE]"));
+}
+
+/// The bound of a reply that is delivered little by little.
+const SHORT: &str = "timeouts: {request: 20s}\n";
+
+/// Takes a piece of a reply now and then, until the only place of those that are answered at once is free.
+async fn keeps_its_place_no_longer(proxy: &Proxy, mut took: impl AsyncFnMut() -> bool) {
     assert_eq!(proxy.chat("echo").await.status, 429);
     // So it would take minutes, and never be silent. What has come by its end is read on, at the same pace.
     let trickles = async {
-        while let Ok(Some(_)) = little.chunk().await {
+        while took().await {
             tokio::time::sleep(Duration::from_millis(500)).await;
         }
         std::future::pending().await
     };
     tokio::select! {
         () = trickles => {}
-        () = await_places(&proxy, 1) => {}
+        () = await_places(proxy, 1) => {}
     }
 }
