@@ -14,8 +14,8 @@ use std::fmt;
 use std::net::IpAddr;
 
 use dragoman_crds::{
-    Api, Dialect, LogLevel, MapperStream, Matching, ModelTarget, NameFilter, NameMatch, ReplyModel,
-    Responses, RetryOn, Thinking, Unmatched,
+    Api, Dialect, LogLevel, MapperStream, Matching, ModelTarget, NameFilter, NameMatch,
+    ReasoningContent, ReplyModel, Responses, RetryOn, Thinking, Unmatched,
 };
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -215,6 +215,9 @@ pub struct BackendItem {
     /// What becomes of responses, where they are not relayed.
     #[serde(default)]
     pub responses: Option<Responses>,
+    /// What becomes of the reasoning of earlier turns, where it is not left out.
+    #[serde(default)]
+    pub reasoning_content: Option<ReasoningContent>,
     /// The version of Azure's API that is called.
     #[serde(default)]
     pub azure_api_version: Option<String>,

@@ -43,8 +43,8 @@ pub use credential::{Aws, Credential, Passthrough};
 pub use duration::{BadDuration, Duration};
 pub use llmbackend::{
     Azure, BackendTls, CatalogEntry, Dialect, Health, LLMBackend, LLMBackendSpec, LLMBackendStatus,
-    OpenAi, Price, PromptTemplate, Relay, Responses, Retries, RetryOn, TemplateReference, Timeouts,
-    UpstreamHeader, ValueFrom,
+    OpenAi, Price, PromptTemplate, ReasoningContent, Relay, Responses, Retries, RetryOn,
+    TemplateReference, Timeouts, UpstreamHeader, ValueFrom,
 };
 pub use llmproxy::{
     BackendPolicy, Deployment, InlineBackends, LLMProxy, LLMProxySpec, LLMProxyStatus, Limits,

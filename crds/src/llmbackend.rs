@@ -178,6 +178,21 @@ pub struct OpenAi {
     /// What becomes of [responses](https://platform.openai.com/docs/api-reference/responses).
     #[serde(default)]
     pub responses: Responses,
+    /// What becomes of the reasoning of earlier turns that clients of other dialects bring back.
+    #[serde(default)]
+    pub reasoning_content: ReasoningContent,
+}
+
+/// What becomes of the reasoning of earlier turns, which servers of OpenAI's dialect refuse, ignore or ask for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum ReasoningContent {
+    /// It is left out: OpenAI and Mistral refuse the field.
+    #[default]
+    Omit,
+    /// Each message of the model's has it as `reasoning_content`, empty where the client brought none back.
+    /// [DeepSeek](https://api-docs.deepseek.com/guides/thinking_mode) refuses conversations with tools without it; vLLM and SGLang give it to
+    /// templates that take it.
+    Send,
 }
 
 /// What becomes of requests of OpenAI's Responses API.

@@ -3,8 +3,8 @@
 use std::time::Duration as Std;
 
 use dragoman_crds::{
-    Aws, Dialect, Duration, LLMBackend, LLMBackendSpec, Price, Responses, RetryOn,
-    SecretKeyReference,
+    Aws, Dialect, Duration, LLMBackend, LLMBackendSpec, Price, ReasoningContent, Responses,
+    RetryOn, SecretKeyReference,
 };
 
 use super::held::hold;
@@ -133,6 +133,11 @@ pub(super) fn spec(
             .as_ref()
             .map(|openai| openai.responses)
             .filter(|responses| *responses != Responses::default()),
+        reasoning_content: spec
+            .openai
+            .as_ref()
+            .map(|openai| openai.reasoning_content)
+            .filter(|content| *content != ReasoningContent::default()),
         azure_api_version: spec.azure.as_ref().map(|azure| azure.api_version.clone()),
         mapper,
         prompt_template,

@@ -11,6 +11,7 @@ use dragoman_dialects::form::{
     Estimate, Field, Malformed, Reasoning, Refused, Request as Form, Sampling,
 };
 use dragoman_dialects::ollama::load;
+use dragoman_dialects::openai::chat::request::with_reasoning;
 use dragoman_dialects::{Context, Target, Wire};
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use serde_json::Value;
@@ -173,6 +174,9 @@ impl<'a> Translation<'a> {
             _ => None,
         };
         let form = azures.as_ref().unwrap_or(form);
+        let sent = (ends.upstream == Wire::Chat && backend.takes_reasoning())
+            .then(|| with_reasoning(form));
+        let form = sent.as_ref().unwrap_or(form);
         let target = Target {
             model,
             stream: form.stream && backend.streams(),

@@ -11,7 +11,7 @@ use dragoman_config::{
     AwsKeysItem, BackendItem, Catalogued, CredentialItem, HealthItem, Key, MapperItem, ProxyItem,
     RelayItem, RetryItem, TemplateItem, TimeoutsItem, UpstreamUrl,
 };
-use dragoman_crds::{Dialect, MapperStream, Responses};
+use dragoman_crds::{Dialect, MapperStream, ReasoningContent, Responses};
 use dragoman_dialects::Wire;
 use dragoman_dialects::template::{BuiltIn, Custom, Template};
 use http::{HeaderName, HeaderValue, Method};
@@ -254,6 +254,11 @@ impl Backend {
             Some(Responses::Translate) if client == Wire::Responses => Wire::Chat,
             _ => dialect::wire(self.dialect, client),
         }
+    }
+
+    /// Whether the reasoning of earlier turns goes back to it in the form of chat completions.
+    pub fn takes_reasoning(&self) -> bool {
+        self.item.reasoning_content == Some(ReasoningContent::Send)
     }
 
     /// What it said, without the credentials of ours that a request to it carries.

@@ -86,6 +86,7 @@ pub(crate) fn backend_at(simulator: &Simulator) -> BackendItem {
         max_concurrency: None,
         mapper: None,
         responses: None,
+        reasoning_content: None,
         azure_api_version: None,
         prompt_template: None,
     }

@@ -79,7 +79,12 @@ pub(crate) async fn post(
     // A body that the API refuses is refused even where a fault was asked for: no fault hides it.
     let strict = behaviour.answer.strict;
     match path {
-        "chat/completions" => check::chat(&fields, strict)?,
+        "chat/completions" => {
+            check::chat(&fields, strict)?;
+            if behaviour.answer.remembers {
+                check::remembered(&fields)?;
+            }
+        }
         "completions" => check::completions(&fields, strict)?,
         "embeddings" => check::embeddings(&fields, strict)?,
         "responses" => check::responses(&fields, strict)?,

@@ -11,6 +11,7 @@
 //! - `unknown`: members that no reader knows.
 //! - `vectors`: embeddings.
 //! - `document`: `docs/dialects.md`.
+//! - `loops`: tool calls over two turns.
 //! - `properties`: what holds for any request and any answer.
 #![allow(
     clippy::expect_used,
@@ -28,6 +29,7 @@ mod events;
 mod facts;
 mod form;
 mod frames;
+mod loops;
 mod properties;
 mod replies;
 mod requests;

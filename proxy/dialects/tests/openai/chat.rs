@@ -4,6 +4,7 @@ use dragoman_dialects::form::{
     Arguments, Field, Finish, Message, Part, Role, ToolCall, ToolChoice,
 };
 use dragoman_dialects::openai::Chat;
+use dragoman_dialects::openai::chat::request::with_reasoning;
 use dragoman_dialects::{Codec, Path, Target};
 use serde_json::{Value, json};
 
@@ -207,4 +208,57 @@ fn servers_that_take_only_strings_get_one() {
             {"role": "assistant", "content": "one, two"},
         ], "max_tokens": 5})
     );
+}
+
+#[test]
+fn what_the_model_reasoned_goes_back_where_a_server_wants_it() {
+    let mut form = read(json!({"model": "m", "messages": [
+        {"role": "user", "content": "x"},
+        {"role": "assistant", "content": "one", "reasoning_content": "because"},
+        {"role": "user", "content": "y"},
+        {"role": "assistant", "content": "two"},
+        {"role": "user", "content": "z"},
+        {"role": "assistant", "reasoning_content": "hm"},
+        {"role": "user", "content": "?"},
+    ]}))
+    .unwrap();
+    form.messages[1].parts.insert(1, reasoned(" of it"));
+    let target = Target {
+        model: "deepseek-v4-pro",
+        stream: false,
+    };
+    let own = |form| {
+        let written = Chat.write_request(form, target).unwrap();
+        let written: Value = serde_json::from_slice(&written).unwrap();
+        let messages = written["messages"].as_array().unwrap().clone();
+        let own = |message: &Value| message["role"] == "assistant";
+        Value::from_iter(messages.into_iter().filter(own))
+    };
+    let wanted = with_reasoning(&form);
+    assert_eq!(
+        own(&wanted),
+        json!([
+            {"role": "assistant", "content": "one", "reasoning_content": "because of it"},
+            {"role": "assistant", "content": "two", "reasoning_content": ""},
+            {"role": "assistant", "content": "", "reasoning_content": "hm"},
+        ])
+    );
+    assert_eq!(
+        own(&form),
+        json!([
+            {"role": "assistant", "content": "one"},
+            {"role": "assistant", "content": "two"},
+            {"role": "assistant", "content": ""},
+        ])
+    );
+}
+
+/// Reasoning that bears another vendor's signature.
+fn reasoned(text: &str) -> Part {
+    Part::Reasoning {
+        text: text.into(),
+        signature: Some("c2ln".into()),
+        encrypted: None,
+        id: None,
+    }
 }

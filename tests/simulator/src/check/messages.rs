@@ -48,6 +48,22 @@ pub(super) fn check(messages: &[Value], strict: bool) -> Checked {
     answered(&open, "messages")
 }
 
+/// Refuses calls without what the model reasoned before them, in
+/// [DeepSeek's](https://api-docs.deepseek.com/guides/thinking_mode) words, as [this thread](https://github.com/JohnnyZ93/oai-compatible-copilot/issues/215)
+/// quotes them.
+pub(crate) fn remembered(fields: &Map<String, Value>) -> Checked {
+    let messages = fields.get("messages").and_then(Value::as_array);
+    let forgot = messages.into_iter().flatten().any(|message| {
+        let said = message["reasoning_content"].as_str().unwrap_or_default();
+        message["tool_calls"].is_array() && said.is_empty()
+    });
+    if forgot {
+        let text = "The `reasoning_content` in the thinking mode must be passed back to the API.";
+        return Err(Refusal::new(http::StatusCode::BAD_REQUEST, text).code("invalid_request_error"));
+    }
+    Ok(())
+}
+
 fn answered(open: &[&str], param: &str) -> Checked {
     if open.is_empty() {
         return Ok(());
@@ -227,6 +243,24 @@ mod tests {
             let param = told(&messages, false);
             let at = "messages[0].content[0].image_url.url";
             assert_eq!(param.as_deref(), (!fits).then_some(at), "{url}");
+        }
+    }
+
+    #[test]
+    fn calls_are_refused_without_what_was_reasoned_before_them() {
+        for (reasoned, fits) in [
+            (json!({"reasoning_content": "r"}), true),
+            (json!({"reasoning_content": ""}), false),
+            (json!({}), false),
+        ] {
+            let mut message = json!({"role": "assistant", "tool_calls": [{"id": "a"}]});
+            message
+                .as_object_mut()
+                .unwrap()
+                .extend(reasoned.as_object().unwrap().clone());
+            let fields = json!({"messages": [{"role": "assistant", "content": "a"}, message]});
+            let told = remembered(fields.as_object().unwrap());
+            assert_eq!(told.is_ok(), fits, "{fields}");
         }
     }
 

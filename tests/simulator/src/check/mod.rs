@@ -15,6 +15,7 @@ pub(crate) use chat::chat;
 pub(crate) use completions::completions;
 pub(crate) use embeddings::embeddings;
 use http::StatusCode;
+pub(crate) use messages::remembered;
 pub(crate) use responses::responses;
 use serde_json::{Map, Value};
 

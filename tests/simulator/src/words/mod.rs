@@ -42,6 +42,8 @@ pub struct Answer {
     pub filter: Option<Filter>,
     /// `strict`: unknown fields of the request are refused, as OpenAI itself does.
     pub strict: bool,
+    /// `remembers`: calls without what the model reasoned before them are refused, as DeepSeek does.
+    pub remembers: bool,
 }
 
 /// What the content filter stops.

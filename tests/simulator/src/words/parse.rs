@@ -43,6 +43,7 @@ impl Behaviour {
             "blocked" => answer.filter = Some(Filter::Prompt),
             "extras" => answer.extras = true,
             "strict" => answer.strict = true,
+            "remembers" => answer.remembers = true,
             "html" => fault.html = true,
             "headers" => fault.headers = true,
             "hop-headers" => fault.hop_headers = true,

@@ -154,7 +154,7 @@ pub(super) static RULES: [Rule; 9] = [
     },
     Rule {
         name: "earlier reasoning",
-        says: "Reasoning of earlier turns goes back only where the upstream takes it: Claude takes what bears its signature or is encrypted by Anthropic, the Responses API what is encrypted by OpenAI, Ollama the text.",
+        says: "Reasoning of earlier turns goes back only where the upstream takes it: Claude takes what bears its signature or is encrypted by Anthropic, the Responses API what is encrypted by OpenAI, Ollama the text, and so does a backend of OpenAI's dialect that says `openai.reasoningContent: Send`, as DeepSeek wants it.",
         change: |request, upstream| {
             let wire = upstream.wire;
             for message in &mut request.messages {

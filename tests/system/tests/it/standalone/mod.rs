@@ -51,6 +51,7 @@ mod templates;
 mod tgi_in_place;
 mod thinking;
 mod told;
+mod tool_loops;
 mod transcripts;
 mod translation;
 mod unreadable;

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use super::FunctionOut;
 use super::messages::WITHIN;
 use super::out::{CallOut, Content, FileOut, ImageUrl, InputAudio, MessageOut, PartOut, Url};
+use super::reasoning;
 use crate::form::{Field, Message, Part, Refused, Role, Source, Vendor};
 use crate::json::DataUrl;
 
@@ -67,7 +68,7 @@ pub(super) fn message<'a>(
     if written.content.is_none()
         && written.tool_calls.is_empty()
         && written.refusal.is_none()
-        && written.rest.is_empty()
+        && written.rest.keys().all(|name| name == reasoning::FIELD)
     {
         // Whatever it was, nothing of it can be said here; servers refuse null.
         written.content = Some(Content::Text(Cow::Borrowed("")));

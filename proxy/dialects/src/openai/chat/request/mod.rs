@@ -4,7 +4,7 @@
 //! `reasoning`. What a message holds besides its documented fields is kept as a [`crate::form::Part::Other`] that only this dialect writes back.
 //!
 //! Written: `max_tokens`, which every compatible server knows, but `max_completion_tokens` (and the role `developer`) for OpenAI's own reasoning models
-//! ([`crate::openai::models`]). Left out, because the answer is as good without it: reasoning of earlier turns, cache marks, citations, a failed
+//! ([`crate::openai::models`]). Left out, because the answer is as good without it: reasoning of earlier turns (but see [`with_reasoning`]), cache marks, citations, a failed
 //! tool result's mark (its text says it), `keep_alive`, the bare wish to reason or not to reason without an effort. Several texts of one message are joined by line
 //! ends, an assistant's as they stand, because many servers take strings only.
 
@@ -14,6 +14,7 @@ mod messages;
 mod messages_out;
 mod out;
 pub(crate) mod read;
+mod reasoning;
 mod tools;
 pub(crate) mod write;
 
@@ -22,6 +23,7 @@ use std::borrow::Cow;
 pub(super) use content::content as read_content;
 pub use legacy::echo;
 pub use read::read;
+pub use reasoning::with_reasoning;
 pub(crate) use tools::{FunctionOut, tool_calls as read_tool_calls};
 pub use write::write;
 
