@@ -232,7 +232,7 @@ async fn go(
     let looks_into = (known && !edits.are_none()) || judges || counts;
     let inner = match &content {
         Content::Json { body, suspect, .. }
-            if *suspect == Suspect::Maybe && asked.route().sorts_models() =>
+            if (*suspect == Suspect::Maybe || response) && asked.route().sorts_models() =>
         {
             Inner::of(body)
         }
