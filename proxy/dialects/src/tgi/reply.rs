@@ -121,7 +121,7 @@ pub(super) fn write(reply: &Reply) -> Vec<u8> {
     details.insert("finish_reason".into(), word(finish).into());
     let generated = reply.usage.map_or(0, |usage| usage.output);
     details.insert("generated_tokens".into(), generated.into());
-    if let Some(usage) = reply.usage {
+    if let Some(usage) = reply.usage.filter(|usage| !usage.lacks_input()) {
         details.insert("input_length".into(), usage.input.into());
     }
     if reply.usage.is_some_and(|usage| usage.estimated) {

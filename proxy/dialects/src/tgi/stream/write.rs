@@ -56,8 +56,10 @@ impl Writer {
             "finish_reason": reply::word(self.finish.as_ref()),
             "generated_tokens": usage.output,
             "seed": null,
-            "input_length": usage.input,
         });
+        if !usage.lacks_input() {
+            details["input_length"] = usage.input.into();
+        }
         if usage.estimated {
             details[reply::ESTIMATED] = true.into();
         }
