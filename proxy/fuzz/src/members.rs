@@ -47,6 +47,13 @@ pub fn place(text: &str, value: &RawValue) -> Range<usize> {
     start..start + value.get().len()
 }
 
+/// Whether serde may refuse what is JSON all the same: brackets that could stand deeper than it goes, and escapes that could be halves of
+/// surrogate pairs ([RFC 8259 §8.2](https://www.rfc-editor.org/rfc/rfc8259#section-8.2)).
+#[must_use]
+pub fn is_odd(text: &[u8]) -> bool {
+    is_deep(text) || memchr::memmem::find(&text.to_ascii_lowercase(), b"\\ud").is_some()
+}
+
 /// Whether brackets could stand deeper than any reader goes.
 #[must_use]
 pub fn is_deep(text: &[u8]) -> bool {

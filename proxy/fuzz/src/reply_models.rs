@@ -6,7 +6,7 @@ use dragoman_dialects::Wire;
 use crate::array::{Array, Part};
 use crate::chunk::Chunk;
 use crate::json::{members::DUPLICATES, string};
-use crate::members::{is_deep, place, read};
+use crate::members::{is_odd, place, read};
 use crate::messages::Messages;
 use crate::ndjson::Lines;
 use crate::reply_model::{self, Renamer};
@@ -138,9 +138,9 @@ fn same(place: Place, name: &Bytes, before: &[u8], after: &[u8]) {
     }
 }
 
-/// A text with another model, as serde finds it there; none if it is deeper than readers go.
+/// A text with another model, as serde finds it there; none if serde may not read it.
 fn expected((within, member): Place, text: &[u8], name: &Bytes) -> Option<Vec<u8>> {
-    if is_deep(text) {
+    if is_odd(text) {
         return None;
     }
     let unchanged = Some(text.to_vec());
