@@ -6,7 +6,7 @@ FROM rust:1.95-bookworm AS build
 ARG PROGRAM=proxy
 WORKDIR /src
 COPY . .
-RUN RUSTFLAGS=-Cprofile-use=/src/proxy/profile.profdata \
+RUN RUSTFLAGS="-Cprofile-use=/src/proxy/profile.profdata -Cllvm-args=-no-pgo-warn-mismatch" \
     cargo rustc --locked --release --package dragoman-${PROGRAM} --bin dragoman-${PROGRAM} -- -C target-feature=+crt-static \
  && mkdir -p /image/etc/ssl/certs /image/tmp \
  && cp target/release/dragoman-${PROGRAM} /image/program \

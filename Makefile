@@ -9,7 +9,7 @@ CARGO_TEST = cargo test --quiet
 PROFILE ?= release
 PROGRAMS = target/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 # What runs is optimised by how often what ran under the loads of `make bench`; tests/bench/profile records it anew.
-OPTIMISED = $(if $(filter release,$(PROFILE)),RUSTFLAGS="$(RUSTFLAGS) -Cprofile-use=$(CURDIR)/proxy/profile.profdata")
+OPTIMISED = $(if $(filter release,$(PROFILE)),RUSTFLAGS="$(RUSTFLAGS) -Cprofile-use=$(CURDIR)/proxy/profile.profdata -Cllvm-args=-no-pgo-warn-mismatch")
 IMAGES = target/images
 # How long each fuzz target runs, and which; all if none is named.
 FUZZ_SECONDS ?= 60
