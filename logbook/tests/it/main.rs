@@ -15,4 +15,5 @@ mod questions;
 mod relay;
 mod rows;
 mod server;
+mod ship;
 mod sqlite;
