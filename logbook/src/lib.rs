@@ -2,7 +2,7 @@
 //!
 //! This crate knows no proxy. A proxy fills [`record::Record`]s and offers them to a [`writer::Writer`], which never makes it wait;
 //! the writer hands batches to a [`store::Store`], and [`query`] reads them back. Where proxies have no store of
-//! their own, [`ship`] brings batches to the one that there is.
+//! their own, [`ship`] brings batches to the one that there is. [`web`] is how people and programs ask.
 
 pub mod fault;
 pub mod query;
@@ -10,4 +10,5 @@ pub mod record;
 pub mod ship;
 pub mod spool;
 pub mod store;
+pub mod web;
 pub mod writer;

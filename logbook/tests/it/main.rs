@@ -17,3 +17,4 @@ mod rows;
 mod server;
 mod ship;
 mod sqlite;
+mod web;
