@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use dragoman_proxy::control::cli::{self, Cli, Command};
+use dragoman_proxy::control::logbook::logbook;
 use dragoman_proxy::control::standalone::child;
 use dragoman_proxy::control::{check, run};
 
@@ -21,6 +22,9 @@ fn main() -> ExitCode {
             .map_err(|fault| fault.to_string()),
         Command::Check(args) => check(&args.config, args.output, &mut io::stdout().lock())
             .map_err(|fault| format!("cannot print: {fault}")),
+        Command::Logbook(args) => logbook(*args)
+            .map(|()| cli::OK)
+            .map_err(|fault| fault.to_string()),
         Command::Compile => child::run()
             .map(|()| cli::OK)
             .map_err(|fault| fault.to_string()),

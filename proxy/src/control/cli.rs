@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use dragoman_config::ObjectKey;
 
+use super::logbook::LogbookArgs;
 use super::logging::{LogFormat, LogOptions, StartLevel};
 use super::push::{OperatorUrl, Source as OperatorSource};
 use super::standalone::child;
@@ -44,6 +45,8 @@ pub enum Command {
     ///
     /// Fields that are unknown, missing or of the wrong type come first: while an object has one, others of the same object may not show.
     Check(CheckArgs),
+    /// Keep the request log of a cluster's proxies: take their rows over TLS, and store them in SQLite or Postgres.
+    Logbook(Box<LogbookArgs>),
     /// Compile the files on standard input for a `run` that waits for them. No part of the interface.
     #[command(name = child::COMMAND, hide = true)]
     Compile,
@@ -245,7 +248,7 @@ fn object_key(text: &str) -> Result<ObjectKey, String> {
     }
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     dragoman_crds::Duration::from(text)
         .parse()
         .map_err(|fault| fault.to_string())

@@ -6,11 +6,13 @@
 //! - [`publish`]: config on its way to the data path
 //! - [`admin`], [`readiness`]: what others ask about it
 //! - [`logging`]: what it says of itself
+//! - [`logbook`]: the command that takes the rows of a cluster's proxies
 //! - [`stop`]: how it ends
 
 pub mod admin;
 mod check;
 pub mod cli;
+pub mod logbook;
 pub mod logging;
 pub mod publish;
 pub mod push;

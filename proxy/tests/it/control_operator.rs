@@ -143,6 +143,14 @@ impl Authority {
         self.0.pem()
     }
 
+    /// A certificate for the name `localhost` and its key, as PEM.
+    pub fn pair(&self) -> (String, String) {
+        let key = KeyPair::generate().unwrap();
+        let params = CertificateParams::new(["localhost".to_owned()]).unwrap();
+        let certificate = params.signed_by(&key, &self.0).unwrap();
+        (certificate.pem(), key.serialize_pem())
+    }
+
     /// A server of this authority, for the name `localhost` alone, whose certificate is valid from a year on.
     fn server(&self, from: i32) -> TlsAcceptor {
         let key = KeyPair::generate().unwrap();

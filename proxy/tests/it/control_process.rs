@@ -13,13 +13,13 @@ use crate::control_files::{manifest, until};
 use crate::control_operator::{Authority, Operator, Pod, hashes, transaction};
 use crate::harness::{PATIENCE, Put, backend_at, entry, items, route, soon, with_key};
 
-fn program() -> Command {
+pub fn program() -> Command {
     let mut program = Command::new(env!("CARGO_BIN_EXE_dragoman-proxy"));
     program.env_clear();
     program
 }
 
-fn output(args: &[&str]) -> Output {
+pub fn output(args: &[&str]) -> Output {
     let mut program = program();
     program.args(args).stdin(Stdio::null());
     let program = program.stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -34,34 +34,33 @@ fn output(args: &[&str]) -> Output {
     panic!("{args:?} never ended")
 }
 
-fn text(bytes: &[u8]) -> String {
+pub fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
-/// A process that serves `directory`; its log is the file `log` there.
-struct Running {
+/// A process whose log is a file.
+pub struct Running {
     child: Child,
     log: std::path::PathBuf,
 }
 
 impl Running {
+    /// One that serves `directory`, and logs to the file `log` there.
     fn start(directory: &Path, more: &[&str]) -> Self {
-        let log = directory.join("log");
-        let child = program()
-            .args([
-                "run",
-                "--listen=127.0.0.1:0",
-                "--admin=127.0.0.1:0",
-                "--threads=1",
-            ])
-            .args(["--log-format=json", "--config"])
-            .arg(directory)
-            .arg("--log-file")
-            .arg(&log)
-            .args(more)
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
+        let mut run = program();
+        run.args([
+            "run",
+            "--listen=127.0.0.1:0",
+            "--admin=127.0.0.1:0",
+            "--threads=1",
+        ]);
+        run.arg("--config").arg(directory).args(more);
+        Self::spawn(run, directory.join("log"))
+    }
+
+    pub fn spawn(mut program: Command, log: std::path::PathBuf) -> Self {
+        program.args(["--log-format=json", "--log-file"]).arg(&log);
+        let child = program.stdout(Stdio::null()).spawn().unwrap();
         Self { child, log }
     }
 
@@ -73,7 +72,7 @@ impl Running {
             .collect()
     }
 
-    fn said(&self, message: &str) -> Option<Value> {
+    pub fn said(&self, message: &str) -> Option<Value> {
         self.lines().into_iter().find(|line| {
             line["message"]
                 .as_str()
@@ -81,12 +80,12 @@ impl Running {
         })
     }
 
-    async fn until_said(&self, message: &str) -> Value {
+    pub async fn until_said(&self, message: &str) -> Value {
         until(|| self.said(message).is_some()).await;
         self.said(message).unwrap()
     }
 
-    fn signal(&self, name: &str) {
+    pub fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();
         assert!(
             Command::new("kill")
@@ -97,7 +96,7 @@ impl Running {
         );
     }
 
-    async fn end(&mut self) -> ExitStatus {
+    pub async fn end(&mut self) -> ExitStatus {
         let mut status = None;
         let child = std::cell::RefCell::new((&mut self.child, &mut status));
         until(|| {
@@ -117,7 +116,7 @@ impl Drop for Running {
     }
 }
 
-async fn get(address: &Value, path: &str) -> (u16, String) {
+pub async fn get(address: &Value, path: &str) -> (u16, String) {
     let mut tcp = tokio::net::TcpStream::connect(address.as_str().unwrap())
         .await
         .unwrap();
