@@ -10,12 +10,11 @@
 
 mod api;
 mod body;
-#[allow(dead_code, reason = "what signs in and out waits for its page")]
 mod entrance;
 mod live;
+mod pages;
 mod parameters;
 mod problem;
-#[allow(dead_code, reason = "forms are read so")]
 mod query;
 mod reply;
 mod time;
@@ -70,11 +69,20 @@ impl Web {
         }
     }
 
-    /// Answers whoever it is: finds out who asks, shows the sign-in page, or refuses. `_secure` says that the request came over TLS.
-    pub async fn serve(&self, request: Request<Bytes>, _secure: bool) -> Response<Body> {
-        match self.entrance.enter(&request, Instant::now()).await {
+    /// Answers whoever it is: finds out who asks, shows the sign-in page, or refuses. `secure` says that the request came over TLS.
+    pub async fn serve(&self, request: Request<Bytes>, secure: bool) -> Response<Body> {
+        if let Some(asset) = pages::asset(&request) {
+            return asset;
+        }
+        let now = Instant::now();
+        let secure = secure || came_by_tls(&request);
+        if let Some(reply) = pages::door(&request, &self.entrance, secure, now).await {
+            return reply;
+        }
+        match self.entrance.enter(&request, now).await {
             Ok(viewer) => self.answer(request, &viewer).await,
-            Err(denied) => denied.problem.reply(),
+            Err(denied) if is_api(&request) => denied.problem.reply(),
+            Err(denied) => pages::denied(&denied, &request),
         }
     }
 
@@ -87,6 +95,21 @@ impl Web {
             now: micros(SystemTime::now()),
             guarded: self.entrance.guards(),
         };
-        api::answer(&request, &asked).await
+        // Boxed, because what a server holds for each connection would be as large as the largest of them.
+        if is_api(&request) {
+            Box::pin(api::answer(&request, &asked)).await
+        } else {
+            Box::pin(pages::answer(&request, &asked)).await
+        }
     }
+}
+
+fn is_api<B>(request: &Request<B>) -> bool {
+    request.uri().path().starts_with("/api/")
+}
+
+/// Whether something before us took the TLS off. Whoever lies about it makes only their own cookie stricter.
+fn came_by_tls<B>(request: &Request<B>) -> bool {
+    let proto = request.headers().get("x-forwarded-proto");
+    proto.is_some_and(|proto| proto == "https")
 }

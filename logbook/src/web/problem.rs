@@ -4,7 +4,7 @@ use super::body::Body;
 use super::reply::{JSON, reply};
 use crate::fault::Fault;
 use http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
-use http::{HeaderValue, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use serde_json::json;
 
 /// Why a request was not answered. Says what to do instead.
@@ -58,12 +58,17 @@ impl Problem {
     }
 
     pub(super) fn reply(self) -> Response<Body> {
-        let mut error = json!({"code": self.code, "message": self.message});
-        if let Some(parameter) = self.parameter {
-            error["parameter"] = parameter.into();
+        let mut error = json!({"code": self.code, "message": &self.message});
+        if let Some(parameter) = &self.parameter {
+            error["parameter"] = parameter.as_str().into();
         }
         let mut reply = reply(self.status, JSON, json!({ "error": error }).to_string());
-        let headers = reply.headers_mut();
+        self.say(reply.headers_mut());
+        reply
+    }
+
+    /// The headers that say the same to programs.
+    pub(super) fn say(&self, headers: &mut HeaderMap) {
         match self.status {
             StatusCode::SERVICE_UNAVAILABLE => {
                 headers.insert(RETRY_AFTER, HeaderValue::from_static("5"));
@@ -76,7 +81,6 @@ impl Problem {
         if let Some(allow) = self.allow {
             headers.insert(ALLOW, HeaderValue::from_static(allow));
         }
-        reply
     }
 }
 

@@ -8,6 +8,7 @@ use super::parameters::{
 use super::problem::Problem;
 use super::time;
 use crate::query::{Filter, Status};
+use crate::record::without_nul;
 use http::Uri;
 
 /// A search without a beginning looks through so much.
@@ -55,6 +56,17 @@ impl Query {
     fn pairs(uri: &Uri) -> Self {
         let pairs = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
         Self(pairs.into_owned().collect())
+    }
+
+    /// What a form sent as its body.
+    pub(super) fn of_form(body: &[u8]) -> Self {
+        Self(form_urlencoded::parse(body).into_owned().collect())
+    }
+
+    /// The first value of a name that is no parameter of the APIs.
+    pub(super) fn named(&self, name: &str) -> Option<&str> {
+        let found = self.0.iter().find(|(given, _)| given == name);
+        found.map(|(_, value)| value.as_str())
     }
 
     /// Each value of a parameter.
@@ -123,7 +135,9 @@ impl Query {
     pub(super) fn filter(&self, asked: &Asked<'_>) -> Result<Filter, Problem> {
         let namespaces = self
             .all(&NAMESPACE)
+            // As they are stored.
             .map(|value| text(value, &NAMESPACE).ok_or_else(|| wrong(&NAMESPACE)))
+            .map(|value| value.map(|value| without_nul(&value).into_owned()))
             .collect::<Result<Vec<_>, _>>()?;
         let attributes = self
             .all(&ATTRIBUTE)
@@ -230,7 +244,7 @@ fn decode_cursor(text: &str) -> Option<String> {
     })?;
     Some(format!(
         "{at}.{}",
-        crate::record::without_nul(&String::from_utf8_lossy(&bytes))
+        without_nul(&String::from_utf8_lossy(&bytes))
     ))
 }
 

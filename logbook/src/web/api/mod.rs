@@ -16,6 +16,9 @@ mod schemas;
 mod shape;
 mod stats;
 
+pub(super) use inflight::{end, visible};
+pub(super) use stats::{DEFAULT_RANGE, default_step};
+
 use super::Asked;
 use super::body::Body;
 use super::parameters::{AFTER, BODIES, FILTER, LIMIT, Parameter, ROWS, STEP, TOP};

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 const SECOND: i64 = 1_000_000;
 /// The time that is looked at where none is asked for.
-const DEFAULT_RANGE: i64 = 86_400 * SECOND;
+pub(crate) const DEFAULT_RANGE: i64 = 86_400 * SECOND;
 const DEFAULT_TOP: i64 = 10;
 /// About how many points a series has where no step is asked for, and how many it has at most.
 const POINTS: i64 = 60;

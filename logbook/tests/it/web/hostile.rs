@@ -59,7 +59,11 @@ async fn any_text_in_any_column_comes_back_as_it_is(fixture: Fixture) {
     let id: String = form_urlencoded::byte_serialize(stored.as_bytes()).collect();
     let log = get(&web, &format!("/api/logs/{}", id.replace('+', "%20"))).await;
     assert_eq!(log.json()["response_content"], stored.as_str());
-    let named = get(&web, &format!("/api/logs?route={id}&model={id}")).await;
+    let named = get(
+        &web,
+        &format!("/api/logs?route={id}&model={id}&namespace={id}"),
+    )
+    .await;
     assert_eq!(named.json()["logs"].as_array().unwrap().len(), 1);
     assert_eq!(get(&web, "/api/stats?from=3d").await.status, 200);
     assert_eq!(get(&web, "/api/logs.csv?bodies=true").await.status, 200);

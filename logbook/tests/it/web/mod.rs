@@ -4,6 +4,7 @@ mod answers;
 mod export;
 mod hostile;
 mod openapi;
+mod pages;
 mod viewers;
 
 use crate::fixture::{Fixture, at};
