@@ -9,7 +9,7 @@ use std::sync::Arc;
 use dragoman_crds::BackendHealth;
 use serde::{Deserialize, Serialize};
 
-use crate::{Item, Key};
+use crate::{Item, Key, Secret};
 
 /// The stream's path.
 pub const STREAM_PATH: &str = "/v1/stream";
@@ -96,6 +96,20 @@ pub enum Down {
     Synced,
     /// The operator is about to go; the proxy dials again.
     Goodbye,
+    /// Where the proxy sends the rows of the request log, before what it needs them for and whenever that changes. A proxy that does not know this line passes it over.
+    Logbook(Logbook),
+}
+
+/// Where rows of the request log go.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Logbook {
+    /// The logbook, as `https://HOST:PORT`.
+    pub url: String,
+    /// The authorities that sign its certificate, as PEM.
+    pub ca_pem: String,
+    /// What says whose rows the proxy may write; it ends within the hour, and a successor comes before.
+    pub ticket: Secret,
 }
 
 /// Changes that apply together.

@@ -43,12 +43,40 @@ pub struct Args {
         default_value = "dragoman-operator"
     )]
     pub service_name: String,
+    /// Where proxies send the rows of the request log, as https://HOST:PORT; none is kept without it.
+    #[arg(long, env = "DRAGOMAN_LOGBOOK_URL", value_parser = logbook_url)]
+    pub logbook_url: Option<LogbookUrl>,
     /// The least severe level that is logged, or directives such as `info,dragoman_operator=debug`.
     #[arg(long, env = "DRAGOMAN_LOG_LEVEL", default_value = "info")]
     pub log_level: String,
     /// The log's format.
     #[arg(long, env = "DRAGOMAN_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,
+}
+
+/// The URL of a logbook.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogbookUrl {
+    /// The URL, as proxies are told it.
+    pub url: String,
+    /// The host in it, which its certificate bears.
+    pub host: String,
+}
+
+fn logbook_url(text: &str) -> Result<LogbookUrl, String> {
+    let url: Option<http::Uri> = text.parse().ok();
+    let host = url.filter(|url| {
+        url.scheme_str() == Some("https") && url.path() == "/" && url.query().is_none()
+    });
+    let host = host.and_then(|url| url.host().map(str::to_owned));
+    // Its certificate bears a name.
+    let named = |host: &String| host.parse::<std::net::IpAddr>().is_err() && !host.starts_with('[');
+    let host = host.filter(named).filter(|_| !text.ends_with('/'));
+    host.map(|host| LogbookUrl {
+        url: text.to_owned(),
+        host,
+    })
+    .ok_or_else(|| "write it as https://HOST:PORT".into())
 }
 
 /// A log format.
@@ -58,4 +86,27 @@ pub enum LogFormat {
     Text,
     /// One JSON object a line.
     Json,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_logbook_has_a_name_and_tls() {
+        let url = "https://dragoman-logbook.dragoman-system.svc:8443";
+        let logbook = logbook_url(url).unwrap();
+        assert_eq!(logbook.url, url);
+        assert_eq!(logbook.host, "dragoman-logbook.dragoman-system.svc");
+        for wrong in [
+            "http://a:1",
+            "https://a/",
+            "https://a/b",
+            "a:1",
+            "https://10.0.0.1:1",
+            "https://[::1]:1",
+        ] {
+            assert!(logbook_url(wrong).is_err(), "{wrong}");
+        }
+    }
 }

@@ -62,6 +62,15 @@ pub async fn operate(args: Args, stop: CancellationToken) -> Result<(), Fault> {
     let Some((keeper, owner)) = load_keeper(&client, &args, &stop).await else {
         return Ok(());
     };
+    let logbook = args.logbook_url.as_ref();
+    let keeper = keeper.with_logbook(logbook.map(|logbook| {
+        let host = logbook.host.clone();
+        let whole = host
+            .ends_with(".svc")
+            .then(|| format!("{host}.{}", args.cluster_domain));
+        whole.into_iter().chain([host]).collect()
+    }));
+    let logbook = logbook.map(|logbook| logbook.url.as_str().into());
     let identity = keeper.identity();
     let authorities_changed = Arc::new(Notify::new());
 
@@ -84,6 +93,13 @@ pub async fn operate(args: Args, stop: CancellationToken) -> Result<(), Fault> {
     let leads = role.clone();
     let leads = move || matches!(&*leads.borrow(), Role::Leading(term) if term.holds());
     tokio::spawn(keeper.keep(Arc::clone(&authorities_changed), leads));
+    // Whoever begins to lead looks at once.
+    let (mut leading, looks) = (role.clone(), Arc::clone(&authorities_changed));
+    tokio::spawn(async move {
+        while leading.changed().await.is_ok() {
+            looks.notify_one();
+        }
+    });
 
     let installation = Installation {
         namespace: args.namespace,
@@ -119,6 +135,7 @@ pub async fn operate(args: Args, stop: CancellationToken) -> Result<(), Fault> {
         identity,
         core: to_core,
         metrics,
+        logbook,
     };
     let server = Arc::new(server);
     let keeping = Arc::clone(&server);

@@ -10,10 +10,7 @@ use std::time::Instant;
 use dragoman_config::{Key, Kind, ObjectKey, reason};
 
 use super::Core;
-use crate::push::shelf::{Shelf, Update};
-
-/// What is said of an item that has no fault of its own, or none that is this proxy's business.
-const KEPT: &str = "kept as it is, because a route may use it that does not compile or parse, or it does not parse itself; correct that one";
+use crate::push::shelf::{KEPT, Shelf, Update};
 
 impl Core {
     /// Puts on the shelf what a proxy has and must keep. Only resources that exist are kept, so that no proxy can fill the shelf.

@@ -6,7 +6,7 @@ use dragoman_config::{InputData, InputKey, InputKind};
 
 use super::faults::Fault;
 use super::{Core, ENOUGH};
-use crate::pki::SECRET;
+use crate::pki::{LOGBOOK_SECRET, SECRET};
 
 /// How often what the operator may not read is tried again: no watch tells that somebody grants it.
 const FORBIDDEN: Duration = Duration::from_mins(1);
@@ -14,8 +14,8 @@ const FORBIDDEN: Duration = Duration::from_mins(1);
 impl Core {
     /// Nothing of it is sent by the watch, which sees metadata alone: it is read when somebody refers to it.
     pub(super) fn input_changed(&mut self, name: InputKey, now: Instant) {
-        let own =
-            name.object.name == SECRET && name.object.namespace == self.installation.namespace;
+        let own = [SECRET, LOGBOOK_SECRET].contains(&name.object.name.as_str())
+            && name.object.namespace == self.installation.namespace;
         if own && name.kind == InputKind::Secret {
             self.authorities_changed.notify_one();
         }

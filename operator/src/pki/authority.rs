@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use dragoman_ticket::Signer;
 use jiff::{Timestamp, ToSpan, Unit, tz::TimeZone};
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
-    Issuer, KeyPair, KeyUsagePurpose,
+    BasicConstraints, Certificate, CertificateParams, DistinguishedName, DnType,
+    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
 };
 use rustls::pki_types::PrivateKeyDer;
 use rustls::sign::CertifiedKey;
@@ -26,6 +27,9 @@ pub enum BadAuthority {
     /// The PEM does not hold a certificate.
     #[error("the certificate does not parse: {0}")]
     Parse(String),
+    /// No key for tickets follows from the authority's.
+    #[error(transparent)]
+    Ticket(#[from] dragoman_ticket::Unusable),
     /// The key does not fit.
     #[error("the key cannot be used: {0}")]
     Key(#[from] rustls::Error),
@@ -126,6 +130,44 @@ impl Authority {
         names: &[String],
         now: Timestamp,
     ) -> Result<(Arc<CertifiedKey>, Timestamp), BadAuthority> {
+        let (certificate, key) = self.sign(names, now)?;
+        let secret = PrivateKeyDer::Pkcs8(key.serialize_der().into());
+        let signing = rustls::crypto::ring::sign::any_supported_type(&secret)?;
+        let renewal = now
+            .saturating_add((LEAF_DAYS * 24 * 2 / 3).hours())
+            .unwrap_or(now);
+        Ok((
+            Arc::new(CertifiedKey::new(vec![certificate.der().clone()], signing)),
+            renewal,
+        ))
+    }
+
+    /// Signs a server certificate for these names and addresses, as PEM with its key.
+    ///
+    /// # Errors
+    /// [`BadAuthority`] when the key does not fit the certificate.
+    pub fn leaf_pem(
+        &self,
+        names: &[String],
+        now: Timestamp,
+    ) -> Result<(String, String), BadAuthority> {
+        let (certificate, key) = self.sign(names, now)?;
+        Ok((certificate.pem(), key.serialize_pem()))
+    }
+
+    /// What signs tickets for the logbook as long as this authority signs.
+    ///
+    /// # Errors
+    /// [`BadAuthority::Ticket`]; with ring, never.
+    pub fn signer(&self) -> Result<Signer, BadAuthority> {
+        Ok(Signer::derive(self.key_pem.as_bytes())?)
+    }
+
+    fn sign(
+        &self,
+        names: &[String],
+        now: Timestamp,
+    ) -> Result<(Certificate, KeyPair), BadAuthority> {
         let issuer =
             Issuer::from_ca_cert_pem(&self.certificate_pem, KeyPair::from_pem(&self.key_pem)?)?;
         let mut parameters = CertificateParams::new(names.to_vec())?;
@@ -137,19 +179,11 @@ impl Authority {
         parameters.use_authority_key_identifier_extension = true;
         let key = KeyPair::generate()?;
         let certificate = parameters.signed_by(&key, &issuer)?;
-        let secret = PrivateKeyDer::Pkcs8(key.serialize_der().into());
-        let signing = rustls::crypto::ring::sign::any_supported_type(&secret)?;
-        let renewal = now
-            .saturating_add((LEAF_DAYS * 24 * 2 / 3).hours())
-            .unwrap_or(now);
-        Ok((
-            Arc::new(CertifiedKey::new(vec![certificate.der().clone()], signing)),
-            renewal,
-        ))
+        Ok((certificate, key))
     }
 }
 
-fn is_old(begins: Timestamp, ends: Timestamp, now: Timestamp) -> bool {
+pub(super) fn is_old(begins: Timestamp, ends: Timestamp, now: Timestamp) -> bool {
     let seconds = |span: jiff::Span| span.total(Unit::Second).unwrap_or(0.0);
     seconds(now - begins) >= seconds(ends - begins) * 2.0 / 3.0
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use dragoman_config::ObjectKey;
+use dragoman_ticket::Signer;
 use hmac::{Hmac, KeyInit, Mac};
 use parking_lot::RwLock;
 use rustls::server::{ClientHello, ResolvesServerCert};
@@ -16,6 +17,8 @@ pub struct Identity {
     leaf: RwLock<Arc<CertifiedKey>>,
     bundle: watch::Sender<Arc<str>>,
     hash_key: [u8; 32],
+    /// Signs tickets for the logbook.
+    signer: RwLock<Option<Arc<Signer>>>,
 }
 
 impl Identity {
@@ -27,12 +30,24 @@ impl Identity {
             leaf: RwLock::new(leaf),
             bundle,
             hash_key,
+            signer: RwLock::default(),
         })
     }
 
     /// Shows `leaf` to whoever connects from now on.
     pub(super) fn show(&self, leaf: Arc<CertifiedKey>) {
         *self.leaf.write() = leaf;
+    }
+
+    /// Signs tickets with `signer` from now on.
+    pub fn sign_with(&self, signer: Signer) {
+        *self.signer.write() = Some(Arc::new(signer));
+    }
+
+    /// What signs tickets, once there is something.
+    #[must_use]
+    pub fn signer(&self) -> Option<Arc<Signer>> {
+        self.signer.read().clone()
     }
 
     /// What whoever connects now is shown.

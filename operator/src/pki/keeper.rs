@@ -1,29 +1,37 @@
 //! Keeps the Secret of authorities: makes it, reads it, and, on the leader, turns it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use kube::api::PostParams;
 use kube::{Api, Client};
 use tokio::sync::Notify;
 
+use super::logbook;
 use super::{Authorities, BadAuthority, BadStore, Identity};
 use crate::children::labels::FIELD_MANAGER;
 use crate::patience::bounded;
 
 /// The Secret's name, in the operator's namespace.
 pub const SECRET: &str = "dragoman-operator-ca";
+/// The Secret with the logbook's certificate, and the keys that it verifies tickets with.
+pub const LOGBOOK_SECRET: &str = "dragoman-logbook";
 /// How often the Secret is looked at, whatever happens.
 const INTERVAL: Duration = Duration::from_secs(3600);
+
+/// How soon after a failure.
+const RETRY: Duration = Duration::from_secs(10);
 
 /// Why there is no identity. A retry helps with the API server's faults alone.
 #[derive(Debug, thiserror::Error)]
 pub enum Fault {
     /// The API server refused or did not answer.
-    #[error("the Secret {SECRET} cannot be read or written: {0}")]
+    #[error("the Secret {SECRET} or {LOGBOOK_SECRET} cannot be read or written: {0}")]
     Api(#[from] kube::Error),
     /// The Secret was edited.
     #[error("{SECRET}: {0}")]
@@ -41,6 +49,8 @@ pub struct Keeper {
     identity: Arc<Identity>,
     authorities: Authorities,
     renewal: Timestamp,
+    /// The names of the logbook, if there is one.
+    logbook: Option<Vec<String>>,
 }
 
 impl Keeper {
@@ -61,13 +71,22 @@ impl Keeper {
         let authorities = store.read_or_make(None).await?;
         let (leaf, renewal) = authorities.current.leaf(&names, Timestamp::now())?;
         let identity = Identity::new(leaf, &authorities.bundle(), authorities.hash_key);
+        identity.sign_with(authorities.current.signer()?);
         Ok(Self {
             store,
             names,
             identity,
             authorities,
             renewal,
+            logbook: None,
         })
+    }
+
+    /// Keeps the Secret of a logbook that has these names, too.
+    #[must_use]
+    pub fn with_logbook(mut self, names: Option<Vec<String>>) -> Self {
+        self.logbook = names;
+        self
     }
 
     /// What the keeper keeps.
@@ -79,12 +98,15 @@ impl Keeper {
     /// Keeps the identity current for ever: looks when `changed` says so, and from time to time. It turns
     /// authorities while `leads` says that this process leads.
     pub async fn keep(mut self, changed: Arc<Notify>, leads: impl Fn() -> bool) {
+        let mut longest = INTERVAL;
         loop {
             let renewal = Duration::try_from(self.renewal - Timestamp::now()).unwrap_or_default();
-            let _ = tokio::time::timeout(INTERVAL.min(renewal), changed.notified()).await;
+            let _ = tokio::time::timeout(longest.min(renewal), changed.notified()).await;
+            longest = INTERVAL;
             if let Err(fault) = bounded(self.look(leads())).await {
-                tracing::error!(%fault, "the push server's certificates could not be renewed; it is tried again");
-                tokio::time::sleep(Duration::from_secs(10)).await;
+                tracing::error!(%fault, "certificates could not be renewed; it is tried again");
+                tokio::time::sleep(RETRY).await;
+                longest = Duration::ZERO;
             }
         }
     }
@@ -101,9 +123,15 @@ impl Keeper {
         if authorities.current != self.authorities.current || self.renewal <= now {
             let (leaf, renewal) = authorities.current.leaf(&self.names, now)?;
             self.identity.show(leaf);
+            self.identity.sign_with(authorities.current.signer()?);
             self.renewal = renewal;
         }
         self.authorities = authorities;
+        if leads && let Some(names) = &self.logbook {
+            self.store
+                .keep_logbook(&self.authorities, names, now)
+                .await?;
+        }
         Ok(())
     }
 }
@@ -136,7 +164,7 @@ impl Store {
                 }
                 None => {
                     self.secrets
-                        .create(&parameters(), &self.new_secret(&made))
+                        .create(&parameters(), &self.new_secret(SECRET, made.write()))
                         .await
                 }
             };
@@ -160,20 +188,56 @@ impl Store {
         }
     }
 
-    fn new_secret(&self, authorities: &Authorities) -> Secret {
+    /// Writes what the logbook needs, unless it is there and good for a while.
+    async fn keep_logbook(
+        &self,
+        authorities: &Authorities,
+        names: &[String],
+        now: Timestamp,
+    ) -> Result<(), Fault> {
+        let existing = self.secrets.get_opt(LOGBOOK_SECRET).await?;
+        let data = existing.as_ref().and_then(|secret| secret.data.as_ref());
+        if data.is_some_and(|data| logbook::is_current(data, authorities, names, now)) {
+            return Ok(());
+        }
+        let data = logbook::data(authorities, names, now)?;
+        let written = match existing {
+            Some(mut secret) => {
+                secret.data = Some(data);
+                let parameters = parameters();
+                let replaced = self.secrets.replace(LOGBOOK_SECRET, &parameters, &secret);
+                replaced.await
+            }
+            None => {
+                let secret = self.new_secret(LOGBOOK_SECRET, data);
+                self.secrets.create(&parameters(), &secret).await
+            }
+        };
+        match written {
+            Ok(_) => {
+                tracing::info!("the logbook's certificate and keys were written");
+                Ok(())
+            }
+            // Whoever was faster led before, or leads now; it is looked at again.
+            Err(kube::Error::Api(status)) if status.code == 409 => Ok(()),
+            Err(fault) => Err(fault.into()),
+        }
+    }
+
+    fn new_secret(&self, name: &str, data: BTreeMap<String, ByteString>) -> Secret {
         let label = (
             "app.kubernetes.io/managed-by".to_owned(),
             "dragoman".to_owned(),
         );
         Secret {
             metadata: ObjectMeta {
-                name: Some(SECRET.into()),
+                name: Some(name.into()),
                 labels: Some([label].into()),
                 owner_references: self.owner.clone().map(|owner| vec![owner]),
                 ..ObjectMeta::default()
             },
             type_: Some("Opaque".into()),
-            data: Some(authorities.write()),
+            data: Some(data),
             ..Secret::default()
         }
     }
@@ -206,35 +270,35 @@ mod tests {
     impl Stored {
         fn client(&self) -> Client {
             let stored = self.clone();
-            fake_api::client(move |request| {
-                let mut secret = stored.0.lock();
-                let known = secret.clone();
-                let mut put = |mut new: Value| {
-                    let before = known
-                        .as_ref()
-                        .and_then(|secret| secret["metadata"]["resourceVersion"].as_str());
-                    let version: u64 =
-                        before.map_or(1, |before| before.parse::<u64>().unwrap() + 1);
-                    new["metadata"]["resourceVersion"] = json!(version.to_string());
-                    *secret = Some(new.clone());
-                    fake_api::object(&new)
-                };
-                match (request.method(), &known) {
-                    (&Method::GET, Some(secret)) => fake_api::object(secret),
-                    (&Method::GET, None) => fake_api::refusal(404, "NotFound"),
-                    (&Method::POST, None) => put(request.into_body()),
-                    (&Method::PUT, Some(current)) => {
-                        let version =
-                            |secret: &Value| secret["metadata"]["resourceVersion"].clone();
-                        if version(request.body()) == version(current) {
-                            put(request.into_body())
-                        } else {
-                            fake_api::refusal(409, "Conflict")
-                        }
+            fake_api::client(move |request| stored.answer(request))
+        }
+
+        fn answer(&self, request: http::Request<Value>) -> fake_api::Answer {
+            let mut secret = self.0.lock();
+            let known = secret.clone();
+            let mut put = |mut new: Value| {
+                let before = known
+                    .as_ref()
+                    .and_then(|secret| secret["metadata"]["resourceVersion"].as_str());
+                let version: u64 = before.map_or(1, |before| before.parse::<u64>().unwrap() + 1);
+                new["metadata"]["resourceVersion"] = json!(version.to_string());
+                *secret = Some(new.clone());
+                fake_api::object(&new)
+            };
+            match (request.method(), &known) {
+                (&Method::GET, Some(secret)) => fake_api::object(secret),
+                (&Method::GET, None) => fake_api::refusal(404, "NotFound"),
+                (&Method::POST, None) => put(request.into_body()),
+                (&Method::PUT, Some(current)) => {
+                    let version = |secret: &Value| secret["metadata"]["resourceVersion"].clone();
+                    if version(request.body()) == version(current) {
+                        put(request.into_body())
+                    } else {
+                        fake_api::refusal(409, "Conflict")
                     }
-                    _ => fake_api::refusal(409, "AlreadyExists"),
                 }
-            })
+                _ => fake_api::refusal(409, "AlreadyExists"),
+            }
         }
 
         fn authorities(&self) -> Authorities {
@@ -334,6 +398,34 @@ mod tests {
             assert!(trusts(&due.bundle(), &shown, NAME, now));
         }
         keeping.iter().for_each(tokio::task::JoinHandle::abort);
+    }
+
+    #[tokio::test]
+    async fn the_leader_writes_what_the_logbook_needs_and_again_when_it_is_gone() {
+        let (authorities, logbook) = (Stored::default(), Stored::default());
+        let stored = [authorities.clone(), logbook.clone()];
+        let client = fake_api::client(move |request| {
+            let body = &request.body()["metadata"]["name"];
+            let about = request.uri().path().ends_with(LOGBOOK_SECRET) || body == LOGBOOK_SECRET;
+            stored[usize::from(about)].answer(request)
+        });
+        let keeper = Keeper::load(client, "ns", None, vec![NAME.to_owned()]).await;
+        let names = vec!["logbook.ns.svc".to_owned()];
+        let mut keeper = keeper.unwrap().with_logbook(Some(names));
+        keeper.look(false).await.unwrap();
+        assert!(logbook.0.lock().is_none(), "who follows writes nothing");
+        keeper.look(true).await.unwrap();
+        let written = logbook.0.lock().clone().unwrap();
+        keeper.look(true).await.unwrap();
+        assert_eq!(*logbook.0.lock(), Some(written.clone()), "once is enough");
+        let secret: Secret = serde_json::from_value(written).unwrap();
+        let data = secret.data.unwrap();
+        let keys = dragoman_ticket::Keys::read(&data["ticket-keys.json"].0).unwrap();
+        let known = keeper.authorities.ticket_keys().unwrap();
+        assert_eq!(keys, dragoman_ticket::Keys::read(known.as_bytes()).unwrap());
+        *logbook.0.lock() = None;
+        keeper.look(true).await.unwrap();
+        assert!(logbook.0.lock().is_some());
     }
 
     #[tokio::test]

@@ -3,9 +3,10 @@
 mod authority;
 mod identity;
 mod keeper;
+mod logbook;
 mod store;
 
 pub use authority::{Authority, BadAuthority};
 pub use identity::Identity;
-pub use keeper::{Fault, Keeper, SECRET};
+pub use keeper::{Fault, Keeper, LOGBOOK_SECRET, SECRET};
 pub use store::{Authorities, BadStore};

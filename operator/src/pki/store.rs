@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use dragoman_ticket::Keys;
 use jiff::{Timestamp, ToSpan};
 use k8s_openapi::ByteString;
 
@@ -98,6 +99,19 @@ impl Authorities {
             .fold(String::new(), |bundle, pem| bundle + pem + "\n")
     }
 
+    /// The public keys of the tickets that may be about, as a JSON Web Key Set.
+    ///
+    /// # Errors
+    /// [`BadAuthority::Ticket`]; with ring, never.
+    pub fn ticket_keys(&self) -> Result<String, BadAuthority> {
+        let others = self.next.iter().chain(&self.previous);
+        let keys = std::iter::once(&self.current)
+            .chain(others)
+            .map(|authority| Ok(authority.signer()?.public()))
+            .collect::<Result<Vec<_>, BadAuthority>>()?;
+        Ok(Keys::write(keys))
+    }
+
     /// The Secret's data.
     #[must_use]
     pub fn write(&self) -> BTreeMap<String, ByteString> {
@@ -187,6 +201,35 @@ mod tests {
 
         let later = turned.turn(after(370)).unwrap().unwrap();
         assert_eq!(later.previous, None);
+    }
+
+    #[test]
+    fn tickets_of_an_authority_are_believed_as_long_as_it_is_trusted() {
+        let first = Authorities::generate(begin()).unwrap();
+        let claims = dragoman_ticket::Claims {
+            aud: dragoman_ticket::AUDIENCE.into(),
+            sub: "ns/edge".into(),
+            pod: "edge-1".into(),
+            namespaces: ["ns".to_owned()].into(),
+            nbf: 0,
+            exp: 1,
+        };
+        let believes = |authorities: &Authorities, signed: &Authorities| {
+            let keys = Keys::read(authorities.ticket_keys().unwrap().as_bytes()).unwrap();
+            let ticket = signed.current.signer().unwrap().sign(&claims);
+            keys.verify(&ticket, 0).is_ok()
+        };
+        let announced = first.turn(after(250)).unwrap().unwrap();
+        let turned = announced.turn(after(252)).unwrap().unwrap();
+        // The logbook may be behind by a step, as long as a step takes.
+        assert!(believes(&first, &announced) && believes(&announced, &turned));
+        assert!(believes(&turned, &first) && believes(&turned, &turned));
+        assert!(!believes(&first, &turned));
+        let again = Authorities::read(&turned.write()).unwrap().unwrap();
+        assert!(
+            believes(&again, &turned),
+            "the Secret holds all that is needed"
+        );
     }
 
     #[test]

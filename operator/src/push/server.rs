@@ -43,6 +43,8 @@ pub struct Server {
     pub core: Sender<FromStream>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// Where proxies send the rows of the request log, if there is a logbook.
+    pub logbook: Option<Arc<str>>,
 }
 
 /// Accepts connections for ever.
@@ -174,6 +176,7 @@ impl Server {
         let hello = Box::new(hello);
         // The core looks at it too: what a proxy has may be what it must keep.
         let have = hello.items.clone();
+        let pod = claims.pod.clone();
         let (sender, answered) = oneshot::channel();
         let connect = FromStream::Connect {
             claims,
@@ -191,6 +194,8 @@ impl Server {
             core: self.core.clone(),
             identity: Arc::clone(&self.identity),
             metrics: Arc::clone(&self.metrics),
+            pod,
+            logbook: self.logbook.clone(),
         };
         tokio::spawn(stream.drive());
         let mut response = Response::new(body.boxed_unsync());

@@ -29,6 +29,8 @@ struct Operator {
     term: Term,
     core: Receiver<FromStream>,
     token: String,
+    /// What a logbook verifies tickets with.
+    ticket_keys: String,
     /// What the proxy claims to have.
     have: BTreeMap<Key, String>,
 }
@@ -45,6 +47,14 @@ impl Operator {
         token: String,
         keys: impl Fn() -> Result<Keys, String> + Send + Sync + 'static,
     ) -> Self {
+        Self::with_logbook(token, keys, None).await
+    }
+
+    async fn with_logbook(
+        token: String,
+        keys: impl Fn() -> Result<Keys, String> + Send + Sync + 'static,
+        logbook: Option<Arc<str>>,
+    ) -> Self {
         let now = Timestamp::now();
         let authorities = Authorities::generate(now).unwrap();
         let (leaf, _) = authorities
@@ -53,6 +63,8 @@ impl Operator {
             .unwrap();
         let ca = authorities.bundle();
         let identity = Identity::new(leaf, &ca, [7; 32]);
+        identity.sign_with(authorities.current.signer().unwrap());
+        let ticket_keys = authorities.ticket_keys().unwrap();
         let term = Term::new(Instant::now(), Instant::now() + Duration::from_secs(3600));
         let (role, listening) = watch::channel(Role::Leading(term.clone()));
         let (to_core, core) = mpsc::channel(16);
@@ -67,6 +79,7 @@ impl Operator {
             identity,
             core: to_core,
             metrics,
+            logbook,
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -79,6 +92,7 @@ impl Operator {
             core,
             token,
             have: BTreeMap::new(),
+            ticket_keys,
         }
     }
 
@@ -274,6 +288,52 @@ async fn a_proxy_is_synced_and_then_hears_of_every_change() {
         Some(FromStream::Ended(1))
     ));
     assert_eq!(shelf.standing(0), (0, 0));
+}
+
+#[tokio::test]
+async fn a_ticket_comes_before_the_route_whose_rows_it_is_for() {
+    const URL: &str = "https://logbook.ns.svc:8443";
+    let cluster = Cluster::new("k1");
+    let token = cluster.sign(&claims(Timestamp::now().as_second()));
+    let mut operator =
+        Operator::with_logbook(token, move || Ok(cluster.keys()), Some(URL.into())).await;
+    let (ca, keys) = (operator.ca.clone(), operator.ticket_keys.clone());
+    let keys = dragoman_ticket::Keys::read(keys.as_bytes()).unwrap();
+    let namespaces = |down: Option<Down>| {
+        let Some(Down::Logbook(logbook)) = down else {
+            panic!("no ticket: {down:?}")
+        };
+        assert_eq!((logbook.url.as_str(), logbook.ca_pem.as_str()), (URL, &*ca));
+        let now = Timestamp::now().as_second();
+        let claims = keys.verify(logbook.ticket.expose(), now).unwrap();
+        assert_eq!(
+            (claims.sub.as_str(), claims.pod.as_str()),
+            ("gateways/edge", "edge-1")
+        );
+        claims.namespaces.into_iter().collect::<Vec<_>>()
+    };
+    let shelf = shelf("one");
+    let (mut reader, _lines) = operator.connect(&shelf, &CancellationToken::new()).await;
+    assert_eq!(namespaces(reader.next().await), ["gateways", "team-a"]);
+    assert_eq!(contents(reader.next().await), ["one"]);
+    assert_eq!(reader.next().await, Some(Down::Synced));
+    put(&shelf, "two");
+    assert_eq!(contents(reader.next().await), ["two"]);
+    let name = Key::new(Kind::Route, "team-b", "chat");
+    let content = Some((Content::Invalid("three".into()), b"three".as_slice().into()));
+    shelf.update([Update { name, content }], Instant::now());
+    assert_eq!(
+        namespaces(reader.next().await),
+        ["gateways", "team-a", "team-b"]
+    );
+    assert_eq!(contents(reader.next().await), ["three"]);
+    // What a proxy only named is nobody's leave to write.
+    let name = Key::new(Kind::Route, "victim", "chat");
+    shelf.update(
+        [Update::invalid(name, crate::push::shelf::KEPT)],
+        Instant::now(),
+    );
+    assert_eq!(contents(reader.next().await), [crate::push::shelf::KEPT]);
 }
 
 #[tokio::test]

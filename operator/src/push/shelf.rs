@@ -15,8 +15,13 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use tokio::sync::watch;
 
+use super::namespaces::Namespaces;
+
 /// The largest transaction. Far below the longest line that a proxy reads, because one item may follow.
 const LARGEST: usize = 6 << 20;
+
+/// What is said of an item that has no fault of its own, or none that is this proxy's business.
+pub const KEPT: &str = "kept as it is, because a route may use it that does not compile or parse, or it does not parse itself; correct that one";
 
 /// A stream's number.
 pub type StreamId = u64;
@@ -48,6 +53,8 @@ struct Entry {
     version: u64,
     /// The item as it stands in a transaction, rendered once for all streams.
     put: Box<RawValue>,
+    /// Whether it counts for whose rows proxies may write: it is known to be theirs.
+    counts: bool,
 }
 
 #[derive(Debug, Default)]
@@ -71,6 +78,7 @@ struct State {
     acked: BTreeMap<u64, usize>,
     /// The last line that was rendered: many streams want the same one.
     line: Option<(u64, u64, Bytes)>,
+    namespaces: Namespaces,
 }
 
 /// What the proxies of one LLMProxy run.
@@ -179,6 +187,7 @@ impl Shelf {
             streams: HashMap::new(),
             acked: BTreeMap::new(),
             line: None,
+            namespaces: Namespaces::default(),
         };
         Arc::new(Self {
             hash_key,
@@ -208,12 +217,24 @@ impl Shelf {
                         hash: hash.clone(),
                         content,
                     };
-                    let Ok(put) = serde_json::value::to_raw_value(&put) else {
+                    let Ok(raw) = serde_json::value::to_raw_value(&put) else {
                         continue;
                     };
-                    let former = state
-                        .entries
-                        .insert(name.clone(), Entry { hash, version, put });
+                    let counted = state.entries.get(&name).is_some_and(|entry| entry.counts);
+                    // What is kept because a proxy named it, and does not parse, may be anybody's.
+                    let unknown =
+                        matches!(&put.content, Content::Invalid(reason) if reason == KEPT);
+                    let counts = counted || !unknown;
+                    if counts && !counted {
+                        state.namespaces.came(&name);
+                    }
+                    let entry = Entry {
+                        hash,
+                        version,
+                        put: raw,
+                        counts,
+                    };
+                    let former = state.entries.insert(name.clone(), entry);
                     former
                         .map(|entry| entry.version)
                         .or_else(|| state.gone.remove(&name))
@@ -222,6 +243,9 @@ impl Shelf {
                     let Some(former) = state.entries.remove(&name) else {
                         continue;
                     };
+                    if former.counts {
+                        state.namespaces.went(&name);
+                    }
                     state.gone.insert(name.clone(), version);
                     Some(former.version)
                 }
@@ -237,6 +261,8 @@ impl Shelf {
             state.digest = None;
             state.line = None;
             state.bumped = now;
+            // Before the version is: who asks for what is new finds these current.
+            state.namespaces.tell();
             // Whoever connects later says itself what it has.
             let heard = state.streams.values().map(|progress| progress.sent).min();
             let heard = heard.unwrap_or(version);
@@ -257,6 +283,12 @@ impl Shelf {
     #[must_use]
     pub fn versions(&self) -> watch::Receiver<u64> {
         self.version.subscribe()
+    }
+
+    /// The namespaces whose rows the proxies may write, and their changes.
+    #[must_use]
+    pub fn namespaces(&self) -> watch::Receiver<Arc<BTreeSet<String>>> {
+        self.state.lock().namespaces.told()
     }
 
     /// Begins a stream whose proxy has `have`: the lines that bring it up to date, each a transaction.

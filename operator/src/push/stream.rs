@@ -14,8 +14,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::Claims;
 use super::hello::LinesIn;
+use super::line_of;
 use super::pace::Pace;
 use super::shelf::{Next, Shelf, StreamId};
+use super::tickets::Tickets;
 use crate::lease::Term;
 use crate::metrics::Metrics;
 use crate::pki::Identity;
@@ -85,6 +87,9 @@ pub(super) struct Stream<B> {
     pub(super) core: Sender<FromStream>,
     pub(super) identity: Arc<Identity>,
     pub(super) metrics: Arc<Metrics>,
+    /// The proxy's pod, and where its rows go.
+    pub(super) pod: String,
+    pub(super) logbook: Option<Arc<str>>,
 }
 
 impl<B: Body + Unpin> Stream<B> {
@@ -98,8 +103,12 @@ impl<B: Body + Unpin> Stream<B> {
             core,
             identity,
             metrics,
+            pod,
+            logbook,
         } = self;
         let stream = admitted.stream;
+        let Admitted { proxy, shelf, .. } = &admitted;
+        let tickets = Tickets::new(logbook.as_deref(), proxy, &pod, shelf, &identity);
         metrics.streams.inc();
         let reader = async {
             loop {
@@ -126,7 +135,7 @@ impl<B: Body + Unpin> Stream<B> {
         };
         tokio::select! {
             () = reader => {}
-            () = write(&admitted, have, &out, &identity, &metrics) => {}
+            () = write(&admitted, have, tickets, &out, &identity, &metrics) => {}
             () = out.closed() => {}
             // Also while a peer that does not read keeps the writer waiting.
             () = admitted.ended.cancelled() => {}
@@ -140,6 +149,7 @@ impl<B: Body + Unpin> Stream<B> {
 async fn write(
     admitted: &Admitted,
     have: BTreeMap<Key, String>,
+    mut tickets: Tickets<'_>,
     out: &Sender<Bytes>,
     identity: &Identity,
     metrics: &Metrics,
@@ -156,7 +166,9 @@ async fn write(
     let ca = bundle.borrow_and_update().clone();
     versions.borrow_and_update();
     // A proxy dialled with a bundle from its ConfigMap, which may be minutes behind.
-    for line in shelf.begin(*stream, have, Some(&ca)) {
+    let lines = shelf.begin(*stream, have, Some(&ca));
+    // First, so that no route is served whose rows could not be written.
+    for line in tickets.line(&ca).into_iter().chain(lines) {
         if !term.holds() || out.send(line).await.is_err() {
             return;
         }
@@ -174,6 +186,15 @@ async fn write(
                 return;
             }
             Ok(()) = bundle.changed() => Some(bundle.borrow_and_update().clone()),
+            () = tickets.due() => {
+                let ca = bundle.borrow().clone();
+                if let Some(line) = tickets.line(&ca)
+                    && out.send(line).await.is_err()
+                {
+                    return;
+                }
+                continue;
+            }
             changed = versions.changed() => match changed {
                 Ok(()) => None,
                 Err(_) => return,
@@ -194,7 +215,14 @@ async fn write(
             return;
         }
         versions.borrow_and_update();
-        match shelf.next(*stream, ca.as_deref()) {
+        let next = shelf.next(*stream, ca.as_deref());
+        let ticket = if ca.is_some() || tickets.lacks() {
+            let ca = bundle.borrow().clone();
+            tickets.line(&ca)
+        } else {
+            None
+        };
+        match next {
             Next::Nothing => {}
             Next::Line(line) => {
                 let now = Instant::now();
@@ -203,7 +231,11 @@ async fn write(
                 metrics
                     .push_seconds
                     .observe(now.duration_since(line.since).as_secs_f64());
-                place.send(line.bytes);
+                // Before what may be a route of a namespace that the last ticket does not name.
+                place.send(match ticket {
+                    Some(ticket) => [ticket, line.bytes].concat().into(),
+                    None => line.bytes,
+                });
             }
             Next::TooMuch => {
                 place.send(line_of(&Down::Goodbye));
@@ -211,10 +243,4 @@ async fn write(
             }
         }
     }
-}
-
-fn line_of(down: &Down) -> Bytes {
-    let mut line = serde_json::to_vec(down).unwrap_or_default();
-    line.push(b'\n');
-    line.into()
 }

@@ -5,6 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use dragoman_config::Secret;
+use dragoman_config::wire::{self, Down};
 use dragoman_logbook::record::Record;
 use dragoman_logbook::ship::remote::Remote;
 use dragoman_logbook::ship::ticket::{AUDIENCE, Claims, Keys, Signer};
@@ -18,9 +20,9 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use crate::control_files::until;
-use crate::control_operator::Authority;
+use crate::control_operator::{Authority, in_sync};
 use crate::control_process::{Running, get, output, program, text};
-use crate::harness::soon;
+use crate::harness::{items, soon};
 
 /// What an operator gives to logbook and proxies.
 struct Operator {
@@ -179,6 +181,45 @@ async fn certificate_and_ticket_keys_are_replaced_while_it_runs() {
         .await;
     assert!(successor.put(logbook.port, &[row("c")]).await.is_some());
     assert!(former.put(logbook.port, &[row("d")]).await.is_none());
+}
+
+#[tokio::test]
+async fn a_proxy_ships_where_the_stream_says_with_the_ticket_that_came_last() {
+    let directory = tempfile::tempdir().unwrap();
+    let operator = Operator::new();
+    operator.write(directory.path());
+    let logbook = Logbook::start(directory.path()).await;
+    let (_operator, _, pod, stream) = in_sync(&items()).await;
+    let ships = async |id: &str| pod.sink.put(&[row(id)]).await;
+    let fault = ships("a").await.unwrap_err();
+    assert!(fault.to_string().contains("no ticket"), "{fault}");
+    let line = |ticket: &str| {
+        Down::Logbook(wire::Logbook {
+            url: format!("https://localhost:{}", logbook.port),
+            ca_pem: operator.authority.pem(),
+            ticket: Secret::new(ticket),
+        })
+    };
+    stream.send(&line("stale"));
+    let refused = async {
+        loop {
+            match ships("a").await {
+                Err(fault) if fault.to_string().contains("401") => break,
+                _ => tokio::task::yield_now().await,
+            }
+        }
+    };
+    soon("the first ticket", refused).await;
+    // A newer operator's words, which this version cannot read, change nothing.
+    stream.send_json(&serde_json::json!({"type": "logbook", "places": []}));
+    stream.send(&line(&operator.ticket()));
+    let stored = async {
+        while ships("a").await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    };
+    soon("the successor", stored).await;
+    assert_eq!(ships("a").await.unwrap().known, 1);
 }
 
 #[tokio::test]

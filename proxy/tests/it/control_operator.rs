@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use dragoman_config::wire::{Content, Down, Hello, Put as Sent, Report, Transaction, Up};
 use dragoman_config::{Key, ObjectKey, hash};
+use dragoman_logbook::ship::remote::Remote;
 use dragoman_proxy::control::publish::Publisher;
 use dragoman_proxy::control::push::{Client, Source};
 use dragoman_proxy::state::Shared;
@@ -344,6 +345,8 @@ async fn listen(inner: Arc<Inner>, request: Request<Incoming>, down: mpsc::Unbou
 pub struct Pod {
     pub directory: tempfile::TempDir,
     pub shared: Arc<Shared>,
+    /// Where the rows of its last start go.
+    pub sink: Remote,
     client: Option<JoinHandle<()>>,
 }
 
@@ -356,6 +359,7 @@ impl Pod {
         Self {
             directory,
             shared: Shared::new(1),
+            sink: Remote::new(),
             client: None,
         }
     }
@@ -381,6 +385,7 @@ impl Pod {
             snapshot: Some(self.path("snapshot")),
         };
         let client = Client::new(source, Publisher::new(Arc::clone(&self.shared), None));
+        self.sink = client.sink();
         self.client = Some(tokio::spawn(client.run()));
     }
 

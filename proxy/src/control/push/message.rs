@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 
+use dragoman_config::wire::Logbook;
 use dragoman_config::{Item, Key, Kind};
 use serde::Deserialize;
 use serde_json::Value;
@@ -23,6 +24,8 @@ pub(super) enum Message {
     Synced,
     /// The operator is about to go.
     Goodbye,
+    /// Where rows of the request log go.
+    Logbook(Logbook),
     /// Something that a newer operator says, by its type.
     Unknown(String),
 }
@@ -113,6 +116,9 @@ pub(super) fn read(line: &[u8]) -> Result<Message, Unreadable> {
         "transaction" => Message::Transaction(changes(line)?),
         "synced" => Message::Synced,
         "goodbye" => Message::Goodbye,
+        // One that is not understood is as good as none: rows wait.
+        "logbook" => serde_json::from_slice(line)
+            .map_or_else(|_| Message::Unknown(head.r#type), Message::Logbook),
         _ => Message::Unknown(head.r#type),
     })
 }

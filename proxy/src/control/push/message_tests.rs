@@ -112,6 +112,8 @@ fn an_item_without_a_name_is_left_out_and_the_rest_is_read() {
 fn messages_of_unknown_types_are_passed_over() {
     let line = br#"{"type":"dance","tempo":{"bpm":120}}"#;
     assert_eq!(read(line), Ok(Message::Unknown("dance".into())));
+    let line = br#"{"type":"logbook","places":[]}"#;
+    assert_eq!(read(line), Ok(Message::Unknown("logbook".into())));
     assert!(read(br#"{"type":"transaction"}"#).is_err(), "no digest");
     assert!(read(b"[]").is_err());
 }

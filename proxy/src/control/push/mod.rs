@@ -22,6 +22,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use dragoman_config::ObjectKey;
 use dragoman_config::wire::{Hello, LONGEST_HELLO, Up};
+use dragoman_logbook::ship::remote::Remote;
 use tokio::sync::watch;
 
 use self::backoff::Backoff;
@@ -74,6 +75,7 @@ impl Client {
             trust: Trust::default(),
             refused: BTreeMap::new(),
             snapshots: None,
+            remote: Remote::new(),
             all: true,
         };
         if let Some(snapshot) = snapshot {
@@ -99,6 +101,12 @@ impl Client {
             backoff: Backoff::default(),
             told: None,
         }
+    }
+
+    /// Where rows of the request log go: a sink that leads to the logbook that the operator names, with the ticket that it gave last. Until it names one, rows wait.
+    #[must_use]
+    pub fn sink(&self) -> Remote {
+        self.progress.remote.clone()
     }
 
     /// Follows the operator for ever.

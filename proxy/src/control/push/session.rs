@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use dragoman_config::Key;
+use dragoman_config::wire::Logbook;
+use dragoman_logbook::ship::remote::Remote;
 use http_body::Body;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, interval, sleep_until};
@@ -53,6 +55,8 @@ pub(super) struct Progress {
     pub(super) refused: BTreeMap<Key, String>,
     /// Where the snapshot is written from, after the first sync.
     pub(super) snapshots: Option<watch::Sender<Store>>,
+    /// The way to the logbook.
+    pub(super) remote: Remote,
     /// Whether the next stream shall bring everything: there is nothing yet, or what there is cannot be built upon.
     pub(super) all: bool,
 }
@@ -146,11 +150,25 @@ impl Session<'_> {
             Message::Transaction(changes) => return self.transaction(changes),
             Message::Synced => self.synced(),
             Message::Goodbye => return Some(End::Goodbye),
+            Message::Logbook(logbook) => self.logbook(&logbook),
             Message::Unknown(kind) => {
                 tracing::debug!(kind, "the operator says what this version does not know");
             }
         }
         None
+    }
+
+    /// Sends rows there from now on; at once, since what comes next may be a route whose rows the ticket is for.
+    fn logbook(&self, logbook: &Logbook) {
+        let Logbook {
+            url,
+            ca_pem,
+            ticket,
+        } = logbook;
+        let directed = self.progress.remote.direct(url, ca_pem, ticket.expose());
+        if let Err(fault) = directed {
+            tracing::error!(%fault, "the operator named a logbook that rows cannot be sent to; they wait");
+        }
     }
 
     fn transaction(&mut self, mut changes: Changes) -> Option<End> {

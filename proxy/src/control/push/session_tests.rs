@@ -17,6 +17,7 @@ async fn follow_then_silence(lines: &'static [&'static str]) -> (End, bool) {
         trust: Trust::default(),
         refused: BTreeMap::new(),
         snapshots: None,
+        remote: Remote::new(),
         all: true,
     };
     let publisher = Publisher::new(Shared::new(1), None);
