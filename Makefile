@@ -89,6 +89,7 @@ sdk: ## The official SDKs for the whole-system tests, in target/sdk.
 test-standalone: build sdk ## The whole system without a cluster.
 	tests/redis
 	tests/postgres
+	tests/browser
 	DRAGOMAN_PROGRAMS=$(CURDIR)/$(PROGRAMS) $(CARGO_TEST) --package dragoman-system --test it -- standalone
 
 test-cluster: images sdk ## The whole system on a real cluster of its own.

@@ -27,6 +27,18 @@ pub fn node_walk(script: &str, base_url: &str) {
         .env("SDK_FOLDER", root.join("target/sdk/node")));
 }
 
+/// Runs a script of `tests/system/browser` with a browser.
+///
+/// # Panics
+/// With what it printed, when it fails.
+pub fn browse(script: &str, arguments: &[&str]) {
+    let root = root();
+    run(Command::new("node")
+        .arg(root.join(format!("tests/system/browser/{script}.mjs")))
+        .args(arguments)
+        .env("SDK_FOLDER", root.join("target/sdk/node")));
+}
+
 fn run(command: &mut Command) {
     let output = command.output().unwrap_or_else(|fault| {
         panic!("{command:?} does not start ({fault}); `make sdk` installs it")

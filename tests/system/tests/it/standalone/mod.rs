@@ -17,6 +17,7 @@ mod compiling;
 mod conversation;
 mod cors;
 mod credentials;
+mod dashboard;
 mod endings;
 mod errors;
 mod failover;
