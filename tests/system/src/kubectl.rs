@@ -92,6 +92,18 @@ impl Kubectl {
         Err(String::from_utf8_lossy(&output.stderr).into_owned())
     }
 
+    /// What a command prints.
+    ///
+    /// # Errors
+    /// kubectl's words, when it fails.
+    pub fn output_of(&self, arguments: &[&str]) -> Result<String, String> {
+        let output = self.output(arguments, None);
+        if !output.status.success() {
+            return Err(String::from_utf8_lossy(&output.stderr).into_owned());
+        }
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
     /// An object.
     ///
     /// # Errors

@@ -8,6 +8,7 @@ mod first_request;
 mod hops;
 mod https;
 mod isolation;
+mod logbook;
 mod mappers;
 mod owned;
 mod pod;

@@ -1,0 +1,45 @@
+//! The logbook of an installation: what it runs on is made by the operator, and made again.
+
+use dragoman_system::{Kubectl, eventually};
+
+/// What the logbook answers on its admin port.
+fn logbook(system: &Kubectl, path: &str) -> Result<String, String> {
+    let selected = ["-l", "app.kubernetes.io/name=dragoman-logbook"];
+    let names = ["-o", "jsonpath={.items[0].metadata.name}"];
+    let pod = system.run(&[["get", "pods"], selected, names].concat());
+    let path = format!("/api/v1/namespaces/dragoman-system/pods/{pod}:9090/proxy{path}");
+    system.output_of(&["get", "--raw", &path])
+}
+
+#[tokio::test]
+async fn the_logbook_is_ready_and_what_it_is_given_is_made_again_when_somebody_deletes_it() {
+    let system = Kubectl::in_namespace("dragoman-system");
+    eventually("the logbook is ready", || {
+        let answer = logbook(&system, "/readyz");
+        async move { answer }
+    })
+    .await;
+    let before = system.get("secret", "dragoman-logbook").unwrap();
+    system.run(&["delete", "secret", "dragoman-logbook"]);
+    let after = eventually("the Secret is there again", || {
+        let secret = system.get("secret", "dragoman-logbook");
+        async move { secret }
+    })
+    .await;
+    // Tickets that are about go on being believed, and the certificate is by those whom proxies trust.
+    for same in ["ticket-keys.json", "ca.crt"] {
+        assert_eq!(before["data"][same], after["data"][same], "{same}");
+    }
+    assert_ne!(before["data"]["tls.crt"], after["data"]["tls.crt"]);
+    let metrics = logbook(&system, "/metrics").unwrap();
+    assert!(metrics.contains("dragoman_logbook_rows_total"), "{metrics}");
+}
+
+#[tokio::test]
+async fn no_proxy_pod_is_given_a_secret_of_the_logbook() {
+    let system = Kubectl::in_namespace("dragoman-system");
+    let proxy = system.get("deployment", "dragoman-default").unwrap();
+    let pod = proxy["spec"]["template"]["spec"].to_string();
+    assert!(!pod.contains("dragoman-logbook"), "{pod}");
+    assert!(!pod.to_lowercase().contains("database"), "{pod}");
+}
