@@ -82,7 +82,7 @@ impl Web {
         match self.entrance.enter(&request, now).await {
             Ok(viewer) => self.answer(request, &viewer).await,
             Err(denied) if is_api(&request) => denied.problem.reply(),
-            Err(denied) => pages::denied(&denied, &request),
+            Err(denied) => pages::denied(&denied, &request, self.entrance.guards()),
         }
     }
 

@@ -69,8 +69,14 @@ pub(super) fn replay(record: &Record) -> String {
     format!("--header {}", quoted(&header))
 }
 
-/// One word for a shell of POSIX, whatever stands in it.
+/// One word for a shell of POSIX, whatever stands in it. Terminals obey control characters in what is pasted, so that none is left.
 fn quoted(text: &str) -> String {
+    let harmless = |char: char| match char {
+        '\n' | '\t' => char,
+        _ if char.is_control() => char::REPLACEMENT_CHARACTER,
+        _ => char,
+    };
+    let text: String = text.chars().map(harmless).collect();
     format!("'{}'", text.replace('\'', "'\\''"))
 }
 
@@ -115,6 +121,14 @@ mod tests {
             ..record()
         };
         assert!(ask_again(&without).ends_with("--data-binary @request-body"));
+    }
+
+    #[test]
+    fn nothing_that_a_terminal_obeys_is_left_to_be_pasted() {
+        assert_eq!(
+            quoted("a\u{1b}[201~\rb\n\tc"),
+            "'a\u{fffd}[201~\u{fffd}b\n\tc'"
+        );
     }
 
     #[test]

@@ -95,6 +95,32 @@ fn head(title: &str, more: &Markup) -> Markup {
     }
 }
 
+/// A page that shows what was asked for or, with its form, why it cannot.
+pub(super) fn shown(
+    shown: Result<Markup, Problem>,
+    here: Here,
+    title: &str,
+    guarded: bool,
+    form: impl FnOnce(&Problem) -> Markup,
+) -> Response<Body> {
+    let (problem, content) = match shown {
+        Ok(content) => (None, content),
+        Err(problem) => {
+            let form = form(&problem);
+            (Some(problem), form)
+        }
+    };
+    let content = html! { h1 { (title) } (content) };
+    let status = problem
+        .as_ref()
+        .map_or(StatusCode::OK, |problem| problem.status);
+    let mut page = page(status, here, title, guarded, &content);
+    if let Some(problem) = problem {
+        problem.say(page.headers_mut());
+    }
+    page
+}
+
 /// What could not be shown, and why.
 pub(super) fn problem(problem: &Problem, guarded: bool) -> Response<Body> {
     let title = problem.status.canonical_reason().unwrap_or("Refused");

@@ -59,8 +59,8 @@ async fn show(request: &Request<Bytes>, asked: &Asked<'_>) -> Result<Response<Bo
         return Err(Problem::method("GET, HEAD"));
     }
     match page {
-        "/" => overview::page(uri, asked).await,
-        "/requests" => requests::page(uri, asked).await,
+        "/" => Ok(overview::page(uri, asked).await),
+        "/requests" => Ok(requests::page(uri, asked).await),
         "/inflight" => Ok(inflight::page(asked).await),
         _ => request::page(&decoded(&path["/requests/".len()..]), asked).await,
     }

@@ -4,16 +4,15 @@ use super::chart::{self, Chart, Series, Shape, Unit};
 use super::figures::{duration, maybe, money, number};
 use super::filters;
 use super::frame::{self, Here};
-use crate::query::{Dimension, Figures, Point, Top};
+use crate::query::{Figures, Point, Top};
 use crate::web::Asked;
-use crate::web::api::{DEFAULT_RANGE, default_step};
+use crate::web::api::{DEFAULT_RANGE, default_step, find};
 use crate::web::body::Body;
 use crate::web::problem::Problem;
 use crate::web::query::Query;
-use http::{Response, StatusCode, Uri};
+use http::{Response, Uri};
 use maud::{Markup, html};
 use std::collections::HashMap;
-use std::time::Duration;
 
 const TITLE: &str = "Overview";
 /// The time that is shown where none is asked for, as a filter says it.
@@ -21,60 +20,37 @@ const USUAL: &str = "24h";
 /// Lines of each list.
 const TOP: u32 = 10;
 
-pub(super) async fn page(uri: &Uri, asked: &Asked<'_>) -> Result<Response<Body>, Problem> {
+pub(super) async fn page(uri: &Uri, asked: &Asked<'_>) -> Response<Body> {
     let query = Query::lenient(uri);
-    let mut filter = match query.filter(asked) {
-        Ok(filter) => filter,
-        Err(problem) => {
-            let content =
-                html! { h1 { (TITLE) } (filters::form("/", &query, Some(USUAL), Some(&problem))) };
-            return Ok(frame::page(
-                problem.status,
-                Here::Overview,
-                TITLE,
-                asked.guarded,
-                &content,
-            ));
-        }
-    };
+    let content = content(&query, asked).await;
+    // With the form, so that one can ask for something else.
+    let form = |problem: &Problem| filters::form("/", &query, Some(USUAL), Some(problem));
+    frame::shown(content, Here::Overview, TITLE, asked.guarded, form)
+}
+
+async fn content(query: &Query, asked: &Asked<'_>) -> Result<Markup, Problem> {
+    let mut filter = query.filter(asked)?;
     let until = *filter.until.get_or_insert(asked.now);
     let from = *filter.from.get_or_insert(until - DEFAULT_RANGE);
     let step = default_step(from, until);
-    let top = |dimension| asked.store.top(&filter, dimension, TOP);
-    let (points, totals, models, routes, users) = futures::try_join!(
-        asked
-            .store
-            .series(&filter, Duration::from_micros(step.unsigned_abs())),
-        asked.store.totals(&filter),
-        top(Dimension::Model),
-        top(Dimension::Route),
-        top(Dimension::User),
-    )?;
+    let found = find(&filter, step, TOP, asked.store).await?;
     let steps = steps(from, until, step);
-    let charts = charts(&points, &steps, step);
-    let content = html! {
-        h1 { (TITLE) }
-        (filters::form("/", &query, Some(USUAL), None))
-        (tiles(&totals))
-        @if totals.requests == 0 {
+    let charts = charts(&found.series, &steps, step);
+    Ok(html! {
+        (filters::form("/", query, Some(USUAL), None))
+        (tiles(&found.totals))
+        @if found.totals.requests == 0 {
             p.empty { "No request was recorded in this time. " @if query.narrowed(&[]).is_empty() { "Look further back, or send one." } @else { "Look further back, or filter less." } }
         } @else {
             section aria-label="Over time" {
                 div.charts { @for chart in &charts { (chart.draw()) } }
                 (chart::table(&charts, &steps))
             }
-            (list("By model", "Model", &models, &query, |name| vec![("model", name)]))
-            (list("By route", "Route", &routes, &query, route))
-            (list("By user", "User", &users, &query, |name| vec![("user", name)]))
+            (list("By model", "Model", &found.models, query, |name| vec![("model", name)]))
+            (list("By route", "Route", &found.routes, query, route))
+            (list("By user", "User", &found.users, query, |name| vec![("user", name)]))
         }
-    };
-    Ok(frame::page(
-        StatusCode::OK,
-        Here::Overview,
-        TITLE,
-        asked.guarded,
-        &content,
-    ))
+    })
 }
 
 /// The beginning of each step, those in which nothing happened too.

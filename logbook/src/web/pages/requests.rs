@@ -11,7 +11,7 @@ use crate::web::body::Body;
 use crate::web::parameters::{AFTER, FROM, TEXT};
 use crate::web::problem::Problem;
 use crate::web::query::{Query, encode_cursor};
-use http::{Response, StatusCode, Uri};
+use http::{Response, Uri};
 use maud::{Markup, html};
 
 const TITLE: &str = "Requests";
@@ -19,32 +19,22 @@ const ROWS: u32 = 50;
 /// The longest error that stands in a list, in bytes.
 const LONGEST_ERROR: usize = 200;
 
-pub(super) async fn page(uri: &Uri, asked: &Asked<'_>) -> Result<Response<Body>, Problem> {
+pub(super) async fn page(uri: &Uri, asked: &Asked<'_>) -> Response<Body> {
     let query = Query::lenient(uri);
-    let (filter, after) = match query
-        .filter(asked)
-        .and_then(|filter| Ok((filter, query.cursor()?)))
-    {
-        Ok(read) => read,
-        Err(problem) => {
-            let content =
-                html! { h1 { (TITLE) } (filters::form("/requests", &query, None, Some(&problem))) };
-            return Ok(frame::page(
-                problem.status,
-                Here::Requests,
-                TITLE,
-                asked.guarded,
-                &content,
-            ));
-        }
-    };
+    let content = content(&query, asked).await;
+    // With the form, so that one can ask for something else.
+    let form = |problem: &Problem| filters::form("/requests", &query, None, Some(problem));
+    frame::shown(content, Here::Requests, TITLE, asked.guarded, form)
+}
+
+async fn content(query: &Query, asked: &Asked<'_>) -> Result<Markup, Problem> {
+    let (filter, after) = (query.filter(asked)?, query.cursor()?);
     let Page { records, next } = asked
         .store
         .page(&filter, Columns::Small, ROWS, after.as_deref())
         .await?;
-    let content = html! {
-        h1 { (TITLE) }
-        (filters::form("/requests", &query, None, None))
+    Ok(html! {
+        (filters::form("/requests", query, None, None))
         @if query.one(&TEXT).is_some() && query.one(&FROM).is_none() {
             p.hint { "A text is looked for in every request of a time: here, of the last day. Say another under From." }
         }
@@ -53,15 +43,8 @@ pub(super) async fn page(uri: &Uri, asked: &Asked<'_>) -> Result<Response<Body>,
         } @else {
             (table(&records))
         }
-        (pager(&query, next.as_deref(), &records))
-    };
-    Ok(frame::page(
-        StatusCode::OK,
-        Here::Requests,
-        TITLE,
-        asked.guarded,
-        &content,
-    ))
+        (pager(query, next.as_deref(), &records))
+    })
 }
 
 fn table(records: &[Record]) -> Markup {

@@ -59,10 +59,14 @@ async fn sign_in(
 }
 
 /// What a browser is shown that may not come in.
-pub(in crate::web) fn denied(denied: &Denied, request: &Request<Bytes>) -> Response<Body> {
+pub(in crate::web) fn denied(
+    denied: &Denied,
+    request: &Request<Bytes>,
+    guarded: bool,
+) -> Response<Body> {
     let reads = request.method() == Method::GET || request.method() == Method::HEAD;
     if !denied.sign_in {
-        return frame::problem(&denied.problem, false);
+        return frame::problem(&denied.problem, guarded);
     }
     if reads && may_have_kept_its_cookie(request) {
         return frame::again();

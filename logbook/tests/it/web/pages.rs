@@ -446,3 +446,19 @@ async fn style_and_script_need_no_token_and_are_sent_once() {
     );
     assert_eq!(get(&open, "/signin").await.headers["location"], "/");
 }
+
+#[tokio::test]
+async fn a_page_whose_question_is_not_answered_says_why_and_keeps_its_form() {
+    let options = dragoman_logbook::store::Options::default();
+    let store = dragoman_logbook::store::Store::open("postgres://log@127.0.0.1:1/log", &options);
+    let web = Web::new(store.unwrap(), Arc::new(NoneLive), Entrance::open());
+    for path in ["/?user=alice", "/requests?user=alice"] {
+        let page = get(&web, path).await;
+        assert_eq!(
+            (page.status.as_u16(), &page.headers["retry-after"]),
+            (503, &"5".parse().unwrap())
+        );
+        assert!(page.text.contains("database is away") && page.text.contains("value=\"alice\""));
+        assert!(!page.text.contains("127.0.0.1"));
+    }
+}
