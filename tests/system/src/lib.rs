@@ -18,5 +18,5 @@ mod wait;
 pub use kubectl::Kubectl;
 pub use program::{Program, programs, root};
 pub use redis::Redis;
-pub use sdk::{browse, node_walk, python_walk};
+pub use sdk::{browse, fuzz, node_walk, python_walk};
 pub use wait::{eventually, eventually_within};
