@@ -4,6 +4,7 @@
 
 mod answer;
 mod counts;
+mod group;
 mod room;
 mod rows;
 
@@ -24,6 +25,7 @@ use std::time::{Duration, SystemTime};
 
 use answer::Refusal;
 pub use counts::Counts;
+use group::Group;
 use room::Room;
 
 /// How long a body may take to arrive once there is room for it.
@@ -32,7 +34,7 @@ const ARRIVAL: Duration = Duration::from_secs(30);
 /// Takes batches for a store.
 #[derive(Debug)]
 pub struct Receiver<S = Store> {
-    sink: S,
+    group: Arc<Group<S>>,
     keys: RwLock<Arc<Keys>>,
     room: Room,
     counts: counts::Shared,
@@ -43,7 +45,7 @@ impl<S: Sink> Receiver<S> {
     #[must_use]
     pub fn new(sink: S, keys: Keys) -> Self {
         Self {
-            sink,
+            group: Group::new(sink),
             keys: RwLock::new(Arc::new(keys)),
             room: Room::default(),
             counts: counts::Shared::default(),
@@ -77,6 +79,18 @@ impl<S: Sink> Receiver<S> {
                 refusal.response()
             }
         }
+    }
+
+    /// Batches that wait for the one that is with the database.
+    #[cfg(test)]
+    fn waiting(&self) -> usize {
+        self.group.waiting()
+    }
+
+    /// Whether a batch is with the database.
+    #[cfg(test)]
+    fn is_busy(&self) -> bool {
+        self.group.is_busy()
     }
 
     async fn take<B>(&self, request: Request<B>) -> Result<Answer, Refusal>
@@ -113,8 +127,8 @@ impl<S: Sink> Receiver<S> {
         if records.is_empty() {
             return Ok(answer);
         }
-        let _permit = self.room.insert().await;
-        match self.sink.put(&records).await {
+        let rows = records.len();
+        match self.group.store(records).await {
             Ok(inserted) => {
                 (answer.stored, answer.known) = (inserted.stored, inserted.known);
                 let refused = inserted.refused.into_iter();
@@ -127,7 +141,7 @@ impl<S: Sink> Receiver<S> {
                 Ok(answer)
             }
             Err(fault) => {
-                tracing::debug!(%fault, rows = records.len(), "a batch is not stored for now");
+                tracing::debug!(%fault, rows, "a batch is not stored for now");
                 Err(Refusal::Away(fault.to_string()))
             }
         }

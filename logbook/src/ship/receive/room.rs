@@ -1,4 +1,4 @@
-//! How much is taken at once, whatever the number of proxies: bytes, batches with the database, batches of one pod.
+//! How much is taken at once, whatever the number of proxies: bytes, and batches of one pod.
 
 use super::super::ticket::Claims;
 use parking_lot::Mutex;
@@ -9,8 +9,6 @@ use tokio::time::timeout;
 
 /// Bytes of batches that are held at once, in KiB; more than the longest batch.
 const HELD: u32 = 64 << 10;
-/// Batches that are with the database at once: one that writes, and one that is made ready meanwhile.
-const INSERTS: usize = 2;
 /// Batches of one pod at once: one that a pod gave up waiting for may still be under way when it comes again.
 const TURNS: usize = 2;
 /// How long a batch waits for room.
@@ -19,7 +17,6 @@ const PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(super) struct Room {
     held: Semaphore,
-    inserts: Semaphore,
     pods: Mutex<HashMap<String, usize>>,
 }
 
@@ -27,7 +24,6 @@ impl Default for Room {
     fn default() -> Self {
         Self {
             held: Semaphore::new(HELD as usize),
-            inserts: Semaphore::new(INSERTS),
             pods: Mutex::default(),
         }
     }
@@ -59,11 +55,6 @@ impl Room {
             .await
             .ok()?
             .ok()
-    }
-
-    /// A place with the database.
-    pub(super) async fn insert(&self) -> Option<SemaphorePermit<'_>> {
-        self.inserts.acquire().await.ok()
     }
 
     /// Batches that wait or are under way.

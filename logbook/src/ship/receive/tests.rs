@@ -223,3 +223,60 @@ async fn what_is_no_batch_is_refused_with_the_cure() {
     *get.method_mut() = Method::GET;
     assert_eq!(receiver.answer(get).await.status(), 405);
 }
+
+#[tokio::test]
+async fn batches_that_wait_go_together_and_each_is_told_of_its_own_rows() {
+    const PODS: usize = 40;
+    let Logbook {
+        signer,
+        receiver,
+        gate,
+    } = logbook(0, false);
+    let send = |pod: usize| {
+        let body = format!(
+            "{{\"id\":\"{pod}-a\",\"namespace\":\"team-a\"}}\n{{\"id\":\"{pod}-b\",\"namespace\":\"team-a\",\"path\":\"/poison\"}}\n"
+        );
+        let request = post(&signer.sign(&claims(&pod.to_string())), &body);
+        let receiver = Arc::clone(&receiver);
+        tokio::spawn(async move { told(receiver.answer(request).await).await })
+    };
+    let mut all = vec![send(0)];
+    while !receiver.is_busy() || receiver.waiting() > 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    all.extend((1..PODS).map(send));
+    while receiver.waiting() < PODS - 1 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    // One for what was first, and one for all the others.
+    gate.open.add_permits(2);
+    for (pod, answer) in all.into_iter().enumerate() {
+        let body = format!(
+            "{{\"stored\":1,\"known\":0,\"refused\":[{{\"id\":\"{pod}-b\",\"why\":\"poison\"}}]}}"
+        );
+        assert_eq!(answer.await.unwrap(), (200, body));
+    }
+}
+
+#[tokio::test]
+async fn a_batch_whose_sender_left_is_stored_and_holds_up_nobody() {
+    let Logbook {
+        signer,
+        receiver,
+        gate,
+    } = logbook(0, false);
+    let request = post(&signer.sign(&claims("gone")), ROWS);
+    let answering = Arc::clone(&receiver);
+    let gone = tokio::spawn(async move { answering.answer(request).await.status() });
+    while !receiver.is_busy() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    gone.abort();
+    let _ = gone.await;
+    gate.open.add_permits(2);
+    let other = receiver
+        .answer(post(&signer.sign(&claims("p")), ROWS))
+        .await;
+    assert_eq!(other.status(), 200);
+    assert_eq!(gate.open.available_permits(), 0);
+}
