@@ -1,10 +1,10 @@
 //! Many proxies at once, and more than one logbook.
 
 use super::logbook::{Logbook, Operator};
-use super::{directed, row, rows};
+use super::{directed, put, row, rows};
 use crate::fixture;
 use dragoman_logbook::ship::receive::Receiver;
-use dragoman_logbook::writer::{self, Sink, Writer};
+use dragoman_logbook::writer::{self, Writer};
 use std::sync::Arc;
 
 #[tokio::test]
@@ -65,13 +65,7 @@ async fn two_logbooks_of_one_database_store_each_row_once() {
             let _logbook = logbook;
             let mut stored = 0;
             for batch in &batches {
-                // Two that begin with a new database at once may wait for each other.
-                stored += loop {
-                    if let Ok(inserted) = remote.put(batch).await {
-                        break inserted.stored;
-                    }
-                    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-                };
+                stored += put(&remote, batch).await.stored;
             }
             stored
         }));
