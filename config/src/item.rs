@@ -14,7 +14,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use dragoman_crds::{
-    Api, Dialect, LogLevel, MapperStream, Matching, ModelTarget, NameFilter, NameMatch,
+    Api, Dialect, LogBodies, LogLevel, MapperStream, Matching, ModelTarget, NameFilter, NameMatch,
     ReasoningContent, ReplyModel, Responses, RetryOn, Thinking, Unmatched,
 };
 use ipnet::IpNet;
@@ -80,6 +80,36 @@ pub struct ProxyItem {
     /// The URL of the Redis that counts for all proxies; absent: each counts for itself.
     #[serde(default)]
     pub redis: Option<Secret>,
+    /// What the request log keeps; absent: what it keeps by default.
+    #[serde(default)]
+    pub logging: Option<LoggingItem>,
+}
+
+/// What the request log keeps of each request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoggingItem {
+    /// How much of what is asked and answered.
+    pub bodies: LogBodies,
+    /// How much of each, in bytes, where it is truncated.
+    pub max_body_bytes: u64,
+    /// What is replaced in it, and by what, in order.
+    pub redact: Vec<(String, String)>,
+}
+
+impl LoggingItem {
+    /// What is kept where an LLMProxy says nothing: no bodies where others may read the log, all where it is one's own.
+    #[must_use]
+    pub fn usual(standalone: bool) -> Self {
+        Self {
+            bodies: if standalone {
+                LogBodies::Full
+            } else {
+                LogBodies::None
+            },
+            max_body_bytes: 4 << 10,
+            redact: Vec::new(),
+        }
+    }
 }
 
 /// One virtual endpoint.
@@ -107,6 +137,9 @@ pub struct RouteItem {
     /// What pages of other origins may do; absent: nothing.
     #[serde(default)]
     pub cors: Option<CorsItem>,
+    /// How much the request log keeps of bodies at most; absent: as much as the LLMProxy lets it.
+    #[serde(default)]
+    pub log_bodies: Option<LogBodies>,
 }
 
 /// The name of the system prompt of requests that name none.

@@ -24,13 +24,13 @@ pub use item::{
     AuthenticationItem, AwsItem, AwsKeysItem, BackendItem, BanItem, CallItem, Catalogued,
     CertificateItem, ClusterKeysItem, ConversationItem, CorsItem, CountedItem, CredentialItem,
     DEFAULT_PROMPT, HeaderItem, HealthItem, Item, JwtItem, JwtKeysItem, Library, LimitItem,
-    ListItem, MapItem, MapRuleItem, MapperItem, PathItem, PolicyItem, PolicyTarget, PriceItem,
-    PromptsItem, ProxyItem, RelayItem, ResponseActionItem, ResponseRuleItem, RetryItem,
+    ListItem, LoggingItem, MapItem, MapRuleItem, MapperItem, PathItem, PolicyItem, PolicyTarget,
+    PriceItem, PromptsItem, ProxyItem, RelayItem, ResponseActionItem, ResponseRuleItem, RetryItem,
     RouteBackendItem, RouteItem, RuleActionItem, RuleItem, Secret, ServiceAccountsItem, SpanItem,
     Target, TemplateItem, TimeoutsItem, TlsItem, TokensItem, UpstreamUrl,
 };
 pub use key::{Key, Kind, ObjectKey};
-pub use pattern::{BadPattern, NamePattern, fill};
+pub use pattern::{BadPattern, NamePattern, fill, text_pattern};
 pub use world::{
     Changes, ClusterKeys, InputContent, InputData, InputKey, InputKind, Object, Settings, World,
 };

@@ -51,16 +51,7 @@ impl NamePattern {
                 ignore_case,
             }),
             (None, Some(regex)) => {
-                let bad = |fault: regex::Error| BadPattern::Regex {
-                    regex: regex.clone(),
-                    fault: fault
-                        .to_string()
-                        .lines()
-                        .last()
-                        .unwrap_or_default()
-                        .trim()
-                        .to_owned(),
-                };
+                let bad = |fault: regex::Error| bad(regex, &fault);
                 // On its own first, so that `a)(b` is refused rather than completed by our parentheses.
                 Regex::new(regex).map_err(bad)?;
                 RegexBuilder::new(&format!("^(?:{regex})$"))
@@ -122,6 +113,24 @@ impl NamePattern {
             return group == "0";
         };
         has_group(regex, group)
+    }
+}
+
+/// Compiles a regex that is searched for in texts.
+///
+/// # Errors
+/// The parser's word.
+pub fn text_pattern(regex: &str) -> Result<Regex, BadPattern> {
+    let compiled = RegexBuilder::new(regex).size_limit(LARGEST_REGEX).build();
+    compiled.map_err(|fault| bad(regex, &fault))
+}
+
+fn bad(regex: &str, fault: &regex::Error) -> BadPattern {
+    let fault = fault.to_string();
+    let fault = fault.lines().last().unwrap_or_default().trim();
+    BadPattern::Regex {
+        regex: regex.to_owned(),
+        fault: fault.to_owned(),
     }
 }
 

@@ -48,12 +48,12 @@ pub use llmbackend::{
 };
 pub use llmproxy::{
     BackendPolicy, Deployment, InlineBackends, LLMProxy, LLMProxySpec, LLMProxyStatus, Limits,
-    LogLevel, Logging, PodTemplate, ProxyAllowedRoutes, ProxyCounts, ProxyService, ProxyTls, Redis,
-    ServiceType, SharedState,
+    LogBodies, LogLevel, Logging, PodTemplate, ProxyAllowedRoutes, ProxyCounts, ProxyService,
+    ProxyTls, Redaction, Redis, ServiceType, SharedState,
 };
 pub use llmroute::{
     Access, BackendHealth, BackendStatus, LLMRoute, LLMRouteSpec, LLMRouteStatus, RouteBackend,
-    RoutePath, RouteService,
+    RouteLogging, RoutePath, RouteService,
 };
 pub use mapper::{
     Mapper, MapperInput, MapperPhase, MapperSpec, MapperStatus, MapperStream, MapperTest,

@@ -97,7 +97,7 @@ pub struct LLMProxySpec {
     /// Bounds on what clients send.
     #[serde(default)]
     pub limits: Limits,
-    /// What the proxies write to their own log.
+    /// What the proxies write to their own log, and what the request log keeps.
     #[serde(default)]
     pub logging: Logging,
 }
@@ -277,13 +277,52 @@ pub struct Limits {
     pub header_bytes: Option<ByteSize>,
 }
 
-/// What proxies write to their own log.
+/// What proxies write to their own log, and what the request log keeps of each request.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Logging {
     /// The least severe level that is written; changes apply live. Default info.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub level: Option<LogLevel>,
+    /// How much the request log keeps of what is asked and answered: bodies, text and tool calls. Everything else of a request is on record whatever this says. Default: None in a
+    /// cluster, Full standalone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bodies: Option<LogBodies>,
+    /// How much of each body, and of the text, is kept where `bodies` is Truncated. Default 4Ki.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_body_bytes: Option<ByteSize>,
+    /// What is replaced, in order, in all that the request log keeps of bodies, texts, tool calls and errors, before it leaves the proxy. What looks like a key is masked in any case.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "atomic"))]
+    pub redact: Vec<Redaction>,
+}
+
+/// How much the request log keeps of what is asked and answered.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+pub enum LogBodies {
+    /// Nothing.
+    None,
+    /// The beginning: `maxBodyBytes` of each.
+    Truncated,
+    /// All, up to 8 MiB of each.
+    Full,
+}
+
+/// What is replaced in the request log.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Redaction {
+    /// A regular expression (RE2 syntax) for what is replaced.
+    #[schemars(length(min = 1, max = 512), extend("x-kubernetes-validations" = [{
+        "rule": "[''.matches(self)].size() == 1",
+        "message": "regex is not a valid RE2 regular expression"
+    }]))]
+    pub regex: String,
+    /// What stands in a match's place. `$1`, `${name}` and `\\1` stand for what the regex captured, `$0` for all of it.
+    #[schemars(length(max = 1024))]
+    pub replacement: String,
 }
 
 /// A log level.

@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::form::{each, form};
 use crate::status::conditions;
-use crate::{Api, Condition, Conversation, Cors, LLMBackendSpec, NameFilter, Reference, Thinking};
+use crate::{
+    Api, Condition, Conversation, Cors, LLMBackendSpec, LogBodies, NameFilter, Reference, Thinking,
+};
 
 /// LLMRoute is one virtual LLM endpoint that applications call.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -107,6 +109,18 @@ pub struct LLMRouteSpec {
     /// What pages of other origins may do with this route in a browser ([CORS](https://fetch.spec.whatwg.org/#http-cors-protocol)). Absent: nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cors: Option<Cors>,
+    /// What the request log keeps of requests to this route.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub logging: Option<RouteLogging>,
+}
+
+/// What the request log keeps of requests to a route.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RouteLogging {
+    /// How much of what is asked and answered. Never more than the LLMProxy's `logging.bodies` lets be kept. Absent: as much as that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bodies: Option<LogBodies>,
 }
 
 /// Whether a Service is made for a route.

@@ -6,6 +6,7 @@ pub mod aws;
 pub mod chunk;
 pub mod control;
 pub mod json;
+pub mod log;
 pub mod messages;
 pub mod ndjson;
 pub mod serve;

@@ -1,13 +1,14 @@
 //! LLMProxy → item.
 
-use dragoman_crds::{ByteSize, LLMProxy, LLMProxySpec};
+use dragoman_crds::{ByteSize, LLMProxy, LLMProxySpec, Redaction};
 
 use super::held::hold;
 use super::network::networks;
 use super::policies::{Referrer, policies};
 use super::{Findings, Outcome, certificate, secret};
+use crate::pattern::{text_pattern, unknown_groups};
 use crate::world::Lookup;
-use crate::{CertificateItem, Item, Key, ObjectKey, ProxyItem, Secret, reason};
+use crate::{CertificateItem, Item, Key, LoggingItem, ObjectKey, ProxyItem, Secret, reason};
 
 const BODY_BYTES: u64 = 32 << 20;
 const HEADER_BYTES: u64 = 64 << 10;
@@ -16,6 +17,8 @@ const SMALLEST_HEADER_BYTES: u64 = 8 << 10;
 /// The largest header block and body that a proxy can be asked to hold in memory.
 const LARGEST_HEADER_BYTES: u64 = 1 << 20;
 const LARGEST_BODY_BYTES: u64 = 1 << 30;
+/// The most that is kept of what is truncated; who wants more wants all.
+const LARGEST_LOGGED_BYTES: u64 = 1 << 20;
 
 /// Whether an LLMProxy takes no route that names no policy of its own.
 pub(crate) fn wants_policy(spec: &LLMProxySpec) -> bool {
@@ -74,6 +77,7 @@ pub(crate) fn proxy(resource: &LLMProxy, held: Option<&[Key]>, world: &Lookup<'_
         body_bytes,
         header_bytes: u32::try_from(header_bytes).unwrap_or(u32::MAX),
         log_level: spec.logging.level,
+        logging: logging(spec, world.settings().standalone, &mut findings),
     };
     // A Secret that is about to be read would come an instant after a version without it.
     let item = if findings.refused() || findings.is_held_back() {
@@ -83,6 +87,38 @@ pub(crate) fn proxy(resource: &LLMProxy, held: Option<&[Key]>, world: &Lookup<'_
         Ok(Item::Proxy(item))
     };
     findings.finish(metadata.generation.unwrap_or_default(), item)
+}
+
+/// What the request log keeps; none where it is what it keeps by default.
+fn logging(spec: &LLMProxySpec, standalone: bool, findings: &mut Findings) -> Option<LoggingItem> {
+    let usual = LoggingItem::usual(standalone);
+    let spec = &spec.logging;
+    let mut redact = Vec::new();
+    for (at, Redaction { regex, replacement }) in spec.redact.iter().enumerate() {
+        let field = |name: &str| format!("spec.logging.redact[{at}].{name}");
+        match text_pattern(regex) {
+            Err(fault) => findings.invalid(&field("regex"), fault),
+            Ok(pattern) => {
+                for group in unknown_groups(&pattern, replacement) {
+                    let fault = format_args!("the regex has no group {group:?}");
+                    findings.invalid(&field("replacement"), fault);
+                }
+            }
+        }
+        redact.push((regex.clone(), replacement.clone()));
+    }
+    let item = LoggingItem {
+        bodies: spec.bodies.unwrap_or(usual.bodies),
+        max_body_bytes: size(
+            findings,
+            "spec.logging.maxBodyBytes",
+            spec.max_body_bytes.as_ref(),
+            usual.max_body_bytes,
+            (1, LARGEST_LOGGED_BYTES),
+        ),
+        redact,
+    };
+    (item != usual).then_some(item)
 }
 
 /// The certificates that can be had: one that cannot leaves the others in place.

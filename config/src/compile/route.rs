@@ -59,6 +59,7 @@ pub(crate) fn route(resource: &LLMRoute, held: Option<&[Key]>, world: &Lookup<'_
     let item = RouteItem {
         policies,
         cors,
+        log_bodies: resource.spec.logging.as_ref().and_then(|it| it.bodies),
         hostnames,
         model_map,
         backends,

@@ -12,6 +12,7 @@ use super::logbook::LogbookArgs;
 use super::logging::{LogFormat, LogOptions, StartLevel};
 use super::push::{OperatorUrl, Source as OperatorSource};
 use super::standalone::child;
+use crate::log::local;
 
 /// Exit code of a command that worked.
 pub const OK: u8 = 0;
@@ -107,6 +108,21 @@ pub struct RunArgs {
     /// needs the token that the environment variable DRAGOMAN_ADMIN_TOKEN holds, as `Authorization: Bearer`.
     #[arg(long, value_name = "ADDR", env = "DRAGOMAN_ADMIN")]
     pub admin: Option<SocketAddr>,
+    /// Folder of the request log, with --config: a database (SQLite) of every request, and what waits for it. No two processes share one.
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "DRAGOMAN_DATA",
+        default_value = "dragoman-data",
+        conflicts_with = "operator"
+    )]
+    pub data: PathBuf,
+    /// How long the request log keeps a request.
+    #[arg(long, value_name = "DURATION", env = "DRAGOMAN_RETENTION", default_value = "168h", value_parser = duration, conflicts_with = "operator")]
+    pub retention: Duration,
+    /// Keep no request log.
+    #[arg(long, env = "DRAGOMAN_NO_REQUEST_LOG")]
+    pub no_request_log: bool,
     /// Threads that serve requests [default: the CPUs that the process may use].
     #[arg(long, value_name = "N", env = "DRAGOMAN_THREADS")]
     pub threads: Option<NonZeroUsize>,
@@ -219,6 +235,15 @@ impl RunArgs {
             [127, 0, 0, 1]
         };
         self.admin.unwrap_or_else(|| (host, 9090).into())
+    }
+
+    /// The request log, where this process keeps one.
+    #[must_use]
+    pub fn request_log(&self) -> Option<local::Options> {
+        (self.config.is_some() && !self.no_request_log).then(|| local::Options {
+            folder: self.data.clone(),
+            retention: self.retention,
+        })
     }
 
     /// Number of threads that serve. Without the option, what the scheduler and the cgroup's CPU quota leave us.

@@ -14,6 +14,7 @@ use super::push::Client;
 use super::readiness::Readiness;
 use super::standalone::{Compiler, Standalone, StartFault};
 use super::stop::{Patience, Signals, drain};
+use crate::log::local::{Local, LocalFault};
 use crate::serve;
 use crate::state::Shared;
 
@@ -39,6 +40,9 @@ pub enum RunFault {
     /// The command line names no source of config.
     #[error("name a source of config: --config or --operator")]
     Source,
+    /// The request log cannot be kept.
+    #[error("the request log cannot be kept: {0}")]
+    RequestLog(#[from] LocalFault),
     /// The machine refuses something else.
     #[error("cannot start: {0}")]
     Io(#[from] io::Error),
@@ -95,6 +99,13 @@ async fn process(
             tokio::spawn(Client::new(*source, publisher).run());
         }
     }
+    let log = match args.request_log() {
+        Some(options) => Some(Local::start(&options, shared).await?),
+        None => None,
+    };
+    if let Some(log) = &log {
+        shared.keep_log(log.intake());
+    }
     let address = args.admin();
     // From the environment alone: a command line is for everybody's eyes.
     let token = std::env::var(ADMIN_TOKEN).ok();
@@ -110,6 +121,10 @@ async fn process(
         option: "--admin",
         source,
     })?;
+    let admin = match &log {
+        Some(log) => admin.showing(log.store().clone(), token.as_deref())?,
+        None => admin,
+    };
     let admin_address = admin.local_addr()?;
     tokio::spawn(admin.run());
     let address = args.listen;
@@ -144,6 +159,10 @@ async fn process(
         signals.stop(&again),
     )
     .await;
+    if let Some(log) = log {
+        // The threads that serve are gone, and have handed over what they had.
+        let _ = tokio::task::spawn_blocking(|| log.finish()).await;
+    }
     tracing::info!("stopped");
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Instant;
 
 use dragoman_crds::RetryOn;
 use http::StatusCode;
@@ -11,6 +12,7 @@ use super::models;
 use super::request_id::RequestId;
 use super::worker::Worker;
 use crate::aws::Unsigned;
+use crate::log::Notes;
 use crate::state::backend::{Backend, Credential};
 use crate::state::health::Severity;
 use crate::state::key_verdict::{self, Purpose, Refused};
@@ -44,6 +46,8 @@ pub(crate) struct Sender<'a> {
     pub(crate) worker: &'a Rc<Worker>,
     pub(crate) route: &'a Route,
     pub(crate) id: RequestId,
+    /// What is noted of the request for the log.
+    pub(crate) notes: Option<&'a Notes>,
 }
 
 impl Sender<'_> {
@@ -62,7 +66,9 @@ impl Sender<'_> {
         };
         let mut request = make()?;
         let mut left = backend.retries.attempts;
+        let notes = self.notes.filter(|notes| notes.are_kept());
         loop {
+            let from = notes.map(|_| Instant::now());
             let again = if left > 0 {
                 request.body.replay()
             } else {
@@ -76,6 +82,9 @@ impl Sender<'_> {
                 Err(fault) => Err(fault),
             };
             self.note(backend, &outcome);
+            if let (Some(notes), Some(from)) = (notes, from) {
+                notes.note(|draft| draft.tried(backend, &request.path, from, &outcome));
+            }
             match again {
                 Some(body) if retries(&backend.retries.on, &outcome) => request.body = body,
                 _ => return Ok(outcome),

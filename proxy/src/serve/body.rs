@@ -11,6 +11,7 @@ use super::metered::Metered;
 use super::pipe::Pipe;
 use super::stream::Stream;
 use super::tracked::Tracked;
+use crate::log::End;
 use crate::upstream::{Fault, ReplyBody};
 
 /// A reply's body, and what is noted when it ends.
@@ -120,6 +121,13 @@ impl http_body::Body for Body {
                     .filter(|rest| !matches!(rest, Ok(rest) if rest.is_empty())),
                 (chunk, _) => chunk,
             };
+            if let Some(tracked) = &mut self.tracked {
+                match &chunk {
+                    Some(Ok(piece)) => tracked.deliver(piece),
+                    Some(Err(fault)) => tracked.ended(End::Broke(fault.to_string())),
+                    None => tracked.ended(End::Complete),
+                }
+            }
             return Poll::Ready(chunk.map(|chunk| chunk.map(Frame::data).map_err(Cut)));
         }
     }
@@ -141,6 +149,17 @@ impl http_body::Body for Body {
             }
             Inner::Relay(body) => body.left().map_or_else(SizeHint::new, SizeHint::with_exact),
             Inner::Stream(_) | Inner::Translated(_) => SizeHint::new(),
+        }
+    }
+}
+
+impl Drop for Body {
+    fn drop(&mut self) {
+        // Nobody asks for the end of what says where it is.
+        if http_body::Body::is_end_stream(self)
+            && let Some(tracked) = &mut self.tracked
+        {
+            tracked.ended(End::Complete);
         }
     }
 }

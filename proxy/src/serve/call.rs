@@ -19,7 +19,7 @@ use super::reply::{self, Edits};
 use super::steps::{Answer, Call};
 use super::translated;
 use super::translation::Translation;
-use super::{intake, judged, kept, metered, path, relay, steps};
+use super::{judged, kept, metered, path, relay, steps};
 use crate::access::response::Judging;
 use crate::access::usage::Meter;
 use crate::json::{self, Malformed, ObjectEdit};
@@ -34,7 +34,7 @@ pub(crate) async fn answer(
 ) -> Result<Response<Body>, Refusal> {
     let names = names(asked.route())?;
     refuse_encoded(&asked.headers())?;
-    let body = intake::whole(body, asked.state.proxy.body_bytes).await?;
+    let body = asked.whole(body).await?;
     let mut member_names = MemberNames::default();
     let scanned = kept::scan(&body, &relay::MEMBERS, false, |name| member_names.see(name));
     let (members, suspect) = scanned.map_err(Refusal::malformed)?;
@@ -82,6 +82,10 @@ async fn send(
     model: &str,
     plain: bool,
 ) -> Result<Response<Body>, Refusal> {
+    asked.notes.note(|draft| {
+        draft.model_requested = Some(model.to_owned());
+        draft.streams = operation.streams();
+    });
     if asked.policies().is_empty() {
         return go(asked, names, operation, content, model, Going::default()).await;
     }
@@ -171,6 +175,7 @@ async fn go(
     going: Going,
 ) -> Result<Response<Body>, Refusal> {
     let client = client(asked, operation, &content)?;
+    asked.notes.note(|draft| draft.wire = client);
     let requested = going.requested.as_deref().unwrap_or(model);
     // What a reply is edited in place for.
     let edited = operation.wire().is_some_and(think::edits);

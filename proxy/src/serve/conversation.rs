@@ -15,7 +15,6 @@ use super::call;
 use super::content::{Content, refuse_encoded};
 use super::dispatch::Asked;
 use super::error::{Blame, Refusal, bounded};
-use super::intake;
 use super::kept::Suspect;
 use super::path::{Operation, Shown};
 use crate::json::{self, Members, ObjectEdit};
@@ -69,7 +68,7 @@ pub(crate) async fn answer(
 ) -> Result<Response<Body>, Refusal> {
     call::names(asked.route())?;
     refuse_encoded(&asked.headers())?;
-    let body = intake::whole(body, asked.state.proxy.body_bytes).await?;
+    let body = asked.whole(body).await?;
     let members = json::scan(&body, &MEMBERS).map_err(Refusal::malformed)?;
     let model = members
         .text(&body, "model_name")

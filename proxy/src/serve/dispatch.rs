@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use dragoman_crds::Api;
 use dragoman_dialects::Wire;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header};
@@ -22,12 +23,13 @@ use super::path::{self, Operation, Shown};
 use super::request_id::{self, RequestId};
 use super::tracked::Tracked;
 use super::worker::{Pinned, Worker};
-use super::{call, conversation, listings, methods, ollama, paths, query, relay};
+use super::{call, conversation, intake, listings, methods, ollama, paths, query, relay};
 use crate::access::address;
 use crate::access::caller::Callers;
 use crate::access::identity::Consumed;
 use crate::access::limits::Counted;
 use crate::access::policy::{Policies, Policy};
+use crate::log::Notes;
 use crate::state::backend::CREDENTIAL_HEADERS;
 use crate::state::route::Route;
 use crate::state::table::Found;
@@ -56,6 +58,8 @@ pub(crate) struct Asked {
     pub(crate) deployment: Option<String>,
     /// The target as it was asked for.
     pub(crate) uri: Uri,
+    /// What is noted of it for the log.
+    pub(crate) notes: Notes,
 }
 
 impl Asked {
@@ -87,7 +91,18 @@ impl Asked {
             worker: &self.worker,
             route: self.route(),
             id: self.id,
+            notes: Some(&self.notes),
         }
+    }
+
+    /// Reads the client's body whole.
+    ///
+    /// # Errors
+    /// As for [`intake::whole`].
+    pub(crate) async fn whole(&self, body: Incoming) -> Result<Bytes, Refusal> {
+        let body = intake::whole(body, self.state.proxy.body_bytes).await?;
+        self.notes.note(|draft| draft.request.whole(&body));
+        Ok(body)
     }
 
     /// What stands after the base URL, with the query; without what a query says to Azure alone.
@@ -115,12 +130,15 @@ pub(crate) async fn answer(
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Infallible> {
     let id = RequestId::new();
-    let mut tracked = Tracked::begin(&worker, id);
+    let mut tracked = Tracked::begin(&worker, id, &request);
     let has_body = request.version() <= Version::HTTP_11 && !request.body().is_end_stream();
     // What an error looks like is the client's dialect's, and its path says which that is.
     let mut client = path::speaks(request.uri().path(), request.headers());
     let answered = route(worker, id, peer, request, &mut tracked, &mut client).await;
+    tracked.notes().note(|draft| draft.speaks = client);
     let mut response = answered.unwrap_or_else(|refusal| {
+        let fault = || format!("{}: {}", refusal.code, refusal.message);
+        tracked.notes().note(|draft| draft.fault = Some(fault()));
         // A fault of an upstream was logged when it was met, and one of the client's is nobody's here.
         if refusal.blame == Blame::Proxy
             && let Some(line) = refusal.line()
@@ -139,7 +157,7 @@ pub(crate) async fn answer(
         .headers_mut()
         .insert(request_id::HEADER.clone(), id.header());
     tracked.mark(response.headers_mut());
-    tracked.status(response.status().as_u16());
+    tracked.answered(&response);
     Ok(response.map(|body| body.tracked(tracked)))
 }
 
@@ -188,8 +206,14 @@ async fn route(
     }
     let policies = admission::applying(&route.policies, &format_args!("LLMRoute {}", route.key))?;
     let address = address::client(peer, &head.headers, &state.trusted);
+    let notes = tracked.notes().clone();
+    notes.note(|draft| draft.address = Some(address));
     let memory = worker.shared.memory();
     let entered = admission::enter(memory, route, policies, address, &head.headers).await?;
+    notes.note(|draft| {
+        let user = entered.callers.first.user.as_ref();
+        draft.user = user.map(|user| user.name.clone());
+    });
     let credentials = set_aside(route, &mut head.headers, entered.consumed);
     let is_root = matches!(below, "" | "/");
     let below = path::after_base(below);
@@ -219,7 +243,11 @@ async fn route(
         azure,
         deployment,
         uri,
+        notes,
     };
+    asked
+        .notes
+        .note(|draft| draft.azure = asked.azure.is_some());
     // What a route maps by itself is no API.
     if let Some((listed, below)) = listed {
         return Box::pin(paths::answer(&asked, listed, &below, body)).await;

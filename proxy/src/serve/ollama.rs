@@ -10,7 +10,7 @@ use super::body::Body;
 use super::content::refuse_encoded;
 use super::dispatch::Asked;
 use super::error::{Refusal, bounded};
-use super::{call, intake, listings, methods, models, relay, tags};
+use super::{call, listings, methods, models, relay, tags};
 use crate::state::listing::LATEST;
 
 /// Answers `POST /api/show` from the list.
@@ -20,7 +20,7 @@ use crate::state::listing::LATEST;
 pub(crate) async fn show(asked: &Asked, body: Incoming) -> Result<Response<Body>, Refusal> {
     call::names(asked.route())?;
     refuse_encoded(&asked.headers())?;
-    let body = intake::whole(body, asked.state.proxy.body_bytes).await?;
+    let body = asked.whole(body).await?;
     let Some(name) = ollama::asked(&body) else {
         let message = "The request's body has no \"model\", or it is not a string.";
         return Err(Refusal {

@@ -16,9 +16,7 @@ use super::content::refuse_encoded;
 use super::dispatch::Asked;
 use super::error::{Blame, Refusal, bounded};
 use super::mapped::{self, Mapped};
-use super::{
-    admission, call, collections, headers, intake, judged, methods, mirror, path, relay, reply,
-};
+use super::{admission, call, collections, headers, judged, methods, mirror, path, relay, reply};
 use crate::json;
 use crate::state::backend::Backend;
 use crate::state::dialect;
@@ -83,7 +81,7 @@ async fn read(
     body: Incoming,
 ) -> Result<Response<Body>, Refusal> {
     refuse_encoded(&asked.headers())?;
-    let body = intake::whole(body, asked.state.proxy.body_bytes).await?;
+    let body = asked.whole(body).await?;
     let members = json::scan(&body, &relay::MEMBERS).ok();
     if members.is_none() && asked.judges_bodies() {
         return Err(judged::unread(asked));
@@ -201,9 +199,9 @@ async fn send(
         Brought::Unread(body) if body.is_end_stream() => RequestBody::Empty,
         Brought::Unread(body) if mapped.is_some() => {
             refuse_encoded(&asked.headers())?;
-            RequestBody::Bytes(intake::whole(body, asked.state.proxy.body_bytes).await?)
+            RequestBody::Bytes(asked.whole(body).await?)
         }
-        Brought::Unread(body) => relay::stream(None, body),
+        Brought::Unread(body) => relay::stream(asked, None, body),
     };
     let target = match asked.uri.query() {
         Some(query) => format!("{to}?{query}"),

@@ -6,7 +6,7 @@
 
 use std::cell::Cell;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use dragoman_crds::Dialect;
@@ -26,6 +26,7 @@ use super::form::{self, Model};
 use super::path::{self, Operation};
 use super::{collections, headers, intake, judged, kept, methods, mirror, reply};
 use crate::json;
+use crate::log::Notes;
 use crate::upstream::{BoxError, Request, RequestBody};
 
 /// The code of a refusal of what no backend takes.
@@ -84,7 +85,7 @@ pub(crate) async fn answer(asked: &Asked, body: Incoming) -> Result<Response<Bod
         return pass(asked, RequestBody::Empty).await;
     }
     if asked.method != Method::POST && !names_model(asked) {
-        return pass(asked, stream(None, body)).await;
+        return pass(asked, stream(asked, None, body)).await;
     }
     if asked.headers().get_all(header::CONTENT_TYPE).iter().count() > 1 {
         let (status, code) = (StatusCode::BAD_REQUEST, "ambiguous_content_type");
@@ -103,7 +104,7 @@ pub(crate) async fn answer(asked: &Asked, body: Incoming) -> Result<Response<Bod
         _ if by_model || is_by_model(&asked.path) || may_be_json(&asked.headers()) => {
             json(asked, body).await
         }
-        _ => pass(asked, stream(None, body)).await,
+        _ => pass(asked, stream(asked, None, body)).await,
     }
 }
 
@@ -136,7 +137,7 @@ fn may_be_json(headers: &HeaderMap) -> bool {
 
 async fn json(asked: &Asked, body: Incoming) -> Result<Response<Body>, Refusal> {
     refuse_encoded(&asked.headers())?;
-    let body = intake::whole(body, asked.state.proxy.body_bytes).await?;
+    let body = asked.whole(body).await?;
     let by_model = is_by_model(&asked.path);
     let mut names = MemberNames::default();
     let scanned = kept::scan(&body, &MEMBERS, is_responses(&asked.path), |name| {
@@ -191,10 +192,7 @@ async fn form(
 ) -> Result<Response<Body>, Refusal> {
     let whole = takes_forms(&asked.path);
     let (start, rest) = if whole {
-        (
-            intake::whole(body, asked.state.proxy.body_bytes).await?,
-            None,
-        )
+        (asked.whole(body).await?, None)
     } else {
         let start = intake::start(&mut body, AHEAD).await?;
         let rest = (!body.is_end_stream()).then_some(body);
@@ -205,7 +203,7 @@ async fn form(
         Model::None => {
             refuse_nameless(asked)?;
             return match rest {
-                Some(rest) => pass(asked, stream(Some(vec![start]), rest)).await,
+                Some(rest) => pass(asked, stream(asked, Some(vec![start]), rest)).await,
                 None => pass(asked, RequestBody::Bytes(start)).await,
             };
         }
@@ -425,18 +423,20 @@ async fn send(
 }
 
 /// A body that is relayed while it arrives, after what was read of it already.
-pub(crate) fn stream(start: Option<Vec<Bytes>>, rest: Incoming) -> RequestBody {
+pub(crate) fn stream(asked: &Asked, start: Option<Vec<Bytes>>, rest: Incoming) -> RequestBody {
     let start = start
         .unwrap_or_default()
         .into_iter()
         .filter(|piece| !piece.is_empty())
         .collect();
-    RequestBody::Stream(Box::pin(Upload { start, rest }))
+    let notes = asked.notes.clone();
+    RequestBody::Stream(Box::pin(Upload { start, rest, notes }))
 }
 
 struct Upload {
     start: std::collections::VecDeque<Bytes>,
     rest: Incoming,
+    notes: Notes,
 }
 
 impl http_body::Body for Upload {
@@ -447,12 +447,19 @@ impl http_body::Body for Upload {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        match self.start.pop_front() {
-            Some(piece) => Poll::Ready(Some(Ok(Frame::data(piece)))),
-            None => Pin::new(&mut self.rest)
-                .poll_frame(cx)
-                .map(|frame| frame.map(|frame| frame.map_err(BoxError::from))),
+        let frame = match self.start.pop_front() {
+            Some(piece) => Some(Ok(Frame::data(piece))),
+            None => ready!(Pin::new(&mut self.rest).poll_frame(cx)),
+        };
+        if let Some(piece) = frame
+            .as_ref()
+            .and_then(|frame| frame.as_ref().ok()?.data_ref())
+        {
+            self.notes.note(|draft| {
+                draft.request.push(piece);
+            });
         }
+        Poll::Ready(frame.map(|frame| frame.map_err(BoxError::from)))
     }
 
     fn is_end_stream(&self) -> bool {

@@ -242,7 +242,7 @@ impl Call<'_> {
             Content::Form { start, at, rest } => {
                 let segments = form::renamed(start, at, name);
                 Ok(match rest.and_then(Cell::take) {
-                    Some(rest) => relay::stream(Some(segments), rest),
+                    Some(rest) => relay::stream(self.asked, Some(segments), rest),
                     None => RequestBody::Segments(segments.into()),
                 })
             }

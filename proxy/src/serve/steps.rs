@@ -151,6 +151,10 @@ impl<'a> Call<'a> {
                 };
                 let price = entry.names.price(bare);
                 let is_last = number == last_step && place == last_place;
+                self.asked.notes.note(|draft| {
+                    draft.model_sent = Some(name.to_owned());
+                    draft.price = price;
+                });
                 let mapped = self.mapped(backend, name);
                 let looks_into = looks_into || mapped.is_some();
                 let make = || {

@@ -3,11 +3,15 @@
 use std::rc::Rc;
 use std::time::Instant;
 
-use http::HeaderMap;
+use http::{HeaderMap, Method, Response, header};
+use hyper::body::Incoming;
 
+use super::body::Body;
 use super::cors::Cross;
 use super::request_id::RequestId;
+use super::translated;
 use super::worker::{Pinned, Worker};
+use crate::log::{Draft, End, Notes};
 
 /// A request under way. Dropped, it is over: its reply was sent, or the client left.
 pub(crate) struct Tracked {
@@ -19,23 +23,47 @@ pub(crate) struct Tracked {
     /// What the reply says to browsers. In a box, since few requests have it.
     cross: Option<Box<Cross>>,
     status: u16,
+    notes: Notes,
+    /// How much memory the notes hold for the reply.
+    held: usize,
 }
 
 impl Tracked {
-    pub(crate) fn begin(worker: &Rc<Worker>, id: RequestId) -> Self {
+    pub(crate) fn begin(
+        worker: &Rc<Worker>,
+        id: RequestId,
+        request: &http::Request<Incoming>,
+    ) -> Self {
         worker.in_flight().enter();
+        let began = Instant::now();
+        let notes = match &worker.desk {
+            None => Notes::default(),
+            Some(_) => Notes::of(Draft::new(id, began, request)),
+        };
         Self {
             worker: Rc::clone(worker),
             id,
-            began: Instant::now(),
+            began,
             route: None,
             cross: None,
             status: 0,
+            notes,
+            held: 0,
         }
+    }
+
+    /// What is noted of it.
+    pub(crate) fn notes(&self) -> &Notes {
+        &self.notes
     }
 
     /// The route that it is for.
     pub(crate) fn route(&mut self, state: &Pinned, route: usize) {
+        self.notes.note(|draft| {
+            let (route, logging) = (&state.routes[route], &state.logging);
+            let bodies = route.log_bodies(logging.bodies);
+            draft.route(&route.key, bodies, logging.bounds(bodies));
+        });
         self.route = Some((Rc::clone(state), route));
     }
 
@@ -51,9 +79,37 @@ impl Tracked {
         }
     }
 
-    /// The status that the client gets.
-    pub(crate) fn status(&mut self, status: u16) {
-        self.status = status;
+    /// The reply that the client gets.
+    pub(crate) fn answered(&mut self, response: &Response<Body>) {
+        self.status = response.status().as_u16();
+        self.notes.note(|draft| {
+            let headers = response.headers();
+            draft.status = response.status().as_u16();
+            draft.framing = translated::framing(headers);
+            let encoding = headers.get(header::CONTENT_ENCODING);
+            draft.encoded = encoding.is_some_and(|encoding| encoding != "identity");
+            if draft.method == Method::HEAD {
+                // Nobody asks for its body.
+                draft.end = End::Complete;
+            }
+        });
+    }
+
+    /// A piece of the reply goes to the client.
+    pub(crate) fn deliver(&mut self, piece: &[u8]) {
+        let Some(desk) = &self.worker.desk else {
+            return;
+        };
+        let mut more = 0;
+        self.notes
+            .note(|draft| more = draft.deliver(piece, desk.has_room()));
+        desk.hold(more);
+        self.held += more;
+    }
+
+    /// The reply is over.
+    pub(crate) fn ended(&mut self, end: End) {
+        self.notes.note(|draft| draft.end = end);
     }
 }
 
@@ -62,6 +118,12 @@ impl Drop for Tracked {
         let worker = &self.worker;
         worker.in_flight().leave();
         let (took, status, id) = (self.began.elapsed(), self.status, self.id);
+        if let Some(desk) = &worker.desk
+            && let Some(mut draft) = self.notes.take()
+        {
+            draft.took = took;
+            desk.finish(draft, self.held);
+        }
         match &self.route {
             Some((state, route)) => {
                 if let Some(route) = state.routes.get(*route) {

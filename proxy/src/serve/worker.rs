@@ -8,6 +8,7 @@ use std::sync::{Arc, Weak};
 use dragoman_config::ProxyItem;
 
 use crate::access::service::Services;
+use crate::log::Desk;
 use crate::state::backend::Backend;
 use crate::state::metrics::InFlight;
 use crate::state::{Shared, State};
@@ -22,6 +23,8 @@ pub(crate) struct Worker {
     clusters: RefCell<HashMap<u64, (Weak<Backend>, Cluster)>>,
     /// This thread's connections to services that rules ask.
     pub(crate) services: Rc<Services>,
+    /// Where requests that are over are put, where a log of them is kept.
+    pub(crate) desk: Option<Rc<Desk>>,
 }
 
 struct Current {
@@ -40,12 +43,14 @@ impl Worker {
         let services = Services::new(denied(&state.proxy));
         let services = Rc::new(services.noting(move |policy| notes.passed_over(policy)));
         let current = RefCell::new(Current { version, state });
+        let desk = shared.log().map(|intake| Desk::new(Arc::clone(intake)));
         Rc::new(Self {
             shared,
             thread,
             current,
             clusters: RefCell::default(),
             services,
+            desk,
         })
     }
 

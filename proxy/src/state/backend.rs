@@ -61,6 +61,16 @@ pub struct BackendName {
     pub inline: Option<String>,
 }
 
+impl BackendName {
+    /// As the request log names it: `namespace/name`, of an inline one with its name within the route.
+    pub fn shown(&self) -> String {
+        match &self.inline {
+            Some(name) => format!("{} backends[{name}]", self.item.object),
+            None => self.item.object.to_string(),
+        }
+    }
+}
+
 impl std::fmt::Display for BackendName {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match &self.inline {
@@ -140,6 +150,9 @@ pub enum Unrunnable {
     /// A certificate that HTTPS cannot be served with.
     #[error("tls: {0}")]
     Certificate(#[from] super::certificates::BadCertificate),
+    /// A regex that the request log cannot search for.
+    #[error("logging.redact: {0}")]
+    Redaction(#[from] dragoman_config::BadPattern),
     /// A template of prompts that this proxy does not have or cannot compile.
     #[error("promptTemplate: {0}")]
     Template(String),

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use dragoman_config::names::{BadMap, Names};
 use dragoman_config::{
-    BackendItem, Item, Key, Kind, MapItem, ObjectKey, PolicyItem, PolicyTarget, ProxyItem,
-    RouteBackendItem, RouteItem, Target,
+    BackendItem, Item, Key, Kind, LoggingItem, MapItem, ObjectKey, PolicyItem, PolicyTarget,
+    ProxyItem, RouteBackendItem, RouteItem, Target,
 };
 use rustls::ServerConfig;
 use tokio::sync::watch;
@@ -15,6 +15,7 @@ use super::State;
 use super::backend::{Backend, BackendName, Lasting, Unrunnable};
 use super::certificates::{self, BadCertificate};
 use super::health::Health;
+use super::logging::Logging;
 use super::metrics::RouteMetrics;
 use super::reading::Reading;
 use super::route::{Access, Closed, Map, Route};
@@ -138,14 +139,19 @@ impl<'a> Builder<'a> {
             table.add(routes.len() + at, &closed.key, &[]);
         }
         let proxy = Arc::clone(&self.proxy);
+        let logging = self.logging(items);
+        let key = items.keys().find(|key| key.kind == Kind::Proxy);
+        let key = key.map_or_else(|| self.previous.key.clone(), |key| key.object.clone());
         let counts = count(items);
         let passthrough = Arc::clone(&self.previous.passthrough);
         let trusted = proxy.trusted_proxies.as_deref().unwrap_or_default();
         let trusted = Networks::new(trusted);
         let state = State {
+            key,
             proxy,
             https: self.https,
             trusted,
+            logging,
             routes,
             closed,
             table,
@@ -188,6 +194,24 @@ impl<'a> Builder<'a> {
             return Arc::clone(&self.previous.proxy);
         }
         Arc::new(item.clone())
+    }
+
+    /// What the request log keeps. What cannot be run leaves it as it was.
+    fn logging(&mut self, items: &BTreeMap<Key, Arc<Item>>) -> Arc<Logging> {
+        let usual = || LoggingItem::usual(!self.proxy.deny_loopback);
+        let item = self.proxy.logging.clone().unwrap_or_else(usual);
+        if self.previous.logging.is(&item) {
+            return Arc::clone(&self.previous.logging);
+        }
+        match Logging::new(&item) {
+            Ok(logging) => Arc::new(logging),
+            Err(fault) => {
+                if let Some(key) = items.keys().find(|key| key.kind == Kind::Proxy) {
+                    self.refuse(key, &fault.into());
+                }
+                Arc::clone(&self.previous.logging)
+            }
+        }
     }
 
     /// What HTTPS is served with. The same certificates stay the same, so that sessions can be resumed.

@@ -11,6 +11,7 @@
 //! - [`health`], [`key_verdict`], [`checks`]: which backends answer
 //! - [`listing`]: which models they list
 //! - [`secrets`]: what nobody is quoted of them
+//! - [`logging`]: what the request log keeps
 //! - [`metrics`]: what is counted
 
 pub mod backend;
@@ -22,6 +23,7 @@ pub mod dialect;
 pub mod health;
 pub mod key_verdict;
 pub mod listing;
+pub mod logging;
 pub mod metrics;
 pub mod paths;
 pub mod reading;
@@ -40,6 +42,7 @@ use crate::access::networks::Networks;
 use crate::access::policy::Policy;
 use backend::{Backend, BackendName};
 use build::RunMap;
+use logging::Logging;
 use reading::Reading;
 use route::{Closed, Route};
 pub use shared::Shared;
@@ -48,12 +51,16 @@ use table::{Found, Table};
 /// One version of everything that requests need. Never changed: a publish makes another.
 #[derive(Debug)]
 pub struct State {
-    /// The proxy's own settings.
+    /// The LLMProxy.
+    pub key: ObjectKey,
+    /// Its settings.
     pub proxy: Arc<ProxyItem>,
     /// What HTTPS is served with; absent: it is not served.
     pub https: Option<Arc<rustls::ServerConfig>>,
     /// Whose word on a client's address is believed.
     pub trusted: Networks,
+    /// What the request log keeps.
+    pub logging: Arc<Logging>,
     /// Routes, by the numbers that the table gives.
     pub routes: Vec<Arc<Route>>,
     /// Routes that cannot be run; the table numbers them after `routes`.
@@ -83,9 +90,11 @@ impl State {
             trusted_proxies: None,
             certificates: None,
             redis: None,
+            logging: None,
         };
         Self {
             table: Table::new(&proxy.cluster_domain),
+            key: ObjectKey::new("default", "default"),
             proxy: Arc::new(proxy),
             https: None,
             routes: Vec::new(),
@@ -95,6 +104,7 @@ impl State {
             policies: HashMap::new(),
             readings: HashMap::new(),
             trusted: Networks::new(&[]),
+            logging: Arc::default(),
             passthrough: Arc::new(Names::passthrough()),
             counts: [0; 5],
         }

@@ -6,7 +6,7 @@ use dragoman_config::names::{BackendNames, BadFilter, Names};
 use dragoman_config::{
     ConversationItem, ObjectKey, PriceItem, RouteBackendItem, RouteItem, Target,
 };
-use dragoman_crds::{Api, ReasoningFields, Thinking, ThinkingText};
+use dragoman_crds::{Api, LogBodies, ReasoningFields, Thinking, ThinkingText};
 
 use super::backend::{Backend, Unrunnable};
 use super::cors::Cors;
@@ -167,6 +167,11 @@ impl Route {
             Some(Target::Item(key)) => Some(&key.object),
             _ => None,
         }
+    }
+
+    /// How much the request log keeps of its bodies, where `most` is what the LLMProxy lets it.
+    pub fn log_bodies(&self, most: LogBodies) -> LogBodies {
+        self.item.log_bodies.map_or(most, |bodies| bodies.min(most))
     }
 
     /// Whether its ModelMap or a backend's filter has models that may not be called.

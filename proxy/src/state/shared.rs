@@ -1,8 +1,8 @@
 //! What control and data path share: the state in use, health, metrics, readiness, drain.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use arc_swap::{ArcSwap, Guard};
@@ -20,6 +20,7 @@ use crate::access::identity::KeySets;
 use crate::access::limits::Counters;
 use crate::access::metrics::{Line, Reason};
 use crate::access::{self, Memory};
+use crate::log::Intake;
 use crate::upstream::Denied;
 
 /// One per process.
@@ -34,6 +35,8 @@ pub struct Shared {
     draining: watch::Sender<bool>,
     https: watch::Sender<bool>,
     memory: Memory,
+    /// Where finished requests are handed over, where a log of them is kept.
+    log: OnceLock<Arc<Intake>>,
     threads: Box<[Thread]>,
 }
 
@@ -58,6 +61,7 @@ impl Shared {
             draining: watch::Sender::new(false),
             https: watch::Sender::new(false),
             memory: Memory::default(),
+            log: OnceLock::new(),
             threads: (0..threads.max(1)).map(|_| Thread::default()).collect(),
         })
     }
@@ -153,6 +157,17 @@ impl Shared {
     #[must_use]
     pub fn key_sets(&self) -> &Arc<KeySets> {
         &self.memory.key_sets
+    }
+
+    /// Keeps a log of requests from now on: of threads that begin to serve later.
+    pub fn keep_log(&self, intake: Arc<Intake>) {
+        // There is one log in a process's life.
+        let _ = self.log.set(intake);
+    }
+
+    /// Where finished requests are handed over, where a log of them is kept.
+    pub fn log(&self) -> Option<&Arc<Intake>> {
+        self.log.get()
     }
 
     /// Sets whether config is complete and traffic welcome.

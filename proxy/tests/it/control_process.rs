@@ -53,6 +53,7 @@ impl Running {
             "--listen=127.0.0.1:0",
             "--admin=127.0.0.1:0",
             "--threads=1",
+            "--no-request-log",
         ]);
         run.arg("--config").arg(directory).args(more);
         Self::spawn(run, directory.join("log"))

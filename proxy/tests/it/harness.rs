@@ -42,6 +42,7 @@ pub(crate) fn items() -> Items {
         trusted_proxies: None,
         certificates: None,
         redis: None,
+        logging: None,
         cluster_domain: "cluster.local".into(),
         denied_cidrs: Vec::new(),
         deny_loopback: false,
@@ -120,6 +121,7 @@ pub(crate) fn entry(name: &str, item: BackendItem) -> RouteBackendItem {
 pub(crate) fn route(backends: Vec<RouteBackendItem>) -> RouteItem {
     RouteItem {
         policies: None,
+        log_bodies: None,
         cors: None,
         hostnames: Vec::new(),
         model_map: None,

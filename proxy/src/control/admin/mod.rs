@@ -13,9 +13,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use dragoman_logbook::store::Store;
+use dragoman_logbook::web::{self, AdminToken, Entrance, NoneLive, Web};
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
-use http_body_util::Full;
+use http_body_util::{BodyExt as _, Either, Full, Limited};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -32,6 +34,8 @@ use crate::state::Shared;
 
 /// How long a client may take for its headers, or stay silent between requests.
 const HEADERS: Duration = Duration::from_secs(60);
+/// What needs no token.
+const PLAIN: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 const TEXT: &str = "text/plain; charset=utf-8";
 const JSON: &str = "application/json";
 /// [Prometheus' text format](https://prometheus.io/docs/instrumenting/exposition_formats/).
@@ -44,6 +48,8 @@ pub struct Admin {
     shared: Arc<Shared>,
     readiness: Arc<Readiness>,
     access: Access,
+    /// The request log, where this process keeps one.
+    web: Option<Web>,
 }
 
 impl Admin {
@@ -63,7 +69,24 @@ impl Admin {
             listener,
             shared,
             readiness,
+            web: None,
         })
+    }
+
+    /// Shows a request log as well. It is open to whom the APIs are: `token` as for [`Admin::bind`].
+    ///
+    /// # Errors
+    /// When the system does not tell where it listens.
+    pub fn showing(mut self, store: Store, token: Option<&str>) -> io::Result<Self> {
+        let loopback = self.local_addr()?.ip().to_canonical().is_loopback();
+        let entrance = if loopback {
+            Entrance::open()
+        } else {
+            let door = token.and_then(AdminToken::new);
+            Entrance::behind(door.into_iter().map(|door| Arc::new(door) as _).collect())
+        };
+        self.web = Some(Web::new(store, Arc::new(NoneLive), entrance));
+        Ok(self)
     }
 
     /// Where it listens.
@@ -94,8 +117,14 @@ impl Admin {
 
     async fn connection(&self, io: TokioIo<tokio::net::TcpStream>) {
         let answer = service_fn(|request: Request<Incoming>| async move {
-            let (method, path) = (request.method(), request.uri().path());
-            Ok::<_, Infallible>(self.answer(method, path, request.headers()))
+            Ok::<_, Infallible>(match &self.web {
+                Some(web) if !is_own(request.uri().path()) => of_the_log(web, request).await,
+                _ => {
+                    let (method, path) = (request.method(), request.uri().path());
+                    self.answer(method, path, request.headers())
+                        .map(Either::Left)
+                }
+            })
         });
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new()).header_read_timeout(HEADERS);
@@ -111,7 +140,7 @@ impl Admin {
                 None => self.api(method, rest),
             };
         }
-        if !["/healthz", "/readyz", "/metrics"].contains(&path) {
+        if !PLAIN.contains(&path) {
             return reply(
                 StatusCode::NOT_FOUND,
                 TEXT,
@@ -133,6 +162,28 @@ impl Admin {
             }
             "/metrics" => reply(StatusCode::OK, METRICS, self.shared.metrics_text()),
             _ => reply(StatusCode::OK, TEXT, "ok\n"),
+        }
+    }
+}
+
+/// Whether a path is answered here, whoever keeps the request log.
+fn is_own(path: &str) -> bool {
+    PLAIN.contains(&path) || path == "/api/bans" || path.starts_with("/api/bans/")
+}
+
+async fn of_the_log(
+    web: &Web,
+    request: Request<Incoming>,
+) -> Response<Either<Full<Bytes>, web::Body>> {
+    let (head, body) = request.into_parts();
+    match Limited::new(body, web::LONGEST_BODY).collect().await {
+        Ok(body) => {
+            let request = Request::from_parts(head, body.to_bytes());
+            web.serve(request, false).await.map(Either::Right)
+        }
+        Err(_) => {
+            let status = StatusCode::PAYLOAD_TOO_LARGE;
+            reply(status, TEXT, "the body is too long\n").map(Either::Left)
         }
     }
 }

@@ -9,7 +9,6 @@
 
 mod answer;
 mod args;
-mod lock;
 mod metrics;
 mod pages;
 mod run;

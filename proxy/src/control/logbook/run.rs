@@ -17,12 +17,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::answer::Logbook;
 use super::args::LogbookArgs;
-use super::lock::lock;
 use super::serve::serve;
 use super::settings::{BadFile, Follower, Settings};
 use super::tls::Shown;
 use crate::control::logging::{self, LogFault};
 use crate::control::stop::Signals;
+use crate::log::lock;
 
 /// How often room is made for what comes.
 const HOUSEKEEPING: Duration = Duration::from_mins(10);

@@ -12,6 +12,7 @@ fn store() -> Store {
         trusted_proxies: None,
         certificates: None,
         redis: None,
+        logging: None,
         cluster_domain: "cluster.local".into(),
         denied_cidrs: Vec::new(),
         deny_loopback: true,

@@ -9,6 +9,7 @@ fn key(name: &str) -> Key {
 fn item(version: u64) -> Arc<Item> {
     Arc::new(Item::Route(RouteItem {
         policies: None,
+        log_bodies: None,
         cors: None,
         hostnames: vec![version.to_string()],
         model_map: None,
@@ -219,6 +220,7 @@ fn nothing_runs_while_it_is_unknown_what_must_never_be_reached() {
         trusted_proxies: None,
         certificates: None,
         redis: None,
+        logging: None,
         cluster_domain: "cluster.local".into(),
         denied_cidrs: Vec::new(),
         deny_loopback: true,

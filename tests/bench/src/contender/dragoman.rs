@@ -32,6 +32,7 @@ pub(crate) async fn start(
     let (listen, admin) = (address.to_string(), admin.to_string());
     let arguments = [
         "run",
+        "--no-request-log",
         "--config",
         &config,
         "--listen",

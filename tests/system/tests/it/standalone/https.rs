@@ -196,7 +196,12 @@ fn an_address_for_https_that_is_taken_is_named_with_its_option() {
         tls_secret("edge", &["chat.default.svc"], &authority()) + &serving("{name: edge}");
     std::fs::write(folder.path().join("main.yaml"), manifest).unwrap();
     let output = Command::new(programs().join("dragoman-proxy"))
-        .args(["run", "--config", folder.path().to_str().unwrap()])
+        .args([
+            "run",
+            "--no-request-log",
+            "--config",
+            folder.path().to_str().unwrap(),
+        ])
         .args([
             "--listen",
             "127.0.0.1:0",

@@ -287,6 +287,7 @@ async fn an_address_that_is_taken_is_named_with_its_option() {
         let output = Command::new(programs().join("dragoman-proxy"))
             .args([
                 "run",
+                "--no-request-log",
                 "--config",
                 folder.path().to_str().unwrap(),
                 option,

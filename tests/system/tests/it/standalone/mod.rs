@@ -40,6 +40,7 @@ mod other_paths;
 mod redirects;
 mod reload;
 mod reply_models;
+mod request_log;
 mod responses;
 mod routing;
 mod rules;

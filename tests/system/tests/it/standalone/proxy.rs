@@ -20,6 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub(super) struct Proxy {
     program: Program,
     folder: TempDir,
+    data: TempDir,
     pub(super) address: SocketAddr,
     pub(super) admin: SocketAddr,
     http: reqwest::Client,
@@ -70,7 +71,11 @@ impl Proxy {
         environment: &[(&str, String)],
     ) -> Self {
         let config = config.to_str().unwrap();
+        let data = tempfile::tempdir().unwrap();
         let mut arguments = vec!["run", "--config", config];
+        if !options.contains(&"--data") {
+            arguments.extend(["--data", data.path().to_str().unwrap()]);
+        }
         arguments.extend([
             "--listen",
             "127.0.0.1:0",
@@ -96,6 +101,7 @@ impl Proxy {
         let proxy = Self {
             program,
             folder,
+            data,
             address,
             admin,
             http,
@@ -115,6 +121,11 @@ impl Proxy {
         let new = self.folder.path().join(".new");
         fs::write(&new, manifest).unwrap();
         fs::rename(new, self.folder.path().join("main.yaml")).unwrap();
+    }
+
+    /// The folder of its request log.
+    pub(super) fn data(&self) -> &Path {
+        self.data.path()
     }
 
     /// The folder that is served.

@@ -1,0 +1,24 @@
+//! Every request on record: what the data path notes while a request lasts, and the thread that makes rows of it.
+//!
+//! The data path copies what passes, within bounds, and hands it over when the request is over. It reads nothing for the log, waits for nothing, and
+//! touches nothing that threads share but once for many requests.
+//!
+//! - [`draft`]: what is noted of one request; [`kept`]: bodies, within bounds
+//! - [`desk`]: a thread's finished requests, on their way; [`clerk`]: the thread that takes them
+//! - [`row`]: a draft made a record; [`said`]: what its reply said; [`mask`]: without secrets
+//! - [`local`]: the logbook within this process; [`lock`]: a directory for one process
+
+mod clerk;
+mod desk;
+mod draft;
+mod kept;
+pub mod local;
+mod lock;
+mod mask;
+mod row;
+mod said;
+
+pub use clerk::{Clerk, Intake};
+pub(crate) use desk::Desk;
+pub(crate) use draft::{Draft, End, Notes};
+pub(crate) use lock::lock;
