@@ -6,8 +6,14 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use dragoman_config::ObjectKey;
+use slab::Slab;
+
 use super::clerk::Intake;
-use super::draft::Draft;
+use super::draft::{Draft, Notes};
+use super::live::Ask;
+use super::row;
+use crate::serve::Delivery;
 
 /// How long a finished request waits for others. To wake another thread costs more than to note a request.
 const WAIT: Duration = Duration::from_millis(100);
@@ -15,6 +21,9 @@ const WAIT: Duration = Duration::from_millis(100);
 const MANY: usize = 64;
 /// What drafts of requests under way may hold of one thread's memory, in bytes. Beyond that, what passes is counted and not kept.
 const LARGEST: usize = 64 << 20;
+
+/// What the error of a request says that somebody cancelled.
+const CANCELLED: &str = "it was cancelled through the API of requests in flight";
 
 /// One thread's.
 #[derive(Debug)]
@@ -25,6 +34,15 @@ pub(crate) struct Desk {
     armed: Cell<bool>,
     /// What requests under way hold.
     held: Cell<usize>,
+    running: RefCell<Slab<Entry>>,
+}
+
+/// A request under way.
+#[derive(Debug)]
+struct Entry {
+    notes: Notes,
+    /// What ends it.
+    delivery: Rc<Delivery>,
 }
 
 impl Desk {
@@ -34,7 +52,45 @@ impl Desk {
             finished: RefCell::default(),
             armed: Cell::new(false),
             held: Cell::new(0),
+            running: RefCell::default(),
         })
+    }
+
+    /// A request begins. Its place among those under way is told.
+    pub(crate) fn begin(&self, notes: &Notes, delivery: &Rc<Delivery>) -> usize {
+        self.running.borrow_mut().insert(Entry {
+            notes: notes.clone(),
+            delivery: Rc::clone(delivery),
+        })
+    }
+
+    /// Answers what is asked of requests under way. `proxy`: the LLMProxy.
+    pub(crate) fn answer(&self, ask: Ask, proxy: &ObjectKey) {
+        let running = self.running.borrow();
+        match ask {
+            Ask::List(reply) => {
+                let mut all = Vec::with_capacity(running.len());
+                for (_, entry) in running.iter() {
+                    entry
+                        .notes
+                        .note(|draft| all.push(row::running(draft, proxy)));
+                }
+                let _ = reply.send(all);
+            }
+            Ask::Cancel(id, reply) => {
+                let mut found = false;
+                for (_, entry) in running.iter() {
+                    entry.notes.note(|draft| {
+                        if draft.id.to_string() == *id {
+                            found = true;
+                            draft.fault = Some(CANCELLED.into());
+                            entry.delivery.cut();
+                        }
+                    });
+                }
+                let _ = reply.send(found);
+            }
+        }
     }
 
     /// Whether a request under way may hold more.
@@ -47,8 +103,13 @@ impl Desk {
         self.held.set(self.held.get() + bytes);
     }
 
-    /// Takes a request that is over, which `held` so much while it lasted.
-    pub(crate) fn finish(self: &Rc<Self>, draft: Draft, held: usize) {
+    /// Takes the request at this place, which is over, and `held` so much while it lasted.
+    pub(crate) fn finish(self: &Rc<Self>, place: usize, held: usize, took: Duration) {
+        let entry = self.running.borrow_mut().try_remove(place);
+        let Some(mut draft) = entry.and_then(|entry| entry.notes.take()) else {
+            return;
+        };
+        draft.took = took;
         self.held.set(self.held.get().saturating_sub(held));
         let mut finished = self.finished.borrow_mut();
         finished.push(draft);

@@ -81,6 +81,8 @@ pub(crate) struct Draft {
     /// What is wrong with the request, or with whoever should answer.
     pub(crate) fault: Option<String>,
     pub(crate) reply: Kept,
+    /// In how many pieces it came so far; of a stream about as many tokens.
+    pub(crate) pieces: u32,
     /// How the reply is cut, where it is a stream.
     pub(crate) framing: Option<Framing>,
     /// Whether the reply is compressed, so that nobody here reads it.
@@ -150,6 +152,7 @@ impl Draft {
             status: 0,
             fault: None,
             reply: Kept::default(),
+            pieces: 0,
             framing: None,
             encoded: false,
             first: None,
@@ -199,6 +202,7 @@ impl Draft {
         if self.first.is_none() {
             self.first = Some(self.began.elapsed());
         }
+        self.pieces += 1;
         if may_keep {
             self.reply.push(piece)
         } else {

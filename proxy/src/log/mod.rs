@@ -6,12 +6,14 @@
 //! - [`draft`]: what is noted of one request; [`kept`]: bodies, within bounds
 //! - [`desk`]: a thread's finished requests, on their way; [`clerk`]: the thread that takes them
 //! - [`row`]: a draft made a record; [`said`]: what its reply said; [`mask`]: without secrets
+//! - [`live`]: requests that have not ended
 //! - [`local`]: the logbook within this process; [`lock`]: a directory for one process
 
 mod clerk;
 mod desk;
 mod draft;
 mod kept;
+mod live;
 pub mod local;
 mod lock;
 mod mask;
@@ -21,4 +23,5 @@ mod said;
 pub use clerk::{Clerk, Intake};
 pub(crate) use desk::Desk;
 pub(crate) use draft::{Draft, End, Notes};
+pub use live::Threads;
 pub(crate) use lock::lock;

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use dragoman_config::ObjectKey;
 use dragoman_crds::{Dialect, LogBodies};
 use dragoman_dialects::Wire;
 use dragoman_dialects::form::Usage;
 use dragoman_logbook::record::{Attempt, LONGEST_LINE, LONGEST_NAME, Record, body, cut};
 use dragoman_logbook::store::micros;
+use dragoman_logbook::web::Running;
 use serde_json::Value;
 
 use super::draft::{Draft, End, Tried};
@@ -103,6 +105,31 @@ pub(crate) fn record(draft: Draft, state: &State) -> Record {
             .filter(|_| keeps)
             .map(|calls| redacted(calls, logging)),
         attributes: None,
+    }
+}
+
+/// A request that has not ended.
+pub(crate) fn running(draft: &Draft, proxy: &ObjectKey) -> Running {
+    let answering = draft.answering.as_ref();
+    let route = draft.route.as_ref();
+    Running {
+        id: draft.id.to_string(),
+        started_at: micros(draft.started),
+        proxy: proxy.to_string(),
+        route: route.map(|route| name(&route.name)),
+        namespace: route.map_or_else(|| proxy.namespace.clone(), |route| name(&route.namespace)),
+        client_address: draft.address.map(|address| address.to_string()),
+        user_name: draft.user.as_deref().map(name),
+        method: draft.method.to_string(),
+        path: line(&mask::target(draft.uri.path(), draft.uri.query())),
+        client_dialect: Some(client_dialect(draft).to_owned()),
+        backend: answering.map(|it| name(&it.backend)),
+        model_requested: draft.model_requested.as_deref().map(name),
+        model_sent: answering.and(draft.model_sent.as_deref()).map(name),
+        stream: streams(draft),
+        ttft_ms: draft.first.map(millis),
+        completion_tokens: i64::from(draft.pieces),
+        response_bytes: whole(draft.reply.total()),
     }
 }
 

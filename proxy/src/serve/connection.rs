@@ -212,7 +212,8 @@ async fn serve_http1<S: Socket>(worker: Rc<Worker>, mut entered: Entered, stream
         // In a box of its own, which is gone when the reply begins: hyper keeps the place of this future for as long as the
         // connection lives, and a thousand streams that wait would each keep five kilobytes of nothing.
         async move {
-            let answer = Box::pin(dispatch::answer(worker, peer, request)).await?;
+            let answer = dispatch::answer(worker, peer, request, Rc::clone(&delivery));
+            let answer = Box::pin(answer).await?;
             if answer.status().is_client_error() {
                 exchange.refuse();
             }
@@ -244,8 +245,8 @@ async fn serve_http2<S: Socket>(worker: Rc<Worker>, mut entered: Entered, stream
         .keep_alive_timeout(Duration::from_secs(20));
     let next = Rc::clone(&streams);
     let service = service_fn(move |request| {
-        let answer = dispatch::answer(Rc::clone(&worker), peer, request);
         let delivery = next.next();
+        let answer = dispatch::answer(Rc::clone(&worker), peer, request, Rc::clone(&delivery));
         async move {
             let answer = answer.await?;
             Ok::<_, Infallible>(answer.map(|body| Reply::new(body, delivery, None)))

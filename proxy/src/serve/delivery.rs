@@ -31,7 +31,7 @@ pub(crate) struct Deliveries {
 }
 
 /// What a client is given: on a connection of HTTP/1.1 one reply after another, on a stream of HTTP/2 one.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Delivery {
     /// How often the thread has looked since a piece was given; none while there is nothing to take.
     untaken: Cell<Option<u32>>,
@@ -62,7 +62,7 @@ impl Deliveries {
         });
         let done = done.await;
         if done.is_none() {
-            tracing::debug!("a client takes nothing of a reply, which ends");
+            tracing::debug!("a client takes nothing of a reply, or somebody cancelled it: it ends");
         }
         done
     }
@@ -98,10 +98,15 @@ impl Delivery {
         };
         self.untaken.set(Some(times + 1));
         if PERIOD * times >= PATIENCE {
-            self.stuck.set(true);
-            if let Some(waker) = self.waker.borrow_mut().take() {
-                waker.wake();
-            }
+            self.cut();
+        }
+    }
+
+    /// Ends whatever is under way: on a connection of HTTP/1.1 the connection, on one of HTTP/2 the stream.
+    pub(crate) fn cut(&self) {
+        self.stuck.set(true);
+        if let Some(waker) = self.waker.borrow_mut().take() {
+            waker.wake();
         }
     }
 }

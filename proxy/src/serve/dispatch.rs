@@ -18,6 +18,7 @@ use super::apis::{self, Place};
 use super::attempt::Sender;
 use super::body::Body;
 use super::cors::{self, Cross};
+use super::delivery::Delivery;
 use super::error::{Blame, Refusal, bounded};
 use super::path::{self, Operation, Shown};
 use super::request_id::{self, RequestId};
@@ -128,9 +129,11 @@ pub(crate) async fn answer(
     worker: Rc<Worker>,
     peer: IpAddr,
     request: Request<Incoming>,
+    delivery: Rc<Delivery>,
 ) -> Result<Response<Body>, Infallible> {
     let id = RequestId::new();
-    let mut tracked = Tracked::begin(&worker, id, &request);
+    let mut tracked = Tracked::begin(&worker, id, &request, &delivery);
+    drop(delivery);
     let has_body = request.version() <= Version::HTTP_11 && !request.body().is_end_stream();
     // What an error looks like is the client's dialect's, and its path says which that is.
     let mut client = path::speaks(request.uri().path(), request.headers());

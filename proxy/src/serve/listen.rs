@@ -172,6 +172,7 @@ async fn serve(
 ) {
     let connections = Connections::new();
     let mut https = None;
+    let mut asked = worker.shared.threads_that_serve().enter();
     let mut draining = worker.shared.draining();
     let mut sweep = tokio::time::interval(SWEEP);
     let mut deliveries = tokio::time::interval(delivery::PERIOD);
@@ -190,6 +191,9 @@ async fn serve(
                 let closed = std::mem::replace(&mut https, change.and_then(open));
                 answer_waiting(closed, |stream, peer| connection::spawn_tls(&worker, &connections, stream, peer));
             }
+            Some(ask) = asked.recv() => if let Some(desk) = &worker.desk {
+                desk.answer(ask, &worker.state().key);
+            },
             _ = draining.wait_for(|draining| *draining) => break,
             _ = sweep.tick() => {
                 worker.state();

@@ -78,5 +78,6 @@ mod upstream_list;
 mod wire;
 mod worker;
 
+pub(crate) use delivery::Delivery;
 pub use https::Https;
 pub use listen::{Running, start};

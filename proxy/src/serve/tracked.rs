@@ -8,6 +8,7 @@ use hyper::body::Incoming;
 
 use super::body::Body;
 use super::cors::Cross;
+use super::delivery::Delivery;
 use super::request_id::RequestId;
 use super::translated;
 use super::worker::{Pinned, Worker};
@@ -24,6 +25,8 @@ pub(crate) struct Tracked {
     cross: Option<Box<Cross>>,
     status: u16,
     notes: Notes,
+    /// Where the desk has them.
+    place: usize,
     /// How much memory the notes hold for the reply.
     held: usize,
 }
@@ -33,12 +36,17 @@ impl Tracked {
         worker: &Rc<Worker>,
         id: RequestId,
         request: &http::Request<Incoming>,
+        delivery: &Rc<Delivery>,
     ) -> Self {
         worker.in_flight().enter();
         let began = Instant::now();
-        let notes = match &worker.desk {
-            None => Notes::default(),
-            Some(_) => Notes::of(Draft::new(id, began, request)),
+        let (notes, place) = match &worker.desk {
+            None => (Notes::default(), 0),
+            Some(desk) => {
+                let notes = Notes::of(Draft::new(id, began, request));
+                let place = desk.begin(&notes, delivery);
+                (notes, place)
+            }
         };
         Self {
             worker: Rc::clone(worker),
@@ -48,6 +56,7 @@ impl Tracked {
             cross: None,
             status: 0,
             notes,
+            place,
             held: 0,
         }
     }
@@ -118,11 +127,8 @@ impl Drop for Tracked {
         let worker = &self.worker;
         worker.in_flight().leave();
         let (took, status, id) = (self.began.elapsed(), self.status, self.id);
-        if let Some(desk) = &worker.desk
-            && let Some(mut draft) = self.notes.take()
-        {
-            draft.took = took;
-            desk.finish(draft, self.held);
+        if let Some(desk) = &worker.desk {
+            desk.finish(self.place, self.held, took);
         }
         match &self.route {
             Some((state, route)) => {

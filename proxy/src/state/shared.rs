@@ -20,7 +20,7 @@ use crate::access::identity::KeySets;
 use crate::access::limits::Counters;
 use crate::access::metrics::{Line, Reason};
 use crate::access::{self, Memory};
-use crate::log::Intake;
+use crate::log::{self, Intake};
 use crate::upstream::Denied;
 
 /// One per process.
@@ -37,6 +37,7 @@ pub struct Shared {
     memory: Memory,
     /// Where finished requests are handed over, where a log of them is kept.
     log: OnceLock<Arc<Intake>>,
+    serving: log::Threads,
     threads: Box<[Thread]>,
 }
 
@@ -62,6 +63,7 @@ impl Shared {
             https: watch::Sender::new(false),
             memory: Memory::default(),
             log: OnceLock::new(),
+            serving: log::Threads::default(),
             threads: (0..threads.max(1)).map(|_| Thread::default()).collect(),
         })
     }
@@ -168,6 +170,11 @@ impl Shared {
     /// Where finished requests are handed over, where a log of them is kept.
     pub fn log(&self) -> Option<&Arc<Intake>> {
         self.log.get()
+    }
+
+    /// The threads that serve, which know the requests that have not ended.
+    pub fn threads_that_serve(&self) -> &log::Threads {
+        &self.serving
     }
 
     /// Sets whether config is complete and traffic welcome.

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use dragoman_logbook::store::Store;
-use dragoman_logbook::web::{self, AdminToken, Entrance, NoneLive, Web};
+use dragoman_logbook::web::{self, AdminToken, Entrance, Web};
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Either, Full, Limited};
@@ -85,7 +85,8 @@ impl Admin {
             let door = token.and_then(AdminToken::new);
             Entrance::behind(door.into_iter().map(|door| Arc::new(door) as _).collect())
         };
-        self.web = Some(Web::new(store, Arc::new(NoneLive), entrance));
+        let live = self.shared.threads_that_serve().clone();
+        self.web = Some(Web::new(store, Arc::new(live), entrance));
         Ok(self)
     }
 

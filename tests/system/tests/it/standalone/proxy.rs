@@ -174,6 +174,12 @@ impl Proxy {
         answer(self.http.get(format!("http://{}{path}", self.admin))).await
     }
 
+    /// A request to the admin server.
+    pub(super) fn admin_request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.http
+            .request(method, format!("http://{}{path}", self.admin))
+    }
+
     /// Everything that the process wrote so far.
     pub(super) fn log(&self) -> String {
         self.program.output()

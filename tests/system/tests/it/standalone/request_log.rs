@@ -487,3 +487,53 @@ async fn two_processes_never_share_a_folder() {
         "{said}"
     );
 }
+
+#[tokio::test]
+async fn what_runs_is_told_and_one_of_it_can_be_cancelled() {
+    let upstream = simulator().await;
+    let proxy = Proxy::start(&simple(&upstream)).await;
+    let call = |model: &str| {
+        let request = proxy.request(Method::POST, "/v1/chat/completions");
+        request.json(&streamed(model, &"word ".repeat(2000)))
+    };
+    let running = call("echo+token-20ms").send().await.unwrap();
+    let id = running.headers()["x-dragoman-request-id"]
+        .to_str()
+        .unwrap()
+        .to_owned();
+    let waiting = tokio::spawn(super::proxy::try_answer(call("echo+hang")));
+    let listed = eventually("both are listed", || async {
+        let listed = proxy.admin_get("/api/inflight").await.json();
+        let all = listed["inflight"].as_array().unwrap().clone();
+        let begun =
+            |it: &Value| it["id"] != id.as_str() || it["completion_tokens"].as_i64() > Some(0);
+        if all.len() == 2 && all.iter().all(begun) {
+            Ok(all)
+        } else {
+            Err(listed)
+        }
+    })
+    .await;
+    let one = listed.iter().find(|it| it["id"] == id.as_str()).unwrap();
+    assert_eq!(
+        columns(one, &["route", "model_requested", "backend", "stream"]),
+        json!(["chat", "echo+token-20ms", "default/main", true])
+    );
+    for one in &listed {
+        let id = one["id"].as_str().unwrap();
+        let cancel = proxy.admin_request(Method::DELETE, &format!("/api/inflight/{id}"));
+        let cancelled = answer(cancel).await;
+        assert_eq!(cancelled.status, 200, "{}", cancelled.text());
+        let row = row(&proxy, id).await;
+        assert!(
+            row["error"].as_str().unwrap().contains("cancelled"),
+            "{row}"
+        );
+    }
+    assert!(waiting.await.unwrap().is_err());
+    assert!(running.text().await.is_err());
+    let again = answer(proxy.admin_request(Method::DELETE, &format!("/api/inflight/{id}"))).await;
+    assert_eq!(again.status, 404, "{}", again.text());
+    let left = proxy.admin_get("/api/inflight").await.json();
+    assert_eq!(left["inflight"], json!([]));
+}
