@@ -7,6 +7,7 @@ use dragoman_logbook::writer::Writer;
 use tokio::sync::{mpsc, oneshot};
 
 use super::draft::Draft;
+use super::metrics::Metrics;
 use super::row;
 use crate::state::Shared;
 
@@ -20,9 +21,17 @@ pub struct Intake {
     held: Arc<AtomicUsize>,
     /// Requests that no row is made of, since the clerk is behind.
     dropped: Arc<AtomicU64>,
+    metrics: Arc<Metrics>,
+    writer: Writer,
 }
 
 impl Intake {
+    /// What the rows come to, and how the log does, in Prometheus' text format.
+    pub fn metrics_text(&self) -> String {
+        let dropped = self.dropped.load(Ordering::Relaxed);
+        self.metrics.text(&self.writer.progress(), dropped)
+    }
+
     pub(crate) fn take(&self, finished: Vec<Draft>) {
         let size: usize = finished.iter().map(|draft| draft.held()).sum();
         let count = finished.len() as u64;
@@ -41,6 +50,7 @@ pub struct Clerk {
     finished: mpsc::UnboundedReceiver<Vec<Draft>>,
     held: Arc<AtomicUsize>,
     dropped: Arc<AtomicU64>,
+    metrics: Arc<Metrics>,
     shared: Arc<Shared>,
     writer: Writer,
 }
@@ -51,15 +61,19 @@ impl Clerk {
     pub fn new(shared: Arc<Shared>, writer: Writer) -> (Self, Intake) {
         let (sender, finished) = mpsc::unbounded_channel();
         let (held, dropped) = (Arc::default(), Arc::default());
+        let metrics: Arc<Metrics> = Arc::default();
         let intake = Intake {
             sender,
             held: Arc::clone(&held),
             dropped: Arc::clone(&dropped),
+            metrics: Arc::clone(&metrics),
+            writer: writer.clone(),
         };
         let clerk = Self {
             finished,
             held,
             dropped,
+            metrics,
             shared,
             writer,
         };
@@ -80,6 +94,7 @@ impl Clerk {
                 let held = draft.held();
                 let record = row::record(draft, &self.shared.state());
                 self.held.fetch_sub(held, Ordering::Relaxed);
+                self.metrics.count(&record);
                 // What finds no room is counted by the writer.
                 let _ = self.writer.offer(record);
                 tokio::task::consume_budget().await;

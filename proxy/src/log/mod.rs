@@ -5,7 +5,7 @@
 //!
 //! - [`draft`]: what is noted of one request; [`kept`]: bodies, within bounds
 //! - [`desk`]: a thread's finished requests, on their way; [`clerk`]: the thread that takes them
-//! - [`row`]: a draft made a record; [`said`]: what its reply said; [`mask`]: without secrets
+//! - [`row`]: a draft made a record; [`said`]: what its reply said; [`mask`]: without secrets; [`metrics`]: what the rows come to
 //! - [`live`]: requests that have not ended
 //! - [`local`]: the logbook within this process; [`lock`]: a directory for one process
 
@@ -17,6 +17,7 @@ mod live;
 pub mod local;
 mod lock;
 mod mask;
+mod metrics;
 mod row;
 mod said;
 

@@ -281,6 +281,9 @@ impl Shared {
             self.memory.bans.count(Instant::now()),
             &self.memory.counters,
         ));
+        if let Some(log) = self.log() {
+            text.push_str(&log.metrics_text());
+        }
         text
     }
 }

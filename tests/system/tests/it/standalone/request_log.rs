@@ -537,3 +537,29 @@ async fn what_runs_is_told_and_one_of_it_can_be_cancelled() {
     let left = proxy.admin_get("/api/inflight").await.json();
     assert_eq!(left["inflight"], json!([]));
 }
+
+#[tokio::test]
+async fn calls_are_measured_by_model_under_the_names_of_opentelemetry() {
+    let upstream = simulator().await;
+    let manifest = super::manifests::mapped(
+        &upstream,
+        "rules: [{match: {exact: gpt-4o}, target: {model: echo}}]",
+    );
+    let proxy = Proxy::start(&manifest).await;
+    let answered = proxy.stream("gpt-4o").await;
+    row_of(&proxy, &answered).await;
+    let metrics = proxy.admin_get("/metrics").await.text();
+    let labels = r#"namespace="default",route="chat",gen_ai_operation_name="chat",gen_ai_provider_name="openai",gen_ai_request_model="echo""#;
+    for line in [
+        format!("gen_ai_client_operation_duration_seconds_count{{{labels}}} 1"),
+        format!("gen_ai_client_token_usage_count{{{labels},gen_ai_token_type=\"input\"}} 1"),
+        format!("gen_ai_server_time_to_first_token_seconds_count{{{labels}}} 1"),
+        r#"dragoman_request_log_rows_total{outcome="committed"} 1"#.to_owned(),
+        r#"dragoman_request_log_rows_total{outcome="dropped"} 0"#.to_owned(),
+    ] {
+        assert!(
+            metrics.lines().any(|each| each == line),
+            "{line}\n{metrics}"
+        );
+    }
+}
