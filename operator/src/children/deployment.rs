@@ -69,6 +69,8 @@ fn pod(proxy: &LLMProxy, name: &str, installation: &Installation) -> Value {
             {"name": "ca", "configMap": {"name": format!("{}-ca", labels::object_name(name))}},
             // Compiled config holds keys: it stays in memory and goes with the pod.
             {"name": "snapshot", "emptyDir": {"medium": "Memory", "sizeLimit": "64Mi"}},
+            // Rows of the request log wait there while the logbook is away, and survive the container.
+            {"name": "data", "emptyDir": {"sizeLimit": "1Gi"}},
         ],
     });
     if let (Some(class), Some(pod)) = (&template.priority_class_name, pod.as_object_mut()) {
@@ -96,6 +98,7 @@ fn container(proxy: &LLMProxy, name: &str, installation: &Installation) -> Value
             "--token-file", "/var/run/secrets/dragoman/token",
             "--ca-file", "/etc/dragoman/ca/ca.crt",
             "--snapshot", "/run/dragoman",
+            "--data", "/var/lib/dragoman",
         ],
         "env": [field("POD_NAME", "metadata.name"), field("POD_IP", "status.podIP"), admin_token()],
         "ports": ports(proxy),
@@ -111,6 +114,7 @@ fn container(proxy: &LLMProxy, name: &str, installation: &Installation) -> Value
             {"name": "token", "mountPath": "/var/run/secrets/dragoman", "readOnly": true},
             {"name": "ca", "mountPath": "/etc/dragoman/ca", "readOnly": true},
             {"name": "snapshot", "mountPath": "/run/dragoman"},
+            {"name": "data", "mountPath": "/var/lib/dragoman"},
         ],
     })
 }

@@ -12,7 +12,7 @@ use super::logbook::LogbookArgs;
 use super::logging::{LogFormat, LogOptions, StartLevel};
 use super::push::{OperatorUrl, Source as OperatorSource};
 use super::standalone::child;
-use crate::log::local;
+use crate::log::keeper;
 
 /// Exit code of a command that worked.
 pub const OK: u8 = 0;
@@ -108,16 +108,11 @@ pub struct RunArgs {
     /// needs the token that the environment variable DRAGOMAN_ADMIN_TOKEN holds, as `Authorization: Bearer`.
     #[arg(long, value_name = "ADDR", env = "DRAGOMAN_ADMIN")]
     pub admin: Option<SocketAddr>,
-    /// Folder of the request log, with --config: a database (SQLite) of every request, and what waits for it. No two processes share one.
-    #[arg(
-        long,
-        value_name = "DIR",
-        env = "DRAGOMAN_DATA",
-        default_value = "dragoman-data",
-        conflicts_with = "operator"
-    )]
-    pub data: PathBuf,
-    /// How long the request log keeps a request.
+    /// Folder of the request log: with --config a database (SQLite) of every request, with --operator rows on their way to the logbook
+    /// [default: dragoman-data; with --operator none]. No two processes share one.
+    #[arg(long, value_name = "DIR", env = "DRAGOMAN_DATA")]
+    pub data: Option<PathBuf>,
+    /// How long a request log of one's own keeps a request.
     #[arg(long, value_name = "DURATION", env = "DRAGOMAN_RETENTION", default_value = "168h", value_parser = duration, conflicts_with = "operator")]
     pub retention: Duration,
     /// Keep no request log.
@@ -237,13 +232,14 @@ impl RunArgs {
         self.admin.unwrap_or_else(|| (host, 9090).into())
     }
 
-    /// The request log, where this process keeps one.
+    /// The request log, where this process keeps one itself.
     #[must_use]
-    pub fn request_log(&self) -> Option<local::Options> {
-        (self.config.is_some() && !self.no_request_log).then(|| local::Options {
-            folder: self.data.clone(),
+    pub fn own_log(&self) -> keeper::Options {
+        let usual = || PathBuf::from("dragoman-data");
+        keeper::Options {
+            folder: self.data.clone().unwrap_or_else(usual),
             retention: self.retention,
-        })
+        }
     }
 
     /// Number of threads that serve. Without the option, what the scheduler and the cgroup's CPU quota leave us.

@@ -14,7 +14,7 @@ use super::push::Client;
 use super::readiness::Readiness;
 use super::standalone::{Compiler, Standalone, StartFault};
 use super::stop::{Patience, Signals, drain};
-use crate::log::local::{Local, LocalFault};
+use crate::log::keeper::{Keeper, KeeperFault};
 use crate::serve;
 use crate::state::Shared;
 
@@ -42,7 +42,7 @@ pub enum RunFault {
     Source,
     /// The request log cannot be kept.
     #[error("the request log cannot be kept: {0}")]
-    RequestLog(#[from] LocalFault),
+    RequestLog(#[from] KeeperFault),
     /// The machine refuses something else.
     #[error("cannot start: {0}")]
     Io(#[from] io::Error),
@@ -87,6 +87,7 @@ async fn process(
         "dragoman-proxy starts"
     );
     let readiness = Arc::new(Readiness::new(Arc::clone(shared), missing));
+    let (mut log, mut shown) = (None, None);
     match source {
         ConfigSource::Files(source) => {
             let standalone = tokio::select! {
@@ -94,15 +95,20 @@ async fn process(
                 () = signals.stop(&reload) => return Ok(()),
             };
             tokio::spawn(standalone.run(Arc::clone(&reload)));
+            if !args.no_request_log {
+                let (keeper, store) = Keeper::local(&args.own_log(), shared).await?;
+                (log, shown) = (Some(keeper), Some(store));
+            }
         }
         ConfigSource::Operator(source) => {
-            tokio::spawn(Client::new(*source, publisher).run());
+            let client = Client::new(*source, publisher);
+            if !args.no_request_log {
+                let keeper = Keeper::shipping(client.sink(), args.data.as_deref(), shared);
+                log = Some(keeper.await?);
+            }
+            tokio::spawn(client.run());
         }
     }
-    let log = match args.request_log() {
-        Some(options) => Some(Local::start(&options, shared).await?),
-        None => None,
-    };
     if let Some(log) = &log {
         shared.keep_log(log.intake());
     }
@@ -121,8 +127,8 @@ async fn process(
         option: "--admin",
         source,
     })?;
-    let admin = match &log {
-        Some(log) => admin.showing(log.store().clone(), token.as_deref())?,
+    let admin = match shown {
+        Some(store) => admin.showing(store, token.as_deref())?,
         None => admin,
     };
     let admin_address = admin.local_addr()?;
@@ -161,7 +167,7 @@ async fn process(
     .await;
     if let Some(log) = log {
         // The threads that serve are gone, and have handed over what they had.
-        let _ = tokio::task::spawn_blocking(|| log.finish()).await;
+        let _ = tokio::task::spawn_blocking(|| Keeper::finish(log)).await;
     }
     tracing::info!("stopped");
     Ok(())

@@ -1,7 +1,7 @@
 //! The thread that makes rows of finished requests, and offers them to the logbook's writer.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use dragoman_logbook::writer::Writer;
 use tokio::sync::{mpsc, oneshot};
@@ -18,6 +18,8 @@ const LARGEST: usize = 64 << 20;
 #[derive(Debug)]
 pub struct Intake {
     sender: mpsc::UnboundedSender<Vec<Draft>>,
+    /// Whether there is anywhere for rows to go.
+    open: AtomicBool,
     held: Arc<AtomicUsize>,
     /// Requests that no row is made of, since the clerk is behind.
     dropped: Arc<AtomicU64>,
@@ -26,6 +28,15 @@ pub struct Intake {
 }
 
 impl Intake {
+    /// Takes requests from now on. Those that have begun before leave no row.
+    pub fn open(&self) {
+        self.open.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        self.open.load(Ordering::Relaxed)
+    }
+
     /// What the rows come to, and how the log does, in Prometheus' text format.
     pub fn metrics_text(&self) -> String {
         let dropped = self.dropped.load(Ordering::Relaxed);
@@ -56,7 +67,7 @@ pub struct Clerk {
 }
 
 impl Clerk {
-    /// A clerk and where finished requests are handed to it.
+    /// A clerk, and the place, not open yet, where finished requests are handed to it.
     #[must_use]
     pub fn new(shared: Arc<Shared>, writer: Writer) -> (Self, Intake) {
         let (sender, finished) = mpsc::unbounded_channel();
@@ -64,6 +75,7 @@ impl Clerk {
         let metrics: Arc<Metrics> = Arc::default();
         let intake = Intake {
             sender,
+            open: AtomicBool::new(false),
             held: Arc::clone(&held),
             dropped: Arc::clone(&dropped),
             metrics: Arc::clone(&metrics),

@@ -93,6 +93,11 @@ impl Desk {
         }
     }
 
+    /// Whether a log is kept of requests that begin now.
+    pub(crate) fn is_open(&self) -> bool {
+        self.intake.is_open()
+    }
+
     /// Whether a request under way may hold more.
     pub(crate) fn has_room(&self) -> bool {
         self.held.get() < LARGEST

@@ -7,14 +7,14 @@
 //! - [`desk`]: a thread's finished requests, on their way; [`clerk`]: the thread that takes them
 //! - [`row`]: a draft made a record; [`said`]: what its reply said; [`mask`]: without secrets; [`metrics`]: what the rows come to
 //! - [`live`]: requests that have not ended
-//! - [`local`]: the logbook within this process; [`lock`]: a directory for one process
+//! - [`keeper`]: the thread on which that is, and where rows go; [`lock`]: a directory for one process
 
 mod clerk;
 mod desk;
 mod draft;
+pub mod keeper;
 mod kept;
 mod live;
-pub mod local;
 mod lock;
 mod mask;
 mod metrics;

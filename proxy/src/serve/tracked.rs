@@ -41,12 +41,12 @@ impl Tracked {
         worker.in_flight().enter();
         let began = Instant::now();
         let (notes, place) = match &worker.desk {
-            None => (Notes::default(), 0),
-            Some(desk) => {
+            Some(desk) if desk.is_open() => {
                 let notes = Notes::of(Draft::new(id, began, request));
                 let place = desk.begin(&notes, delivery);
                 (notes, place)
             }
+            _ => (Notes::default(), 0),
         };
         Self {
             worker: Rc::clone(worker),
@@ -127,7 +127,9 @@ impl Drop for Tracked {
         let worker = &self.worker;
         worker.in_flight().leave();
         let (took, status, id) = (self.began.elapsed(), self.status, self.id);
-        if let Some(desk) = &worker.desk {
+        if let Some(desk) = &worker.desk
+            && self.notes.are_kept()
+        {
             desk.finish(self.place, self.held, took);
         }
         match &self.route {

@@ -43,6 +43,7 @@ pub struct Remote {
 #[derive(Debug, Default)]
 struct Shared {
     destination: Mutex<Option<Arc<Destination>>>,
+    directed: tokio::sync::Notify,
     connection: tokio::sync::Mutex<Option<Connection>>,
     /// Until when the logbook asked to be left alone.
     rest: Mutex<Option<Instant>>,
@@ -64,7 +65,22 @@ impl Remote {
         let destination = Destination::new(url, authorities, ticket, known.as_deref())?;
         *known = Some(Arc::new(destination));
         *self.shared.rest.lock() = None;
+        drop(known);
+        self.shared.directed.notify_waiters();
         Ok(())
+    }
+
+    /// Waits until it leads somewhere.
+    pub async fn directed(&self) {
+        loop {
+            let directed = self.shared.directed.notified();
+            tokio::pin!(directed);
+            directed.as_mut().enable();
+            if self.shared.destination.lock().is_some() {
+                return;
+            }
+            directed.await;
+        }
     }
 
     /// Sends one body, over the connection that there is, or a new one.
