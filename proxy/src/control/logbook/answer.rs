@@ -1,12 +1,12 @@
 //! Which path is whose.
 
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use dragoman_logbook::ship::RECORDS_PATH;
 use dragoman_logbook::ship::receive::Receiver;
+use dragoman_logbook::web::Web;
 use http::header::{ALLOW, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
@@ -17,7 +17,7 @@ use super::metrics;
 use super::pages;
 
 /// Every answer's body.
-pub(super) type Body = UnsyncBoxBody<Bytes, Infallible>;
+pub(super) type Body = UnsyncBoxBody<Bytes, Box<dyn std::error::Error + Send + Sync>>;
 
 const TEXT: &str = "text/plain; charset=utf-8";
 /// [Prometheus' text format](https://prometheus.io/docs/instrumenting/exposition_formats/).
@@ -27,6 +27,7 @@ const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
 #[derive(Debug)]
 pub(super) struct Logbook {
     pub(super) receiver: Arc<Receiver>,
+    pub(super) web: Web,
     /// Whether the schema is up to date, and the end has not begun.
     pub(super) ready: AtomicBool,
 }
@@ -39,16 +40,16 @@ impl Logbook {
                 .receiver
                 .answer(request)
                 .await
-                .map(BodyExt::boxed_unsync);
+                .map(|body| body.map_err(|never| match never {}).boxed_unsync());
         }
-        pages::answer(request, true).await
+        pages::answer(&self.web, request, true).await
     }
 
     /// On the admin port.
     pub(super) async fn admin(self: Arc<Self>, request: Request<Incoming>) -> Response<Body> {
         let path = request.uri().path();
         if !["/healthz", "/readyz", "/metrics"].contains(&path) {
-            return pages::answer(request, false).await;
+            return pages::answer(&self.web, request, false).await;
         }
         if request.method() != Method::GET && request.method() != Method::HEAD {
             let mut refused = text(StatusCode::METHOD_NOT_ALLOWED, TEXT, "only GET, HEAD\n");
@@ -72,12 +73,17 @@ impl Logbook {
     }
 }
 
+fn whole(body: impl Into<Bytes>) -> Body {
+    let body = Full::new(body.into());
+    body.map_err(|never| match never {}).boxed_unsync()
+}
+
 pub(super) fn text(
     status: StatusCode,
     kind: &'static str,
     body: impl Into<Bytes>,
 ) -> Response<Body> {
-    let mut response = Response::new(Full::new(body.into()).boxed_unsync());
+    let mut response = Response::new(whole(body));
     *response.status_mut() = status;
     let kind = HeaderValue::from_static(kind);
     response.headers_mut().insert(CONTENT_TYPE, kind);

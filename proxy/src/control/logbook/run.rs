@@ -17,9 +17,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::answer::Logbook;
 use super::args::LogbookArgs;
+use super::pages::pages;
 use super::serve::serve;
 use super::settings::{BadFile, Follower, Settings};
 use super::tls::Shown;
+use crate::control::admin::ADMIN_TOKEN;
 use crate::control::logging::{self, LogFault};
 use crate::control::stop::Signals;
 use crate::log::lock;
@@ -107,8 +109,11 @@ async fn process(args: Arc<LogbookArgs>) -> Result<(), LogbookFault> {
         store: store.clone(),
     };
     tokio::spawn(follower.follow(Arc::clone(&args), settings, Arc::clone(&reload)));
+    // From the environment alone: a command line is for everybody's eyes.
+    let token = std::env::var(ADMIN_TOKEN).ok();
     let logbook = Arc::new(Logbook {
         receiver,
+        web: pages(store.clone(), token.as_deref()),
         ready: AtomicBool::new(false),
     });
     tokio::spawn(begin(store, Arc::clone(&logbook)));

@@ -43,3 +43,40 @@ async fn no_proxy_pod_is_given_a_secret_of_the_logbook() {
     assert!(!pod.contains("dragoman-logbook"), "{pod}");
     assert!(!pod.to_lowercase().contains("database"), "{pod}");
 }
+
+#[tokio::test]
+async fn calls_of_a_clusters_proxies_are_on_record_at_the_logbook() {
+    let kubectl = Kubectl::in_new_namespace("recorded");
+    let simulator = super::simulator(dragoman_simulator::Simulator::builder()).await;
+    let manifest = super::backend("main", &simulator, "") + "\n---\n" + &super::route("main", "");
+    kubectl.apply(&manifest);
+    let stored = |system: &Kubectl| {
+        let metrics = logbook(system, "/metrics").unwrap_or_default();
+        let line = metrics
+            .lines()
+            .find_map(|line| line.strip_prefix("dragoman_logbook_rows_total{outcome=\"stored\"} "));
+        line.and_then(|count| count.parse::<u64>().ok())
+    };
+    let system = Kubectl::in_namespace("dragoman-system");
+    let url = super::base_url(&kubectl);
+    eventually("a call is answered", || async {
+        match super::chat(&url, "echo").await? {
+            (200, _) => Ok(()),
+            (status, body) => Err(format!("{status} {body}")),
+        }
+    })
+    .await;
+    let before = eventually("the logbook tells", || {
+        let count = stored(&system);
+        async move { count.ok_or("no count") }
+    })
+    .await;
+    for _ in 0..5 {
+        assert_eq!(super::chat(&url, "echo").await.unwrap().0, 200);
+    }
+    eventually("five more rows are committed", || {
+        let count = stored(&system);
+        async move { count.filter(|count| *count >= before + 5).ok_or(count) }
+    })
+    .await;
+}

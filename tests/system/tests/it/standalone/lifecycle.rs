@@ -168,7 +168,7 @@ async fn the_admin_server_answers_health_readiness_and_metrics_and_nothing_else(
     assert_eq!(proxy.admin_get("/healthz").await.status, 200);
     let ready = proxy.admin_get("/readyz").await;
     assert_eq!((ready.status, &ready.json()["ready"]), (200, &true.into()));
-    for path in ["/", "/v1/models", "/config", "/debug/pprof"] {
+    for path in ["/v1/models", "/config", "/debug/pprof"] {
         assert_eq!(proxy.admin_get(path).await.status, 404, "{path}");
     }
     // And the traffic port has none of it.
