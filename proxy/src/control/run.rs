@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::Notify;
 
@@ -17,6 +18,9 @@ use super::stop::{Patience, Signals, drain};
 use crate::log::keeper::{Keeper, KeeperFault};
 use crate::serve;
 use crate::state::Shared;
+
+/// How long requests whose time is up may take to end.
+const ENDS: Duration = Duration::from_secs(2);
 
 /// Why a process cannot run.
 #[derive(Debug, thiserror::Error)]
@@ -166,6 +170,9 @@ async fn process(
     )
     .await;
     if let Some(log) = log {
+        // What still runs is on record too.
+        shared.threads_that_serve().end_all().await;
+        let _ = tokio::time::timeout(ENDS, running.drained()).await;
         // The threads that serve are gone, and have handed over what they had.
         let _ = tokio::task::spawn_blocking(|| Keeper::finish(log)).await;
     }

@@ -24,6 +24,8 @@ const LARGEST: usize = 64 << 20;
 
 /// What the error of a request says that somebody cancelled.
 const CANCELLED: &str = "it was cancelled through the API of requests in flight";
+/// What the error of a request says that was running when its time was up.
+const ENDED: &str = "the proxy stopped before the reply ended";
 
 /// One thread's.
 #[derive(Debug)]
@@ -77,6 +79,13 @@ impl Desk {
                 }
                 let _ = reply.send(all);
             }
+            Ask::EndAll(reply) => {
+                for (_, entry) in running.iter() {
+                    entry.notes.note(|draft| draft.fault = Some(ENDED.into()));
+                    entry.delivery.cut();
+                }
+                let _ = reply.send(());
+            }
             Ask::Cancel(id, reply) => {
                 let mut found = false;
                 for (_, entry) in running.iter() {
@@ -108,14 +117,14 @@ impl Desk {
         self.held.set(self.held.get() + bytes);
     }
 
-    /// Takes the request at this place, which is over, and `held` so much while it lasted.
-    pub(crate) fn finish(self: &Rc<Self>, place: usize, held: usize, took: Duration) {
+    /// Takes the request at this place, which is over.
+    pub(crate) fn finish(self: &Rc<Self>, place: usize, took: Duration) {
         let entry = self.running.borrow_mut().try_remove(place);
         let Some(mut draft) = entry.and_then(|entry| entry.notes.take()) else {
             return;
         };
         draft.took = took;
-        self.held.set(self.held.get().saturating_sub(held));
+        self.held.set(self.held.get().saturating_sub(draft.room));
         let mut finished = self.finished.borrow_mut();
         finished.push(draft);
         let many = finished.len() >= MANY;

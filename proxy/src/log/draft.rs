@@ -5,12 +5,14 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
+use bytes::Bytes;
 use dragoman_config::{ObjectKey, PriceItem};
 use dragoman_crds::{Dialect, LogBodies};
 use dragoman_dialects::{Framing, Wire};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Method, Request, Uri};
 
+use super::desk::Desk;
 use super::kept::Kept;
 use crate::serve::request_id::RequestId;
 use crate::state::backend::Backend;
@@ -81,12 +83,14 @@ pub(crate) struct Draft {
     /// What is wrong with the request, or with whoever should answer.
     pub(crate) fault: Option<String>,
     pub(crate) reply: Kept,
+    /// How much of the desk's room it has.
+    pub(crate) room: usize,
     /// In how many pieces it came so far; of a stream about as many tokens.
     pub(crate) pieces: u32,
     /// How the reply is cut, where it is a stream.
     pub(crate) framing: Option<Framing>,
-    /// Whether the reply is compressed, so that nobody here reads it.
-    pub(crate) encoded: bool,
+    /// How the reply is compressed, so that nobody here reads it.
+    pub(crate) encoding: Option<String>,
     /// When its first byte was given to the client.
     pub(crate) first: Option<Duration>,
     pub(crate) end: End,
@@ -152,9 +156,10 @@ impl Draft {
             status: 0,
             fault: None,
             reply: Kept::default(),
+            room: 0,
             pieces: 0,
             framing: None,
-            encoded: false,
+            encoding: None,
             first: None,
             end: End::Left,
             took: Duration::ZERO,
@@ -197,18 +202,43 @@ impl Draft {
         });
     }
 
-    /// Keeps a piece of the reply that goes to the client. Says how much more memory it holds.
-    pub(crate) fn deliver(&mut self, piece: &[u8], may_keep: bool) -> usize {
+    /// Keeps a request's body that is there in one piece, if there is room at the desk.
+    pub(crate) fn asked(&mut self, body: &Bytes, desk: &Desk) {
+        if desk.has_room() {
+            let more = self.request.whole(body);
+            self.take_room(more, desk);
+        } else {
+            self.request.pass(body.len());
+        }
+    }
+
+    /// Keeps a piece of a request's body that is relayed as it comes.
+    pub(crate) fn asking(&mut self, piece: &[u8], desk: &Desk) {
+        if desk.has_room() {
+            let more = self.request.push(piece);
+            self.take_room(more, desk);
+        } else {
+            self.request.pass(piece.len());
+        }
+    }
+
+    /// Keeps a piece of the reply that goes to the client.
+    pub(crate) fn deliver(&mut self, piece: &[u8], desk: &Desk) {
         if self.first.is_none() {
             self.first = Some(self.began.elapsed());
         }
         self.pieces += 1;
-        if may_keep {
-            self.reply.push(piece)
+        if desk.has_room() {
+            let more = self.reply.push(piece);
+            self.take_room(more, desk);
         } else {
             self.reply.pass(piece.len());
-            0
         }
+    }
+
+    fn take_room(&mut self, more: usize, desk: &Desk) {
+        self.room += more;
+        desk.hold(more);
     }
 
     /// How many bytes of memory it holds, about.

@@ -40,8 +40,8 @@ impl Kept {
         }
     }
 
-    /// Keeps a body that is there in one piece.
-    pub(crate) fn whole(&mut self, body: &Bytes) {
+    /// Keeps a body that is there in one piece. Says how much memory that holds.
+    pub(crate) fn whole(&mut self, body: &Bytes) -> usize {
         self.total = body.len() as u64;
         self.head = if body.len() <= self.bound {
             Head::Shared(body.clone())
@@ -49,6 +49,7 @@ impl Kept {
             // The rest of a large body is not held for its beginning.
             Head::Copied(body.slice(..self.bound).to_vec())
         };
+        self.held()
     }
 
     /// Keeps the next piece. Says how much more memory that holds.

@@ -20,6 +20,8 @@ pub(crate) enum Ask {
     List(oneshot::Sender<Vec<Running>>),
     /// To end a request as if its client had left; whether it was there is answered.
     Cancel(Arc<str>, oneshot::Sender<bool>),
+    /// To end all of them, since the process does.
+    EndAll(oneshot::Sender<()>),
 }
 
 /// The threads that serve.
@@ -32,6 +34,11 @@ impl Threads {
         let (sender, asked) = mpsc::unbounded_channel();
         self.0.lock().push(sender);
         asked
+    }
+
+    /// Ends all that runs, so that it is on record.
+    pub async fn end_all(&self) {
+        self.ask(Ask::EndAll).await;
     }
 
     /// What each thread answers.

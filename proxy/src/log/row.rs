@@ -6,7 +6,7 @@ use dragoman_config::ObjectKey;
 use dragoman_crds::{Dialect, LogBodies};
 use dragoman_dialects::Wire;
 use dragoman_dialects::form::Usage;
-use dragoman_logbook::record::{Attempt, LONGEST_LINE, LONGEST_NAME, Record, body, cut};
+use dragoman_logbook::record::{Attempt, LONGEST_LINE, LONGEST_NAME, Record, cut};
 use dragoman_logbook::store::micros;
 use dragoman_logbook::web::Running;
 use serde_json::Value;
@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::draft::{Draft, End, Tried};
 use super::kept::Kept;
 use super::mask;
-use super::said::said;
+use super::said::{Said, said};
 use crate::access::usage::cost;
 use crate::json;
 use crate::state::State;
@@ -30,7 +30,10 @@ pub(crate) fn record(draft: Draft, state: &State) -> Record {
     let proxy = &state.key;
     let logging = &state.logging;
     let bodies = draft.bodies;
-    let said = said(draft.wire, draft.framing, &draft.reply);
+    let said = match &draft.encoding {
+        None => said(draft.wire, draft.framing, &draft.reply),
+        Some(_) => Said::default(),
+    };
     let answered = draft.answering.as_ref();
     let is_call = draft.wire.is_some() || draft.model_requested.is_some();
     let (usage, estimated) = match said.usage {
@@ -95,10 +98,8 @@ pub(crate) fn record(draft: Draft, state: &State) -> Record {
         duration_ms: millis(draft.took),
         upstream_ms: upstream,
         request_headers: mask::headers(&draft.headers),
-        request_body: keeps
-            .then(|| kept(&draft.request, bodies, logging))
-            .flatten(),
-        response_body: keeps.then(|| kept(&draft.reply, bodies, logging)).flatten(),
+        request_body: kept(&draft.request, None, bodies, logging),
+        response_body: kept(&draft.reply, draft.encoding.as_deref(), bodies, logging),
         response_content: content.map(|content| text(&content, bodies, logging)),
         tool_calls: said
             .tool_calls
@@ -133,16 +134,31 @@ pub(crate) fn running(draft: &Draft, proxy: &ObjectKey) -> Running {
     }
 }
 
-/// What a body says, as far as it is kept.
-fn kept(kept: &Kept, bodies: LogBodies, logging: &Logging) -> Option<String> {
+/// What a body says, as far as it is kept; of what is no text, how long it was.
+fn kept(
+    kept: &Kept,
+    encoding: Option<&str>,
+    bodies: LogBodies,
+    logging: &Logging,
+) -> Option<String> {
     let head = kept.head();
-    if head.is_empty() {
+    if head.is_empty() || bodies == LogBodies::None {
         return None;
     }
-    let whole = body(head.to_vec());
-    let shown = text(&whole, bodies, logging);
-    let gone = kept.total() - head.len() as u64;
-    Some(if gone > 0 && !shown.ends_with('…') {
+    let length = kept.total();
+    if let Some(encoding) = encoding {
+        return Some(format!("[{length} bytes, {}]", name(encoding)));
+    }
+    let whole = match std::str::from_utf8(head) {
+        Ok(text) => text,
+        // Cut within a character.
+        Err(fault) if fault.error_len().is_none() && kept.is_cut() => {
+            std::str::from_utf8(&head[..fault.valid_up_to()]).unwrap_or_default()
+        }
+        Err(_) => return Some(format!("[{length} bytes that are not UTF-8]")),
+    };
+    let shown = text(whole, bodies, logging);
+    Some(if kept.is_cut() && !shown.ends_with('…') {
         shown + "…"
     } else {
         shown

@@ -102,7 +102,9 @@ impl Asked {
     /// As for [`intake::whole`].
     pub(crate) async fn whole(&self, body: Incoming) -> Result<Bytes, Refusal> {
         let body = intake::whole(body, self.state.proxy.body_bytes).await?;
-        self.notes.note(|draft| draft.request.whole(&body));
+        if let Some(desk) = &self.worker.desk {
+            self.notes.note(|draft| draft.asked(&body, desk));
+        }
         Ok(body)
     }
 

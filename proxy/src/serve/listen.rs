@@ -212,6 +212,9 @@ async fn serve(
     loop {
         tokio::select! {
             () = connections.gone() => return,
+            Some(ask) = asked.recv() => if let Some(desk) = &worker.desk {
+                desk.answer(ask, &worker.state().key);
+            },
             _ = deliveries.tick() => connections.deliveries.look(),
         }
     }

@@ -6,6 +6,7 @@
 
 use std::cell::Cell;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -24,6 +25,7 @@ use super::dispatch::Asked;
 use super::error::{Blame, Refusal, bounded};
 use super::form::{self, Model};
 use super::path::{self, Operation};
+use super::worker::Worker;
 use super::{collections, headers, intake, judged, kept, methods, mirror, reply};
 use crate::json;
 use crate::log::Notes;
@@ -429,14 +431,19 @@ pub(crate) fn stream(asked: &Asked, start: Option<Vec<Bytes>>, rest: Incoming) -
         .into_iter()
         .filter(|piece| !piece.is_empty())
         .collect();
-    let notes = asked.notes.clone();
-    RequestBody::Stream(Box::pin(Upload { start, rest, notes }))
+    RequestBody::Stream(Box::pin(Upload {
+        start,
+        rest,
+        notes: asked.notes.clone(),
+        worker: Rc::clone(&asked.worker),
+    }))
 }
 
 struct Upload {
     start: std::collections::VecDeque<Bytes>,
     rest: Incoming,
     notes: Notes,
+    worker: Rc<Worker>,
 }
 
 impl http_body::Body for Upload {
@@ -455,9 +462,9 @@ impl http_body::Body for Upload {
             .as_ref()
             .and_then(|frame| frame.as_ref().ok()?.data_ref())
         {
-            self.notes.note(|draft| {
-                draft.request.push(piece);
-            });
+            if let Some(desk) = &self.worker.desk {
+                self.notes.note(|draft| draft.asking(piece, desk));
+            }
         }
         Poll::Ready(frame.map(|frame| frame.map_err(BoxError::from)))
     }

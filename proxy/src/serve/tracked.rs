@@ -27,8 +27,6 @@ pub(crate) struct Tracked {
     notes: Notes,
     /// Where the desk has them.
     place: usize,
-    /// How much memory the notes hold for the reply.
-    held: usize,
 }
 
 impl Tracked {
@@ -57,7 +55,6 @@ impl Tracked {
             status: 0,
             notes,
             place,
-            held: 0,
         }
     }
 
@@ -96,7 +93,9 @@ impl Tracked {
             draft.status = response.status().as_u16();
             draft.framing = translated::framing(headers);
             let encoding = headers.get(header::CONTENT_ENCODING);
-            draft.encoded = encoding.is_some_and(|encoding| encoding != "identity");
+            let encoding = encoding.filter(|encoding| *encoding != "identity");
+            draft.encoding =
+                encoding.map(|encoding| String::from_utf8_lossy(encoding.as_bytes()).into_owned());
             if draft.method == Method::HEAD {
                 // Nobody asks for its body.
                 draft.end = End::Complete;
@@ -106,14 +105,9 @@ impl Tracked {
 
     /// A piece of the reply goes to the client.
     pub(crate) fn deliver(&mut self, piece: &[u8]) {
-        let Some(desk) = &self.worker.desk else {
-            return;
-        };
-        let mut more = 0;
-        self.notes
-            .note(|draft| more = draft.deliver(piece, desk.has_room()));
-        desk.hold(more);
-        self.held += more;
+        if let Some(desk) = &self.worker.desk {
+            self.notes.note(|draft| draft.deliver(piece, desk));
+        }
     }
 
     /// The reply is over.
@@ -130,7 +124,7 @@ impl Drop for Tracked {
         if let Some(desk) = &worker.desk
             && self.notes.are_kept()
         {
-            desk.finish(self.place, self.held, took);
+            desk.finish(self.place, took);
         }
         match &self.route {
             Some((state, route)) => {
