@@ -458,13 +458,11 @@ impl http_body::Body for Upload {
             Some(piece) => Some(Ok(Frame::data(piece))),
             None => ready!(Pin::new(&mut self.rest).poll_frame(cx)),
         };
-        if let Some(piece) = frame
+        let piece = frame
             .as_ref()
-            .and_then(|frame| frame.as_ref().ok()?.data_ref())
-        {
-            if let Some(desk) = &self.worker.desk {
-                self.notes.note(|draft| draft.asking(piece, desk));
-            }
+            .and_then(|frame| frame.as_ref().ok()?.data_ref());
+        if let (Some(piece), Some(desk)) = (piece, &self.worker.desk) {
+            self.notes.note(|draft| draft.asking(piece, desk));
         }
         Poll::Ready(frame.map(|frame| frame.map_err(BoxError::from)))
     }
