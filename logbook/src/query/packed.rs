@@ -22,7 +22,7 @@ struct Seen {
 }
 
 /// The time that is still to be looked at, and until when there is time for that.
-struct Rest {
+pub(super) struct Rest {
     filter: Filter,
     from: i64,
     until: i64,
@@ -30,7 +30,7 @@ struct Rest {
 }
 
 impl Rest {
-    fn of(store: &Store, filter: &Filter) -> Result<Self, Fault> {
+    pub(super) fn of(store: &Store, filter: &Filter) -> Result<Self, Fault> {
         // Faults of the filter as it was asked.
         filter.write(&mut Sql::new(false, ""))?;
         Ok(Self {
@@ -129,7 +129,7 @@ impl Store {
     }
 
     /// Cuts the first so many rows' time off what is left; nothing when nothing is left.
-    async fn chunk(&self, rest: &mut Rest) -> Result<Option<Filter>, Fault> {
+    pub(super) async fn chunk(&self, rest: &mut Rest) -> Result<Option<Filter>, Fault> {
         if rest.from >= rest.until {
             return Ok(None);
         }
@@ -160,7 +160,7 @@ impl Store {
     }
 
     /// A chunk's keys and columns, each as one array.
-    async fn pack(
+    pub(super) async fn pack(
         &self,
         chunk: &Filter,
         group: &Group,
@@ -195,7 +195,7 @@ fn unpacked<T: DeserializeOwned>(cell: Option<Cell>) -> Result<Vec<T>, Fault> {
 }
 
 /// What [`super::stats::bin`] makes of a time in SQL.
-fn bin(time: i64) -> i64 {
+pub(super) fn bin(time: i64) -> i64 {
     let digits = i64::BITS - time.max(1).leading_zeros();
     let step = digits.saturating_sub(5).min(21);
     time >> step << step

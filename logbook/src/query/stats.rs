@@ -76,7 +76,7 @@ pub struct Top {
 }
 
 impl Dimension {
-    const fn column(self) -> &'static str {
+    pub(super) const fn column(self) -> &'static str {
         match self {
             Self::Model => "model_requested",
             Self::Route => "namespace || '/' || route",
@@ -91,17 +91,7 @@ impl Store {
     /// # Errors
     /// [`Fault::Question`] for more points than a chart can show, or no time; those of the database.
     pub async fn series(&self, filter: &Filter, step: Duration) -> Result<Vec<Point>, Fault> {
-        let step = i64::try_from(step.as_micros()).unwrap_or(i64::MAX).max(1);
-        let (Some(from), Some(until)) = (filter.from, filter.until) else {
-            return Err(Fault::Question(
-                "a series needs the times that it begins and ends at".into(),
-            ));
-        };
-        if until.saturating_sub(from) / step >= MOST_POINTS {
-            return Err(Fault::Question(format!(
-                "a series has at most {MOST_POINTS} steps"
-            )));
-        }
+        let step = steps(filter, step)?;
         let group = if self.is_postgres() {
             format!("date_bin(interval '{step} microseconds', started_at, timestamptz 'epoch')")
         } else {
@@ -144,7 +134,7 @@ impl Store {
     /// # Errors
     /// Those of the database.
     pub async fn top(&self, filter: &Filter, by: Dimension, limit: u32) -> Result<Vec<Top>, Fault> {
-        let (column, limit) = (by.column(), limit.clamp(1, LONGEST_LIST));
+        let (column, limit) = (by.column(), least(limit));
         let names = if self.is_postgres() {
             self.grouped_top(filter, column, limit).await?
         } else {
@@ -247,6 +237,27 @@ impl Store {
         sql.push(" GROUP BY 1, 2) AS binned");
         self.ask(sql.text, sql.values).await
     }
+}
+
+/// The step of a series in microseconds, if a series of the filter's time may have it.
+pub(super) fn steps(filter: &Filter, step: Duration) -> Result<i64, Fault> {
+    let step = i64::try_from(step.as_micros()).unwrap_or(i64::MAX).max(1);
+    let (Some(from), Some(until)) = (filter.from, filter.until) else {
+        return Err(Fault::Question(
+            "a series needs the times that it begins and ends at".into(),
+        ));
+    };
+    if until.saturating_sub(from) / step >= MOST_POINTS {
+        return Err(Fault::Question(format!(
+            "a series has at most {MOST_POINTS} steps"
+        )));
+    }
+    Ok(step)
+}
+
+/// How long a list may be that is wanted so long.
+pub(super) fn least(limit: u32) -> u32 {
+    limit.clamp(1, LONGEST_LIST)
 }
 
 /// How requests are grouped: the expression, how its outcome becomes a number or a text, and which outcomes are wanted.

@@ -15,6 +15,7 @@ on_both!(
     attributes_match_whatever_they_are,
     a_series_has_counts_sums_and_percentiles_of_each_step,
     the_top_of_each_dimension_is_by_requests,
+    an_overview_is_what_its_parts_are_when_asked_one_by_one,
     what_cannot_be_answered_is_a_fault_of_the_question,
 );
 
@@ -355,6 +356,41 @@ async fn the_top_of_each_dimension_is_by_requests(fixture: Fixture) {
         [("team/y".to_owned(), 2), ("team/x".to_owned(), 1)]
     );
     assert_eq!(top(Dimension::Model, 9).await, [("gpt-4o".to_owned(), 4)]);
+}
+
+async fn an_overview_is_what_its_parts_are_when_asked_one_by_one(fixture: Fixture) {
+    let batch: Vec<_> = (0..60)
+        .map(|i| Record {
+            user_name: Some(format!("u\"{}", i % 7)),
+            model_requested: (i % 5 > 0).then(|| format!("m{}", i % 3)),
+            route: (i % 4 > 0).then(|| "r".into()),
+            status: Some(if i % 9 == 0 { 500 } else { 200 }),
+            duration_ms: i * i * 7,
+            ttft_ms: (i % 2 > 0).then_some(i),
+            cost: (i % 6 > 0).then_some(i),
+            ..at(i * 20)
+        })
+        .collect();
+    fixture.store.insert(&batch).await.unwrap();
+    let filter = Filter {
+        from: Some(noon() + 40_000_000),
+        until: Some(noon() + 900_000_000),
+        min_duration_ms: Some(100),
+        ..Filter::default()
+    };
+    let (store, step) = (&fixture.store, Duration::from_mins(1));
+    let overview = store.overview(&filter, step, 3).await.unwrap();
+    assert_eq!(overview.series, store.series(&filter, step).await.unwrap());
+    assert_eq!(overview.totals, store.totals(&filter).await.unwrap());
+    for (list, dimension) in [
+        (overview.models, Dimension::Model),
+        (overview.routes, Dimension::Route),
+        (overview.users, Dimension::User),
+    ] {
+        assert_eq!(list, store.top(&filter, dimension, 3).await.unwrap());
+    }
+    let forever = store.overview(&Filter::default(), step, 3).await;
+    assert!(matches!(forever, Err(Fault::Question(_))));
 }
 
 async fn what_cannot_be_answered_is_a_fault_of_the_question(fixture: Fixture) {

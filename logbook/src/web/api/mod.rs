@@ -17,7 +17,7 @@ mod shape;
 mod stats;
 
 pub(super) use inflight::{end, visible};
-pub(super) use stats::{DEFAULT_RANGE, default_step, find};
+pub(super) use stats::{DEFAULT_RANGE, default_step};
 
 use super::Asked;
 use super::body::Body;

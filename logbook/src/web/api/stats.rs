@@ -1,9 +1,7 @@
 //! `/api/stats`: figures over time, in all, and by model, route and user.
 
 use super::shape::{figures, named};
-use crate::fault::Fault;
-use crate::query::{Dimension, Figures, Filter, Point, Top};
-use crate::store::Store;
+use crate::query::{Filter, Top};
 use crate::web::Asked;
 use crate::web::body::Body;
 use crate::web::parameters::{STEP, TOP};
@@ -37,7 +35,8 @@ pub(super) async fn answer(query: &Query, asked: &Asked<'_>) -> Result<Response<
     };
     let top = query.int(&TOP)?.unwrap_or(DEFAULT_TOP);
     let top = u32::try_from(top).unwrap_or(u32::MAX);
-    let found = find(&filter, step, top, asked.store).await?;
+    let each = Duration::from_micros(step.unsigned_abs());
+    let found = asked.store.overview(&filter, each, top).await?;
     let points: Vec<_> = found
         .series
         .iter()
@@ -54,42 +53,6 @@ pub(super) async fn answer(query: &Query, asked: &Asked<'_>) -> Result<Response<
         "by_route": list(found.routes),
         "by_user": list(found.users),
     })))
-}
-
-/// What a page of figures is made of.
-pub(crate) struct Found {
-    pub(crate) series: Vec<Point>,
-    pub(crate) totals: Figures,
-    pub(crate) models: Vec<Top>,
-    pub(crate) routes: Vec<Top>,
-    pub(crate) users: Vec<Top>,
-}
-
-/// Asks for all of it, two questions at a time: whoever looks leaves a connection to others.
-pub(crate) async fn find(
-    filter: &Filter,
-    step: i64,
-    top: u32,
-    store: &Store,
-) -> Result<Found, Fault> {
-    let step = Duration::from_micros(step.unsigned_abs());
-    let over_time = async {
-        let series = store.series(filter, step).await?;
-        Ok::<_, Fault>((series, store.totals(filter).await?))
-    };
-    let by = |dimension| store.top(filter, dimension, top);
-    let lists = async {
-        let (models, routes) = (by(Dimension::Model).await?, by(Dimension::Route).await?);
-        Ok((models, routes, by(Dimension::User).await?))
-    };
-    let ((series, totals), (models, routes, users)) = futures::try_join!(over_time, lists)?;
-    Ok(Found {
-        series,
-        totals,
-        models,
-        routes,
-        users,
-    })
 }
 
 fn list(top: Vec<Top>) -> Vec<Value> {

@@ -6,13 +6,14 @@ use super::filters;
 use super::frame::{self, Here};
 use crate::query::{Figures, Point, Top};
 use crate::web::Asked;
-use crate::web::api::{DEFAULT_RANGE, default_step, find};
+use crate::web::api::{DEFAULT_RANGE, default_step};
 use crate::web::body::Body;
 use crate::web::problem::Problem;
 use crate::web::query::Query;
 use http::{Response, Uri};
 use maud::{Markup, html};
 use std::collections::HashMap;
+use std::time::Duration;
 
 const TITLE: &str = "Overview";
 /// The time that is shown where none is asked for, as a filter says it.
@@ -33,7 +34,8 @@ async fn content(query: &Query, asked: &Asked<'_>) -> Result<Markup, Problem> {
     let until = *filter.until.get_or_insert(asked.now);
     let from = *filter.from.get_or_insert(until - DEFAULT_RANGE);
     let step = default_step(from, until);
-    let found = find(&filter, step, TOP, asked.store).await?;
+    let each = Duration::from_micros(step.unsigned_abs());
+    let found = asked.store.overview(&filter, each, TOP).await?;
     let steps = steps(from, until, step);
     let charts = charts(&found.series, &steps, step);
     Ok(html! {
