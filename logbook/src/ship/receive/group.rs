@@ -109,9 +109,14 @@ impl<S: Sink> Busy<S> {
             match self.0.sink.put(&records).await {
                 Ok(inserted) => tell(inserted, members),
                 Err(fault) => {
+                    // What waits would wait as long for the same answer.
+                    let waiting = std::mem::take(&mut self.0.state.lock().waiting);
+                    let waiting = waiting.into_iter().map(|batch| batch.answer);
+                    let asked = members.into_iter().map(|member| member.answer);
                     // Who asked may have gone.
-                    let told = |member: Member| drop(member.answer.send(Err(fault.clone())));
-                    members.into_iter().for_each(told);
+                    let told =
+                        |answer: oneshot::Sender<Answer>| drop(answer.send(Err(fault.clone())));
+                    asked.chain(waiting).for_each(told);
                 }
             }
         }

@@ -259,6 +259,32 @@ async fn batches_that_wait_go_together_and_each_is_told_of_its_own_rows() {
 }
 
 #[tokio::test]
+async fn a_database_that_is_away_is_waited_for_once_whatever_the_number_of_batches() {
+    let Logbook {
+        signer,
+        receiver,
+        gate,
+    } = logbook(0, true);
+    let send = |pod: usize| {
+        let request = post(&signer.sign(&claims(&pod.to_string())), ROWS);
+        let receiver = Arc::clone(&receiver);
+        tokio::spawn(async move { receiver.answer(request).await.status() })
+    };
+    let mut all = vec![send(0)];
+    while !receiver.is_busy() || receiver.waiting() > 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    all.extend((1..5).map(send));
+    while receiver.waiting() < 4 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    gate.open.add_permits(1);
+    for answer in all {
+        assert_eq!(answer.await.unwrap(), 503);
+    }
+}
+
+#[tokio::test]
 async fn a_batch_whose_sender_left_is_stored_and_holds_up_nobody() {
     let Logbook {
         signer,
