@@ -5,6 +5,7 @@ mod export;
 mod hostile;
 mod openapi;
 mod pages;
+mod signing_in;
 mod viewers;
 
 use crate::fixture::{Fixture, at};
