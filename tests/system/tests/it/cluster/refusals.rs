@@ -104,10 +104,18 @@ async fn a_service_that_is_not_ours_is_left_alone() {
     kubectl.run(&["create", "service", "clusterip", "chat", "--tcp=80:8080"]);
     kubectl.apply(&backend("one", &upstream, ""));
     kubectl.apply(&route("one", ""));
-    let condition = kubectl
-        .condition("llmroute", "chat", "Programmed", "False")
-        .await;
-    assert_eq!(condition["reason"], "ServiceConflict");
+    // Before that it may be false because no proxy has it yet.
+    let condition = dragoman_system::eventually("the conflict is told", || async {
+        let condition = kubectl
+            .condition("llmroute", "chat", "Programmed", "False")
+            .await;
+        if condition["reason"] == "ServiceConflict" {
+            Ok(condition)
+        } else {
+            Err(condition)
+        }
+    })
+    .await;
     assert!(message(&condition).contains("foreign/chat"), "{condition}");
     let service = kubectl.get("service", "chat").unwrap();
     assert_eq!(service["spec"]["ports"][0]["targetPort"], 8080);
