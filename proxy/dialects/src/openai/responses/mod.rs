@@ -22,6 +22,11 @@ use crate::form::{Failure, Field, Garbage, Malformed, Part, Refused, Reply, Requ
 #[derive(Clone, Copy, Debug)]
 pub struct Responses;
 
+/// Whether what a reply has besides is an item of this API's own: other dialects have parts that are named alike, and look otherwise.
+fn is_item(kind: &str, value: &Value) -> bool {
+    kind.ends_with("_call") && value["type"] == kind
+}
+
 impl Codec for Responses {
     fn read_request(&self, body: &[u8], path: Path<'_>) -> Result<Request, Malformed> {
         request::read(body, path)
@@ -40,7 +45,7 @@ impl Codec for Responses {
     }
 
     fn has_place_for(&self, part: &Part) -> bool {
-        let own = matches!(part, Part::Other { kind, .. } if kind.ends_with("_call"));
+        let own = matches!(part, Part::Other { kind, value } if is_item(kind, value));
         own || part.is_common()
     }
 
@@ -77,5 +82,24 @@ impl Codec for Responses {
 
     fn echo(&self, body: &[u8]) -> Map<String, Value> {
         request::echo(body)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_part_that_is_merely_named_like_an_item_is_none() {
+        let part = |value| Part::Other {
+            kind: "web_search_call".into(),
+            value,
+        };
+        let own = part(json!({"type": "web_search_call", "id": "ws_1"}));
+        assert!(Responses.has_place_for(&own));
+        let other = part(json!({"web_search_call": {}}));
+        assert!(!Responses.has_place_for(&other));
     }
 }

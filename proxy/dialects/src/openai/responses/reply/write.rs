@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use crate::codec::Context;
 use crate::form::{Choice, Finish, Part, Reply, Usage, Vendor};
 use crate::json::to_vec;
+use crate::openai::responses::is_item;
 use crate::openai::responses::request::REPEATED;
 
 /// Makes ids of a request's id: `msg_<request>_0`, and so on in order of output.
@@ -252,7 +253,7 @@ fn item(part: &Part, context: &Context, ids: &Ids, place: usize) -> Option<Value
                 arguments,
             ))
         }
-        Part::Other { kind, value } if kind.ends_with("_call") => Some(value.clone()),
+        Part::Other { kind, value } if is_item(kind, value) => Some(value.clone()),
         _ => None,
     }
 }
