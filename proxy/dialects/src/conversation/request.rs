@@ -243,7 +243,12 @@ fn turns(request: &Request, body: &mut Map<String, Value>) -> Result<(), Refused
     if !history.is_empty() {
         body.insert("historical_messages".into(), json!(history));
     }
-    body.insert("user_last_statement".into(), text_of(last)?.into());
+    let at = &last.at;
+    let last = text_of(last)?;
+    if last.is_empty() {
+        return Err(refused(at, "The user's last statement must say something."));
+    }
+    body.insert("user_last_statement".into(), last.into());
     Ok(())
 }
 
