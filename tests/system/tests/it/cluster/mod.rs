@@ -67,7 +67,7 @@ fn object(kind: &str, name: &str, spec: &str) -> String {
     )
 }
 
-/// The addresses of an LLMProxy's pods.
+/// The addresses of an LLMProxy's pods, of those that have one.
 fn pods(namespace: &str, proxy: &str) -> Vec<String> {
     let kubectl = Kubectl::in_namespace(namespace);
     let label = format!("dragoman.dev/proxy={proxy}");
@@ -75,7 +75,7 @@ fn pods(namespace: &str, proxy: &str) -> Vec<String> {
     let list: Value = serde_json::from_str(&list).unwrap();
     let pods = list["items"].as_array().unwrap().iter();
     let stay = pods.filter(|pod| pod["metadata"]["deletionTimestamp"].is_null());
-    stay.map(|pod| pod["status"]["podIP"].as_str().unwrap().to_owned())
+    stay.filter_map(|pod| pod["status"]["podIP"].as_str().map(str::to_owned))
         .collect()
 }
 

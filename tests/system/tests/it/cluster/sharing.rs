@@ -73,8 +73,14 @@ impl Together {
         together
     }
 
-    /// Waits until both pods say that they count in Redis.
+    /// Waits until there are both pods, and they say that they count in Redis.
     async fn counts(&self) {
+        // An LLMProxy is ready as soon as one of them serves.
+        eventually("both pods have an address", || async {
+            let found = pods(self.kubectl.namespace(), "own");
+            if found.len() == 2 { Ok(()) } else { Err(found) }
+        })
+        .await;
         for pod in self.pods() {
             eventually("the pod counts in Redis", || async {
                 let url = format!("http://{pod}:9090/metrics");
