@@ -94,6 +94,9 @@ pub struct LoggingItem {
     pub max_body_bytes: u64,
     /// What is replaced in it, and by what, in order.
     pub redact: Vec<(String, String)>,
+    /// What is kept besides, by name: expressions in CEL. None where there are none.
+    #[serde(default)]
+    pub attributes: Option<Vec<(String, String)>>,
 }
 
 impl LoggingItem {
@@ -108,6 +111,7 @@ impl LoggingItem {
             },
             max_body_bytes: 4 << 10,
             redact: Vec::new(),
+            attributes: None,
         }
     }
 }

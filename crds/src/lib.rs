@@ -48,8 +48,8 @@ pub use llmbackend::{
 };
 pub use llmproxy::{
     BackendPolicy, Deployment, InlineBackends, LLMProxy, LLMProxySpec, LLMProxyStatus, Limits,
-    LogBodies, LogLevel, Logging, PodTemplate, ProxyAllowedRoutes, ProxyCounts, ProxyService,
-    ProxyTls, Redaction, Redis, ServiceType, SharedState,
+    LogAttribute, LogBodies, LogLevel, Logging, PodTemplate, ProxyAllowedRoutes, ProxyCounts,
+    ProxyService, ProxyTls, Redaction, Redis, ServiceType, SharedState,
 };
 pub use llmroute::{
     Access, BackendHealth, BackendStatus, LLMRoute, LLMRouteSpec, LLMRouteStatus, RouteBackend,

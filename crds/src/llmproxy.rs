@@ -7,7 +7,7 @@ use kube_derive::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::form::each;
+use crate::form::{each, form};
 use crate::status::conditions;
 use crate::{ByteSize, Condition, LocalReference, Reference, RouteNamespaces, SecretKeyReference};
 
@@ -295,6 +295,10 @@ pub struct Logging {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "atomic"))]
     pub redact: Vec<Redaction>,
+    /// What the request log keeps besides of each request, whatever `bodies` says: named values in its column `attributes`, by which the dashboard and the APIs filter.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub attributes: Vec<LogAttribute>,
 }
 
 /// How much the request log keeps of what is asked and answered.
@@ -323,6 +327,24 @@ pub struct Redaction {
     /// What stands in a match's place. `$1`, `${name}` and `\\1` stand for what the regex captured, `$0` for all of it.
     #[schemars(length(max = 1024))]
     pub replacement: String,
+}
+
+/// A value that the request log keeps of each request.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LogAttribute {
+    /// Its name, by which one filters: `name=value`.
+    #[schemars(length(max = 63), extend("x-kubernetes-validations" = form(
+        "^[A-Za-z]([-_.A-Za-z0-9]*[A-Za-z0-9])?$",
+        "write an attribute's name with letters, digits and, between them, dots, hyphens and underscores, such as team",
+    )))]
+    pub name: String,
+    /// A CEL expression that gives the value: text, a number, true or false, or a list or an object of at most 1 KiB as JSON; of a longer text its beginning is kept. It knows `request` (the
+    /// body; null where it is no JSON or longer than 1 MiB), `response` (`content`, `tool_calls`, `finish_reason`), `headers` (lower-case names), `user` (`name`, `groups`, `claims`; null for
+    /// nobody), `client.address`, `route`, `model` (as the client named it) and `now`, all with secrets masked and `redact` applied. It is evaluated when the request has ended, apart from it. What gives null is left out; so
+    /// is what fails, which is counted.
+    #[schemars(length(min = 1, max = 1024))]
+    pub expression: String,
 }
 
 /// A log level.

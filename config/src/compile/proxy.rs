@@ -1,11 +1,12 @@
 //! LLMProxy → item.
 
-use dragoman_crds::{ByteSize, LLMProxy, LLMProxySpec, Redaction};
+use dragoman_crds::{ByteSize, LLMProxy, LLMProxySpec, LogAttribute, Redaction};
 
 use super::held::hold;
 use super::network::networks;
 use super::policies::{Referrer, policies};
 use super::{Findings, Outcome, certificate, secret};
+use crate::cel::{Expression, Variables};
 use crate::pattern::{text_pattern, unknown_groups};
 use crate::world::Lookup;
 use crate::{CertificateItem, Item, Key, LoggingItem, ObjectKey, ProxyItem, Secret, reason};
@@ -107,6 +108,14 @@ fn logging(spec: &LLMProxySpec, standalone: bool, findings: &mut Findings) -> Op
         }
         redact.push((regex.clone(), replacement.clone()));
     }
+    let mut attributes = Vec::new();
+    for (at, LogAttribute { name, expression }) in spec.attributes.iter().enumerate() {
+        if let Err(fault) = Expression::compile(expression, Variables::Reply) {
+            let field = format!("spec.logging.attributes[{at}].expression");
+            findings.invalid(&field, fault);
+        }
+        attributes.push((name.clone(), expression.clone()));
+    }
     let item = LoggingItem {
         bodies: spec.bodies.unwrap_or(usual.bodies),
         max_body_bytes: size(
@@ -117,6 +126,7 @@ fn logging(spec: &LLMProxySpec, standalone: bool, findings: &mut Findings) -> Op
             (1, LARGEST_LOGGED_BYTES),
         ),
         redact,
+        attributes: (!attributes.is_empty()).then_some(attributes),
     };
     (item != usual).then_some(item)
 }

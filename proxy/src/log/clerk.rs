@@ -104,7 +104,7 @@ impl Clerk {
             let Some(finished) = finished else { return };
             for draft in finished {
                 let held = draft.held();
-                let record = row::record(draft, &self.shared.state());
+                let record = row::record(draft, &self.shared.state(), &self.metrics);
                 self.held.fetch_sub(held, Ordering::Relaxed);
                 self.metrics.count(&record);
                 // What finds no room is counted by the writer.

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::net::IpAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
@@ -14,6 +15,7 @@ use http::{HeaderMap, Method, Request, Uri};
 
 use super::desk::Desk;
 use super::kept::Kept;
+use crate::access::caller::User;
 use crate::serve::request_id::RequestId;
 use crate::state::backend::Backend;
 use crate::upstream::{Fault, Reply};
@@ -59,7 +61,7 @@ pub(crate) struct Draft {
     pub(crate) headers: Vec<u8>,
     pub(crate) route: Option<ObjectKey>,
     pub(crate) address: Option<IpAddr>,
-    pub(crate) user: Option<String>,
+    pub(crate) user: Option<Arc<User>>,
     /// What errors are told in.
     pub(crate) speaks: Wire,
     /// Azure's paths are OpenAI's with a part of their own.

@@ -28,7 +28,11 @@ const FIRST: [i64; 16] = [
 
 /// Histograms of calls.
 #[derive(Debug, Default)]
-pub(crate) struct Metrics(Mutex<All>);
+pub(crate) struct Metrics {
+    calls: Mutex<All>,
+    /// How often each attribute failed.
+    attributes: Mutex<BTreeMap<String, u64>>,
+}
 
 #[derive(Debug, Default)]
 struct All {
@@ -105,7 +109,7 @@ impl Metrics {
             model: model.clone(),
             more: status,
         };
-        let mut all = self.0.lock();
+        let mut all = self.calls.lock();
         observe(&mut all.duration, &labels, record.duration_ms, &DURATIONS);
         labels.more.clear();
         if let Some(first) = record.ttft_ms.filter(|_| record.stream) {
@@ -123,9 +127,19 @@ impl Metrics {
         }
     }
 
+    /// Counts that an attribute could not be worked out. Says how often that was.
+    pub(crate) fn attribute_failed(&self, name: &str) -> u64 {
+        let mut failed = self.attributes.lock();
+        let known = failed.contains_key(name) || failed.len() < MOST;
+        let name = if known { name } else { OTHER };
+        let count = failed.entry(name.to_owned()).or_default();
+        *count += 1;
+        *count
+    }
+
     /// In [Prometheus' text format](https://prometheus.io/docs/instrumenting/exposition_formats/).
     pub(crate) fn text(&self, progress: &Progress, dropped: u64) -> String {
-        let all = self.0.lock();
+        let all = self.calls.lock();
         let mut text = String::new();
         let duration = Described {
             name: "gen_ai_client_operation_duration_seconds",
@@ -150,7 +164,21 @@ impl Metrics {
         first.write(&mut text, &all.first, &FIRST);
         drop(all);
         own(&mut text, progress, dropped);
+        self.failed_attributes(&mut text);
         text
+    }
+}
+
+impl Metrics {
+    fn failed_attributes(&self, text: &mut String) {
+        const NAME: &str = "dragoman_request_log_attribute_failures_total";
+        let _ = writeln!(
+            text,
+            "# HELP {NAME} Attributes left out of rows, since their expressions failed.\n# TYPE {NAME} counter"
+        );
+        for (name, count) in &*self.attributes.lock() {
+            let _ = writeln!(text, "{NAME}{{attribute=\"{}\"}} {count}", escaped(name));
+        }
     }
 }
 
@@ -363,7 +391,7 @@ mod tests {
         for number in 0..10 * MOST {
             metrics.count(&call(&format!("model-{number}")));
         }
-        let all = metrics.0.lock();
+        let all = metrics.calls.lock();
         assert!(all.duration.len() <= MOST + 1 && all.tokens.len() <= MOST + 2);
         let counted: u64 = all.duration.values().map(|each| each.count).sum();
         assert_eq!(counted, 10 * MOST as u64);

@@ -5,10 +5,11 @@
 //!
 //! - [`draft`]: what is noted of one request; [`kept`]: bodies, within bounds
 //! - [`desk`]: a thread's finished requests, on their way; [`clerk`]: the thread that takes them
-//! - [`row`]: a draft made a record; [`said`]: what its reply said; [`mask`]: without secrets; [`metrics`]: what the rows come to
+//! - [`row`]: a draft made a record; [`attributes`]: what expressions make of it; [`said`]: what its reply said; [`mask`]: without secrets; [`metrics`]: what the rows come to
 //! - [`live`]: requests that have not ended
 //! - [`keeper`]: the thread on which that is, and where rows go; [`lock`]: a directory for one process
 
+mod attributes;
 mod clerk;
 mod desk;
 mod draft;

@@ -11,9 +11,11 @@ use dragoman_logbook::store::micros;
 use dragoman_logbook::web::Running;
 use serde_json::Value;
 
+use super::attributes;
 use super::draft::{Draft, End, Tried};
 use super::kept::Kept;
 use super::mask;
+use super::metrics::Metrics;
 use super::said::{Said, said};
 use crate::access::usage::cost;
 use crate::json;
@@ -22,11 +24,13 @@ use crate::state::logging::Logging;
 
 /// What an estimate takes for a token, in bytes.
 const BYTES_A_TOKEN: u64 = 4;
+/// So much more than is kept is looked at for what is masked or redacted.
+const MARGIN: usize = 4 << 10;
 /// What the error of a request says whose client left.
 const LEFT: &str = "the client left before the reply ended";
 
 /// The row of a request.
-pub(crate) fn record(draft: Draft, state: &State) -> Record {
+pub(crate) fn record(draft: Draft, state: &State, metrics: &Metrics) -> Record {
     let proxy = &state.key;
     let logging = &state.logging;
     let bodies = draft.bodies;
@@ -56,6 +60,8 @@ pub(crate) fn record(draft: Draft, state: &State) -> Record {
     let error = error.map(|error| line(&logging.redacted(&mask::text(error.into()))));
     let upstream = upstream_time(&draft);
     let keeps = bodies != LogBodies::None;
+    let headers = mask::headers(&draft.headers);
+    let attributes = attributes::of(&draft, &said, &headers, logging, metrics);
     let content = said.content.filter(|_| keeps);
     Record {
         id: draft.id.to_string(),
@@ -68,7 +74,7 @@ pub(crate) fn record(draft: Draft, state: &State) -> Record {
             .as_ref()
             .map_or_else(|| proxy.namespace.clone(), |route| name(&route.namespace)),
         client_address: draft.address.map(|address| address.to_string()),
-        user_name: draft.user.as_deref().map(name),
+        user_name: draft.user.as_ref().map(|user| name(&user.name)),
         method: draft.method.to_string(),
         path: line(&mask::target(draft.uri.path(), draft.uri.query())),
         client_dialect: Some(client_dialect(&draft).to_owned()),
@@ -97,15 +103,15 @@ pub(crate) fn record(draft: Draft, state: &State) -> Record {
         ttft_ms: draft.first.map(millis),
         duration_ms: millis(draft.took),
         upstream_ms: upstream,
-        request_headers: mask::headers(&draft.headers),
+        request_headers: headers,
         request_body: kept(&draft.request, None, bodies, logging),
         response_body: kept(&draft.reply, draft.encoding.as_deref(), bodies, logging),
         response_content: content.map(|content| text(&content, bodies, logging)),
         tool_calls: said
             .tool_calls
             .filter(|_| keeps)
-            .map(|calls| redacted(calls, logging)),
-        attributes: None,
+            .map(|calls| masked(calls, logging)),
+        attributes,
     }
 }
 
@@ -120,7 +126,7 @@ pub(crate) fn running(draft: &Draft, proxy: &ObjectKey) -> Running {
         route: route.map(|route| name(&route.name)),
         namespace: route.map_or_else(|| proxy.namespace.clone(), |route| name(&route.namespace)),
         client_address: draft.address.map(|address| address.to_string()),
-        user_name: draft.user.as_deref().map(name),
+        user_name: draft.user.as_ref().map(|user| name(&user.name)),
         method: draft.method.to_string(),
         path: line(&mask::target(draft.uri.path(), draft.uri.query())),
         client_dialect: Some(client_dialect(draft).to_owned()),
@@ -141,28 +147,38 @@ fn kept(
     bodies: LogBodies,
     logging: &Logging,
 ) -> Option<String> {
-    let head = kept.head();
-    if head.is_empty() || bodies == LogBodies::None {
+    let head = match bodies {
+        LogBodies::None => return None,
+        // What is kept of it besides is for attributes.
+        LogBodies::Truncated => shortened(kept.head(), logging.most.saturating_add(MARGIN)),
+        LogBodies::Full => kept.head(),
+    };
+    if head.is_empty() {
         return None;
     }
     let length = kept.total();
+    let is_cut = head.len() as u64 != length;
     if let Some(encoding) = encoding {
         return Some(format!("[{length} bytes, {}]", name(encoding)));
     }
     let whole = match std::str::from_utf8(head) {
         Ok(text) => text,
         // Cut within a character.
-        Err(fault) if fault.error_len().is_none() && kept.is_cut() => {
+        Err(fault) if fault.error_len().is_none() && is_cut => {
             std::str::from_utf8(&head[..fault.valid_up_to()]).unwrap_or_default()
         }
         Err(_) => return Some(format!("[{length} bytes that are not UTF-8]")),
     };
     let shown = text(whole, bodies, logging);
-    Some(if kept.is_cut() && !shown.ends_with('…') {
+    Some(if is_cut && !shown.ends_with('…') {
         shown + "…"
     } else {
         shown
     })
+}
+
+fn shortened(bytes: &[u8], most: usize) -> &[u8] {
+    bytes.get(..most).unwrap_or(bytes)
 }
 
 /// A text within the bound that the policy sets. Redacted first, so that no half of what must go is left.
@@ -175,18 +191,15 @@ fn text(text: &str, bodies: LogBodies, logging: &Logging) -> String {
     }
 }
 
-fn redacted(calls: Value, logging: &Logging) -> Value {
-    match calls {
-        Value::String(text) => {
-            Value::String(logging.redacted(&mask::text(text.into())).into_owned())
-        }
-        Value::Array(items) => items
-            .into_iter()
-            .map(|item| redacted(item, logging))
-            .collect(),
+/// The same without what is masked or redacted in its texts.
+pub(super) fn masked(value: Value, logging: &Logging) -> Value {
+    let shown = |text: String| logging.redacted(&mask::text(text.into())).into_owned();
+    match value {
+        Value::String(text) => Value::String(shown(text)),
+        Value::Array(items) => items.into_iter().map(|it| masked(it, logging)).collect(),
         Value::Object(members) => members
             .into_iter()
-            .map(|(name, value)| (name, redacted(value, logging)))
+            .map(|(name, value)| (shown(name), masked(value, logging)))
             .collect(),
         other => other,
     }

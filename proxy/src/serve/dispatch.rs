@@ -215,10 +215,7 @@ async fn route(
     notes.note(|draft| draft.address = Some(address));
     let memory = worker.shared.memory();
     let entered = admission::enter(memory, route, policies, address, &head.headers).await?;
-    notes.note(|draft| {
-        let user = entered.callers.first.user.as_ref();
-        draft.user = user.map(|user| user.name.clone());
-    });
+    notes.note(|draft| draft.user.clone_from(&entered.callers.first.user));
     let credentials = set_aside(route, &mut head.headers, entered.consumed);
     let is_root = matches!(below, "" | "/");
     let below = path::after_base(below);

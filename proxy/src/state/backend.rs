@@ -150,9 +150,9 @@ pub enum Unrunnable {
     /// A certificate that HTTPS cannot be served with.
     #[error("tls: {0}")]
     Certificate(#[from] super::certificates::BadCertificate),
-    /// A regex that the request log cannot search for.
-    #[error("logging.redact: {0}")]
-    Redaction(#[from] dragoman_config::BadPattern),
+    /// What the request log cannot be kept by.
+    #[error("logging.{0}")]
+    Logging(#[from] super::logging::BadLogging),
     /// A template of prompts that this proxy does not have or cannot compile.
     #[error("promptTemplate: {0}")]
     Template(String),

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use dragoman_config::cel::{BadMapping, Expression, Variables};
 use dragoman_config::{BadPattern, LoggingItem, fill, text_pattern};
 use dragoman_crds::LogBodies;
 use regex::{Captures, Regex};
@@ -10,6 +11,19 @@ use regex::{Captures, Regex};
 const WHOLE: usize = 8 << 20;
 /// How much of a reply is looked into for what it says, where no more than that is kept.
 const LOOKED_INTO: usize = 256 << 10;
+/// The longest request's body that attributes are shown, in bytes.
+pub(crate) const SHOWN: usize = 1 << 20;
+
+/// What a log cannot be kept by, which whoever compiled the item found out.
+#[derive(Debug, thiserror::Error)]
+pub enum BadLogging {
+    /// A regex that cannot be searched for.
+    #[error("redact: {0}")]
+    Redaction(#[from] BadPattern),
+    /// An expression that does not compile.
+    #[error("attributes: {0}: {1}")]
+    Attribute(String, BadMapping),
+}
 
 /// The log policy of an LLMProxy, prepared.
 #[derive(Debug)]
@@ -19,6 +33,10 @@ pub struct Logging {
     /// How much of each is kept where they are truncated, in bytes.
     pub most: usize,
     redact: Vec<(Regex, String)>,
+    /// What is kept besides, by name.
+    pub(crate) attributes: Vec<(String, Expression)>,
+    /// Whether some of it is of the request's body.
+    shows: bool,
     item: LoggingItem,
 }
 
@@ -26,12 +44,22 @@ impl Logging {
     /// Prepares what an item says.
     ///
     /// # Errors
-    /// A regex that does not compile, which whoever compiled the item found out.
-    pub fn new(item: &LoggingItem) -> Result<Self, BadPattern> {
+    /// [`BadLogging`].
+    pub fn new(item: &LoggingItem) -> Result<Self, BadLogging> {
         let redact = item.redact.iter();
         let redact = redact.map(|(regex, with)| Ok((text_pattern(regex)?, with.clone())));
+        let redact = redact.collect::<Result<_, BadPattern>>()?;
+        let attributes = item.attributes.iter().flatten();
+        let attributes = attributes.map(|(name, source)| {
+            let expression = Expression::compile(source, Variables::Reply);
+            let bad = |fault| BadLogging::Attribute(name.clone(), fault);
+            Ok((name.clone(), expression.map_err(bad)?))
+        });
+        let attributes = attributes.collect::<Result<Vec<_>, BadLogging>>()?;
         Ok(Self {
-            redact: redact.collect::<Result<_, _>>()?,
+            redact,
+            shows: attributes.iter().any(|(_, it)| it.names("request")),
+            attributes,
             ..Self::plainly(item)
         })
     }
@@ -42,6 +70,8 @@ impl Logging {
             bodies: item.bodies,
             most: usize::try_from(item.max_body_bytes).unwrap_or(usize::MAX),
             redact: Vec::new(),
+            attributes: Vec::new(),
+            shows: false,
             item: item.clone(),
         }
     }
@@ -55,11 +85,12 @@ impl Logging {
     /// How much of a request's body is to be kept until the request is over, and how much of the reply's.
     #[must_use]
     pub fn bounds(&self, bodies: LogBodies) -> (usize, usize) {
-        match bodies {
+        let (asked, told) = match bodies {
             LogBodies::Full => (WHOLE, WHOLE),
             LogBodies::Truncated => (self.most, LOOKED_INTO.max(self.most)),
             LogBodies::None => (0, LOOKED_INTO),
-        }
+        };
+        (asked.max(if self.shows { SHOWN } else { 0 }), told)
     }
 
     /// A text in which everything is replaced that is to be.

@@ -21,7 +21,7 @@ fn text(bytes: &[u8]) -> String {
 }
 
 /// Exit code and output of `check` on a folder with this one file.
-fn check(manifest: &str, more: &[&str]) -> (Option<i32>, String) {
+pub(super) fn check(manifest: &str, more: &[&str]) -> (Option<i32>, String) {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("main.yaml"), manifest).unwrap();
     let folder = folder.path().to_str().unwrap();

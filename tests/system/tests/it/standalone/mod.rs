@@ -9,6 +9,7 @@ mod raw;
 
 mod apis;
 mod attacks;
+mod attributes;
 mod bans;
 mod callers;
 mod check;
