@@ -9,11 +9,10 @@ use super::{Options, migrations};
 use crate::fault::Fault;
 use crate::record::Record;
 use sqlx::sqlite::{
-    SqliteArguments, SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePool,
-    SqlitePoolOptions, SqliteSynchronous,
+    SqliteArguments, SqliteAutoVacuum, SqliteConnectOptions, SqliteConnection, SqliteJournalMode,
+    SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
-use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -22,6 +21,9 @@ use tokio::sync::OnceCell;
 
 /// How long a statement waits for another that writes, such as somebody's `sqlite3`.
 const BUSY: Duration = Duration::from_secs(5);
+/// How many rows go into one statement, most first. Each statement is handed to the thread of its connection and waited for, which costs more
+/// than a row does; and few different ones stay prepared.
+const ROWS: [usize; 3] = [64, 8, 1];
 /// Steps of SQLite's machine between two looks at the clock: well under a millisecond.
 const STEPS: i32 = 10_000;
 
@@ -36,7 +38,8 @@ pub(super) struct Sqlite {
 struct Shared {
     path: PathBuf,
     ready: OnceCell<()>,
-    insert: String,
+    /// The statements that insert as many rows as [`ROWS`] says.
+    inserts: [Arc<str>; ROWS.len()],
     max_bytes: u64,
     patience: Duration,
     /// Bytes inserted since the size was last looked at.
@@ -59,23 +62,6 @@ impl Sqlite {
             .clone()
             .pragma("query_only", "on")
             .pragma("cache_size", "-16384");
-        let names: Vec<_> = COLUMNS.iter().map(|(name, _)| *name).collect();
-        let places: Vec<_> = COLUMNS
-            .iter()
-            .enumerate()
-            .map(|(at, (_, kind))| match kind {
-                Kind::Money => format!("?{} / 1e6", at + 1),
-                _ => format!("?{}", at + 1),
-            })
-            .collect();
-        let mut insert = String::new();
-        // Writing to a String cannot fail.
-        let _ = write!(
-            insert,
-            "INSERT INTO requests ({}) VALUES ({}) ON CONFLICT (id) DO NOTHING",
-            names.join(", "),
-            places.join(", ")
-        );
         Self {
             writer: SqlitePoolOptions::new()
                 .max_connections(1)
@@ -86,7 +72,7 @@ impl Sqlite {
             shared: Arc::new(Shared {
                 path: path.to_owned(),
                 ready: OnceCell::new(),
-                insert,
+                inserts: ROWS.map(insert),
                 max_bytes: options.max_bytes,
                 patience: options.patience,
                 unseen: AtomicU64::new(0),
@@ -112,25 +98,25 @@ impl Sqlite {
     ) -> Result<u64, Fault> {
         self.ready().await?;
         let mut stored = 0;
-        let mut bytes = 0;
         let mut connection = self.writer.acquire().await?;
         let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
-        for record in records {
-            let mut arguments = SqliteArguments::default();
-            for cell in values(record) {
-                cell.bind_sqlite(&mut arguments)?;
+        let mut rest = records;
+        for (rows, insert) in ROWS.iter().zip(&self.shared.inserts) {
+            let chunks = rest.chunks_exact(*rows);
+            rest = chunks.remainder();
+            for chunk in chunks {
+                match execute(&mut transaction, insert, chunk).await {
+                    Ok(done) => stored += done,
+                    // A statement that fails leaves none of its rows.
+                    Err(Fault::Row(_)) => {
+                        stored += self.one_by_one(&mut transaction, chunk, refused).await?;
+                    }
+                    Err(fault) => return Err(fault),
+                }
             }
-            let insert = AssertSqlSafe(self.shared.insert.as_str());
-            let done = sqlx::query_with(insert, arguments)
-                .execute(&mut *transaction)
-                .await;
-            match done.map_err(Fault::from) {
-                Ok(done) => stored += done.rows_affected(),
-                Err(fault @ Fault::Row(_)) => refused.push((record.id.clone(), fault)),
-                Err(fault) => return Err(fault),
-            }
-            bytes += record.size() as u64;
         }
+        let bytes: usize = records.iter().map(|record| record.size()).sum();
+        let bytes = bytes as u64;
         transaction.commit().await?;
         drop(connection);
         // Looked at often enough that a burst between two calls of `retain` does not outgrow the bound by much.
@@ -138,6 +124,25 @@ impl Sqlite {
         if unseen > self.shared.max_bytes / 32 {
             self.shared.unseen.store(0, Ordering::Relaxed);
             self.bound(self.shared.max_bytes).await?;
+        }
+        Ok(stored)
+    }
+
+    /// Finds the rows that cannot be stored, and says how many of the others were new.
+    async fn one_by_one(
+        &self,
+        connection: &mut SqliteConnection,
+        records: &[&Record],
+        refused: &mut Vec<(String, Fault)>,
+    ) -> Result<u64, Fault> {
+        let [.., insert] = &self.shared.inserts;
+        let mut stored = 0;
+        for record in records {
+            match execute(connection, insert, &[record]).await {
+                Ok(done) => stored += done,
+                Err(fault @ Fault::Row(_)) => refused.push((record.id.clone(), fault)),
+                Err(fault) => return Err(fault),
+            }
         }
         Ok(stored)
     }
@@ -167,6 +172,39 @@ impl Sqlite {
             .map(cell::of_sqlite)
             .collect::<Result<_, _>>()?)
     }
+}
+
+/// The statement that inserts so many rows.
+fn insert(rows: usize) -> Arc<str> {
+    let names: Vec<_> = COLUMNS.iter().map(|(name, _)| *name).collect();
+    let places: Vec<_> = COLUMNS
+        .iter()
+        .map(|(_, kind)| match kind {
+            Kind::Money => "? / 1e6",
+            _ => "?",
+        })
+        .collect();
+    let row = format!("({})", places.join(", "));
+    let insert = format!(
+        "INSERT INTO requests ({}) VALUES {} ON CONFLICT (id) DO NOTHING",
+        names.join(", "),
+        vec![row; rows].join(", ")
+    );
+    insert.into()
+}
+
+/// Runs one of them.
+async fn execute(
+    connection: &mut SqliteConnection,
+    insert: &Arc<str>,
+    records: &[&Record],
+) -> Result<u64, Fault> {
+    let mut arguments = SqliteArguments::default();
+    for cell in records.iter().flat_map(|record| values(record)) {
+        cell.bind_sqlite(&mut arguments)?;
+    }
+    let insert = sqlx::query_with(AssertSqlSafe(Arc::clone(insert)), arguments);
+    Ok(insert.execute(connection).await?.rows_affected())
 }
 
 /// Makes the file if there is none, readable by its owner alone; SQLite gives the files beside it the same mode.

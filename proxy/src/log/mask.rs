@@ -36,10 +36,14 @@ const PLAIN: [&str; 9] = [
     "x-stainless-runtime",
 ];
 
+static SECRETS: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(&format!("(?i-u:{})", SECRET.join("|"))).ok());
+
 /// Whether a header or parameter of this name holds a secret, as far as its name tells.
 pub(crate) fn is_secret(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    !PLAIN.contains(&&*name) && SECRET.iter().any(|word| name.contains(word))
+    // A word that could not be looked for would be a secret told.
+    SECRETS.as_ref().is_none_or(|words| words.is_match(name))
+        && !PLAIN.iter().any(|plain| plain.eq_ignore_ascii_case(name))
 }
 
 /// Texts that are keys wherever they stand: of model servers, of AWS, and JSON Web Tokens.

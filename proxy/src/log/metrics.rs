@@ -72,15 +72,13 @@ impl<const N: usize> Histogram<N> {
 }
 
 fn observe<const N: usize>(family: &mut Family<N>, labels: &Labels, value: i64, bounds: &[i64; N]) {
-    let known = family.contains_key(labels) || family.len() < MOST;
-    let labels = if known {
-        labels.clone()
-    } else {
-        Labels {
-            model: OTHER.to_owned(),
-            ..labels.clone()
-        }
-    };
+    if let Some(histogram) = family.get_mut(labels) {
+        return histogram.observe(value, bounds);
+    }
+    let mut labels = labels.clone();
+    if family.len() >= MOST {
+        OTHER.clone_into(&mut labels.model);
+    }
     // Routes, providers and statuses are the platform's own, and few.
     let histogram = family.entry(labels).or_insert(Histogram {
         buckets: [0; N],
@@ -121,7 +119,7 @@ impl Metrics {
         ];
         for (kind, tokens) in kinds {
             if let Some(tokens) = tokens {
-                labels.more = kind.to_owned();
+                kind.clone_into(&mut labels.more);
                 observe(&mut all.tokens, &labels, tokens, &TOKENS);
             }
         }

@@ -1,8 +1,11 @@
 //! What a reply said, read from the bytes that its client got.
 
+use std::fmt;
+
 use bytes::Bytes;
 use dragoman_dialects::form::{Finish, Part as Piece, Reply, Usage};
 use dragoman_dialects::{Frame, Framing, StreamReader, Wire};
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Value, json};
 
 use super::kept::Kept;
@@ -214,19 +217,123 @@ fn reason(wire: Wire, data: &[u8]) -> Option<String> {
             return None;
         }
     };
-    memchr::memmem::find(data, name.as_bytes())?;
-    let value: Value = serde_json::from_slice(data).ok()?;
-    let places = [
-        &value[name],
-        &value["choices"][0][name],
-        &value["candidates"][0][name],
-        &value["delta"][name],
-        &value["details"][name],
-        &value[0]["details"][name],
-    ];
-    places
-        .into_iter()
-        .find_map(|place| place.as_str().map(str::to_owned))
+    if !says_more_than_null(name, data) {
+        return None;
+    }
+    let mut deserializer = serde_json::Deserializer::from_slice(data);
+    Word(name).deserialize(&mut deserializer).ok()?
+}
+
+/// Whether a member of this name may be something else than `null`, which it is in all of a stream's events but the last.
+fn says_more_than_null(name: &str, data: &[u8]) -> bool {
+    memchr::memmem::find_iter(data, name.as_bytes()).any(|at| {
+        let rest = data[at + name.len()..].strip_prefix(b"\"");
+        let value = rest.and_then(|rest| rest.trim_ascii_start().strip_prefix(b":"));
+        !value.is_some_and(|value| value.trim_ascii_start().starts_with(b"null"))
+    })
+}
+
+/// The text of the member of a name, wherever dialects have it: at the top, or in one of these or the first element of one.
+#[derive(Clone, Copy)]
+struct Word<'n>(&'n str);
+
+const AROUND: [&str; 4] = ["choices", "candidates", "delta", "details"];
+
+impl<'de> DeserializeSeed<'de> for Word<'_> {
+    type Value = Option<String>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Word<'_> {
+    type Value = Option<String>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
+        let mut word = None;
+        while let Some(place) = members.next_key_seed(Name(self.0))? {
+            match place {
+                Place::Here => {
+                    let value: Value = members.next_value()?;
+                    word = value.as_str().map(str::to_owned).or(word);
+                }
+                Place::Within => {
+                    let within = members.next_value_seed(self)?;
+                    word = word.or(within);
+                }
+                Place::Elsewhere => drop(members.next_value::<IgnoredAny>()?),
+            }
+        }
+        Ok(word)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Self::Value, A::Error> {
+        let word = elements.next_element_seed(self)?.flatten();
+        while elements.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(word)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+}
+
+/// What the name of a member says of where the word is.
+enum Place {
+    Here,
+    Within,
+    Elsewhere,
+}
+
+struct Name<'n>(&'n str);
+
+impl<'de> DeserializeSeed<'de> for Name<'_> {
+    type Value = Place;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Place, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for Name<'_> {
+    type Value = Place;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a member's name")
+    }
+
+    fn visit_str<E>(self, name: &str) -> Result<Place, E> {
+        Ok(match name {
+            name if name == self.0 => Place::Here,
+            name if AROUND.contains(&name) => Place::Within,
+            _ => Place::Elsewhere,
+        })
+    }
 }
 
 /// A reason where the dialect's own word is not told plainly.

@@ -247,6 +247,8 @@ async fn serve_http2<S: Socket>(worker: Rc<Worker>, mut entered: Entered, stream
     let service = service_fn(move |request| {
         let delivery = next.next();
         let answer = dispatch::answer(Rc::clone(&worker), peer, request, Rc::clone(&delivery));
+        // As above: it is gone when the reply begins, and the stream's task stays.
+        let answer = Box::pin(answer);
         async move {
             let answer = answer.await?;
             Ok::<_, Infallible>(answer.map(|body| Reply::new(body, delivery, None)))

@@ -27,7 +27,7 @@ pub(crate) struct Counting<'a> {
     client: Wire,
     body: &'a Bytes,
     path: Path<'a>,
-    form: OnceCell<Result<Form, Malformed>>,
+    form: OnceCell<Box<Result<Form, Malformed>>>,
 }
 
 impl<'a> Counting<'a> {
@@ -72,7 +72,8 @@ impl<'a> Counting<'a> {
             Wire::Gemini => gemini::count::read_request,
             _ => anthropic::count::read_request,
         };
-        self.form.get_or_init(|| read(self.body, self.path))
+        self.form
+            .get_or_init(|| Box::new(read(self.body, self.path)))
     }
 
     /// The body for a backend that knows the model as `model`.

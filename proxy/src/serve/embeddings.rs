@@ -91,7 +91,7 @@ pub(crate) struct Vectors<'a> {
     client: Form,
     body: &'a Bytes,
     path: Path<'a>,
-    form: OnceCell<Result<EmbeddingRequest, Malformed>>,
+    form: OnceCell<Box<Result<EmbeddingRequest, Malformed>>>,
     started: Timestamp,
 }
 
@@ -148,7 +148,7 @@ impl<'a> Vectors<'a> {
 
     fn form(&self) -> &Result<EmbeddingRequest, Malformed> {
         let read = || self.client.codec().read_request(self.body, self.path);
-        self.form.get_or_init(read)
+        self.form.get_or_init(|| Box::new(read()))
     }
 
     /// The answer to a request of Ollama's that only loads a model, which no other dialect has: there is nothing to load.

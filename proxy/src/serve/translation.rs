@@ -49,7 +49,8 @@ pub(crate) struct Translation<'a> {
     metered: bool,
     /// Whether rules want the reply read.
     judged: bool,
-    form: OnceCell<Result<Form, Malformed>>,
+    /// In a box, since most requests go where bytes pass, and whatever is in this is moved with every one of them.
+    form: OnceCell<Box<Result<Form, Malformed>>>,
 }
 
 impl<'a> Translation<'a> {
@@ -117,7 +118,7 @@ impl<'a> Translation<'a> {
             }
             Ok(form)
         };
-        self.form.get_or_init(read)
+        self.form.get_or_init(|| Box::new(read()))
     }
 
     /// Where a backend takes what is translated, below the base URL or the deployment; none where bytes pass.

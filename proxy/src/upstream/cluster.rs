@@ -142,7 +142,8 @@ impl Cluster {
     /// # Errors
     /// [`Fault`]; it says whether another try may help.
     pub async fn send(&self, mut request: Request, end: Option<Instant>) -> Result<Reply, Fault> {
-        self.send_taking_body(&mut request, end).await
+        self.send_taking_body(&mut request, Instant::now(), end)
+            .await
     }
 
     /// As [`Cluster::send`], following redirects with the same method and body. A new origin is not told any credential:
@@ -158,7 +159,8 @@ impl Cluster {
         secrets: &[HeaderName],
         end: Option<Instant>,
     ) -> Result<Reply, Fault> {
-        let own = Instant::now() + self.0.settings.timeouts.request;
+        let began = Instant::now();
+        let own = began + self.0.settings.timeouts.request;
         let end = end.map_or(own, |end| end.min(own));
         let refused = |reason: String| Fault::Protocol {
             reason,
@@ -170,7 +172,8 @@ impl Cluster {
         for hops in 0.. {
             let request = redirected.as_deref_mut().unwrap_or(&mut *request);
             let body = request.body.replay();
-            let mut reply = cluster.send_taking_body(request, Some(end)).await?;
+            let now = if hops == 0 { began } else { Instant::now() };
+            let mut reply = cluster.send_taking_body(request, now, Some(end)).await?;
             reply.elsewhere = elsewhere;
             let Some(body) = body else { return Ok(reply) };
             if !reply.status.is_redirection() {
@@ -214,6 +217,7 @@ impl Cluster {
     async fn send_taking_body(
         &self,
         request: &mut Request,
+        now: Instant,
         end: Option<Instant>,
     ) -> Result<Reply, Fault> {
         let Inside {
@@ -228,7 +232,7 @@ impl Cluster {
             .as_ref()
             .map(Concurrency::enter)
             .transpose()?;
-        let mut deadline = Deadline::start(settings.timeouts, end);
+        let mut deadline = Deadline::start(settings.timeouts, now, end);
         let addresses = match names.at_hand()? {
             Some(addresses) => addresses,
             // What is rarely waited for is kept out of the future that every request has.

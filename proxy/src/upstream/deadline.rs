@@ -50,9 +50,8 @@ pub(crate) struct Deadline {
 }
 
 impl Deadline {
-    /// Starts now; `end` bounds the whole request further where it is earlier.
-    pub(crate) fn start(timeouts: Timeouts, end: Option<Instant>) -> Self {
-        let now = Instant::now();
+    /// Starts `now`; `end` bounds the whole request further where it is earlier.
+    pub(crate) fn start(timeouts: Timeouts, now: Instant, end: Option<Instant>) -> Self {
         let own = now + timeouts.request;
         let end = end.map_or(own, |end| end.min(own));
         Deadline {

@@ -182,9 +182,8 @@ impl Authentication {
         })
     }
 
-    /// Who sends these headers. It waits only for keys that must be fetched, and for two seconds at most.
-    pub async fn check(&self, headers: &HeaderMap, now: Timestamp) -> Identity {
-        let came = (Instant::now(), now);
+    /// Who sends these headers, which `came` then, by both clocks. It waits only for keys that must be fetched, and for two seconds at most.
+    pub async fn check(&self, headers: &HeaderMap, came: (Instant, Timestamp)) -> Identity {
         match self.judge(headers, came, false) {
             Ok(identity) => identity,
             Err(set) => {

@@ -85,7 +85,7 @@ async fn check_at(authentication: &Authentication, lines: Lines<'_>, now: i64) -
         headers.append(*name, HeaderValue::from_str(value).unwrap());
     }
     let now = Timestamp::from_second(now).unwrap();
-    authentication.check(&headers, now).await
+    authentication.check(&headers, (Instant::now(), now)).await
 }
 
 async fn check(authentication: &Authentication, lines: Lines<'_>) -> Identity {
