@@ -1,6 +1,7 @@
 //! Questions to the log: lists, one request, and what charts show. The answers are the same whichever database they come from.
 
 mod filter;
+mod namespaces;
 mod overview;
 mod packed;
 mod page;

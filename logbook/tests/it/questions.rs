@@ -11,6 +11,7 @@ on_both!(
     pages_go_newest_first_and_never_repeat_or_miss_a_row,
     each_filter_lets_through_what_it_names,
     a_namespace_that_may_not_be_seen_is_not,
+    the_namespaces_of_the_log_are_listed_each_once,
     text_is_found_in_bodies_content_and_errors_in_either_case,
     attributes_match_whatever_they_are,
     a_series_has_counts_sums_and_percentiles_of_each_step,
@@ -131,6 +132,26 @@ async fn each_filter_lets_through_what_it_names(fixture: Fixture) {
         [plain.id.as_str()]
     );
     assert!(ids(&fixture, &status(Status::Class(4))).await.is_empty());
+}
+
+async fn the_namespaces_of_the_log_are_listed_each_once(fixture: Fixture) {
+    let names = async |most| fixture.store.namespaces(most).await.unwrap();
+    assert!(names(10).await.is_empty());
+    let of = |namespace: &str, seconds| Record {
+        namespace: namespace.into(),
+        ..at(seconds)
+    };
+    // Of several days, and so of several partitions.
+    let rows = [
+        of("b", 0),
+        of("a", -86_400),
+        of("c", -86_400),
+        of("a", 0),
+        of("b", 1),
+    ];
+    fixture.store.insert(&rows).await.unwrap();
+    assert_eq!(names(10).await, ["a", "b", "c"]);
+    assert_eq!(names(2).await, ["a", "b"]);
 }
 
 async fn a_namespace_that_may_not_be_seen_is_not(fixture: Fixture) {

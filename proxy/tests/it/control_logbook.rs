@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -25,13 +26,13 @@ use crate::control_process::{Running, get, output, program, text};
 use crate::harness::{items, soon};
 
 /// What an operator gives to logbook and proxies.
-struct Operator {
+pub struct Operator {
     authority: Authority,
     signer: Signer,
 }
 
 impl Operator {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self {
             authority: Authority::new(),
             signer: Signer::generate().unwrap(),
@@ -39,7 +40,7 @@ impl Operator {
     }
 
     /// Writes the logbook's files.
-    fn write(&self, directory: &Path) {
+    pub fn write(&self, directory: &Path) {
         let (certificate, key) = self.authority.pair();
         let keys = Keys::write([self.signer.public()]);
         for (name, content) in [
@@ -58,7 +59,7 @@ impl Operator {
             aud: AUDIENCE.into(),
             sub: "team/edge".into(),
             pod: "edge-1".into(),
-            namespaces: ["team".to_owned()].into(),
+            namespaces: ["team".to_owned(), "them".to_owned()].into(),
             nbf: now,
             exp: now + 3600,
         })
@@ -73,7 +74,7 @@ impl Operator {
     }
 
     /// Puts a batch as a writer does: again, as long as the logbook is away.
-    async fn put(&self, port: u16, rows: &[Record]) -> Inserted {
+    pub async fn put(&self, port: u16, rows: &[Record]) -> Inserted {
         let remote = self.remote(port);
         let putting = async {
             loop {
@@ -101,18 +102,24 @@ fn options(directory: &Path) -> Vec<String> {
 }
 
 /// A logbook that is ready.
-struct Logbook {
-    process: Running,
-    port: u16,
-    admin: Value,
+pub struct Logbook {
+    pub process: Running,
+    pub port: u16,
+    pub admin: Value,
 }
 
 impl Logbook {
     async fn start(directory: &Path) -> Self {
+        Self::start_with(directory, |_| {}).await
+    }
+
+    /// Starts one with more options.
+    pub async fn start_with(directory: &Path, more: impl FnOnce(&mut Command)) -> Self {
         let log = directory.join("log");
         let _former = fs::remove_file(&log);
         let mut command = program();
         command.args(options(directory));
+        more(&mut command);
         let process = Running::spawn(command, log);
         process.until_said("ready").await;
         let listens = process.said("the logbook listens").unwrap();
@@ -136,7 +143,7 @@ impl Logbook {
     }
 }
 
-fn row(id: &str) -> Record {
+pub fn row(id: &str) -> Record {
     let now = micros(SystemTime::now());
     Record {
         id: id.into(),

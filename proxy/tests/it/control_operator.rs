@@ -153,7 +153,7 @@ impl Authority {
     }
 
     /// A server of this authority, for the name `localhost` alone, whose certificate is valid from a year on.
-    fn server(&self, from: i32) -> TlsAcceptor {
+    pub fn server(&self, from: i32) -> TlsAcceptor {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(["localhost".to_owned()]).unwrap();
         params.not_before = rcgen::date_time_ymd(from, 1, 1);

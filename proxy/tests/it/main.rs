@@ -9,6 +9,7 @@
 
 mod calls;
 mod control_files;
+mod control_kubernetes;
 mod control_logbook;
 mod control_operator;
 mod control_process;

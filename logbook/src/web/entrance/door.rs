@@ -7,7 +7,8 @@ use subtle::ConstantTimeEq as _;
 
 /// Tells from a token what its bearer may see.
 pub trait Door: Send + Sync {
-    /// Asked again every minute for as long as somebody is signed in, so that what was taken back does not stay open.
+    /// Asked again every half minute for as long as somebody is signed in, so that what was taken back does not stay open. A door that asks somebody else may believe them for
+    /// half a minute.
     fn open<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<Viewer, Refusal>>;
 }
 

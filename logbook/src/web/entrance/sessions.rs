@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 /// How long one stays signed in.
 pub(super) const LIFETIME: Duration = Duration::from_hours(12);
-/// How long what a door said of a token is believed.
-const BELIEVED: Duration = Duration::from_mins(1);
+/// How long what a door said of a token is believed. A door may believe what it was told for as long again: together no more than a minute.
+const BELIEVED: Duration = Duration::from_secs(30);
 /// Sessions at once; the oldest ends when there would be more.
 const MOST: usize = 1000;
 

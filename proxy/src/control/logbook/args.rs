@@ -29,7 +29,7 @@ pub struct LogbookArgs {
     /// File with the public keys (a JSON Web Key Set) of the operator that signs tickets.
     #[arg(long, value_name = "FILE", env = "DRAGOMAN_TICKET_KEYS")]
     pub ticket_keys: PathBuf,
-    /// Address for /healthz, /readyz and /metrics.
+    /// Address for the dashboard, the APIs, /healthz, /readyz and /metrics.
     #[arg(
         long,
         value_name = "ADDR",
@@ -50,6 +50,18 @@ pub struct LogbookArgs {
     /// connection on.
     #[arg(long, value_name = "FILE", env = "DRAGOMAN_DATABASE_URL_FILE")]
     pub database_url_file: Option<PathBuf>,
+    /// Directory with the files `token` and `ca.crt` of a ServiceAccount that may create tokenreviews and subjectaccessreviews. With it, Kubernetes tokens open what their bearers may see; without it, the
+    /// admin token alone does.
+    #[arg(long, value_name = "DIR", env = "DRAGOMAN_SERVICE_ACCOUNT")]
+    pub service_account: Option<PathBuf>,
+    /// The API server that is asked about Kubernetes tokens.
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "DRAGOMAN_API_SERVER",
+        default_value = "https://kubernetes.default.svc"
+    )]
+    pub api_server: String,
     /// How long a request is kept. On Postgres the whole day (UTC) of it must be over that.
     #[arg(long, value_name = "DURATION", env = "DRAGOMAN_RETENTION", default_value = "168h", value_parser = duration)]
     pub retention: Duration,

@@ -5,10 +5,12 @@
 //! - `serve`: connections, and their graceful end
 //! - `answer`: which path is whose
 //! - `pages`: what people see
+//! - `kubernetes`: whose Kubernetes token it is
 //! - `metrics`: how it goes
 
 mod answer;
 mod args;
+mod kubernetes;
 mod metrics;
 mod pages;
 mod run;

@@ -1,19 +1,27 @@
-//! What people see: the dashboard and the APIs, for whoever has the admin token.
+//! What people see: the dashboard and the APIs, for whoever has the admin token or a Kubernetes token.
 
 use std::sync::Arc;
 
 use dragoman_logbook::store::Store;
-use dragoman_logbook::web::{AdminToken, Entrance, LONGEST_BODY, NoneLive, Web};
+use dragoman_logbook::web::{AdminToken, Door, Entrance, LONGEST_BODY, NoneLive, Web};
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
 
 use super::answer::{Body, text};
+use super::args::LogbookArgs;
+use super::kubernetes::Kubernetes;
 
-/// The pages over a store. Without a token nobody comes in.
-pub(super) fn pages(store: Store, token: Option<&str>) -> Web {
-    let door = token.and_then(AdminToken::new);
-    let doors = door.into_iter().map(|door| Arc::new(door) as _).collect();
+/// The pages over a store. Without a door nobody comes in.
+pub(super) fn pages(store: Store, token: Option<&str>, args: &LogbookArgs) -> Web {
+    // First, because it opens when the API server is away.
+    let admin = token.and_then(AdminToken::new);
+    let admin = admin.map(|door| Arc::new(door) as Arc<dyn Door>);
+    let account = args.service_account.clone();
+    let kubernetes =
+        account.map(|account| Kubernetes::new(&args.api_server, account, store.clone()));
+    let kubernetes = kubernetes.map(|door| Arc::new(door) as Arc<dyn Door>);
+    let doors = admin.into_iter().chain(kubernetes).collect();
     // Proxies know what runs; here it is not known.
     Web::new(store, Arc::new(NoneLive), Entrance::behind(doors))
 }

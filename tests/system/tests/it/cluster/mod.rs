@@ -8,6 +8,7 @@ mod first_request;
 mod hops;
 mod https;
 mod isolation;
+mod log_readers;
 mod logbook;
 mod mappers;
 mod owned;
