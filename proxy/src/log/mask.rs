@@ -7,6 +7,8 @@ use regex::Regex;
 
 /// What stands in a secret's place.
 pub(crate) const MASK: &str = "[masked]";
+/// The same behind what stands before it.
+const BEHIND: &str = "${1}[masked]";
 
 /// Words in the names of headers, parameters of queries and members of bodies whose values are secrets.
 const SECRET: [&str; 12] = [
@@ -51,24 +53,30 @@ pub(crate) fn is_secret(name: &str) -> bool {
 /// Sources: what OpenAI, Anthropic, Google, Groq, Hugging Face, GitHub and xAI make their keys begin with;
 /// [IAM's unique ids](https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-prefixes);
 /// [RFC 7519 §3](https://www.rfc-editor.org/rfc/rfc7519#section-3): three parts of Base64url, the first of which is a JSON object.
-static KEYS: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(
-        r"(?x)
-        \b(?:sk|pk|gsk|xai|hf|ghp|gho|github_pat)[-_][A-Za-z0-9_-]{8,}
-        | \bAIza[A-Za-z0-9_-]{30,}
-        | \b(?:AKIA|ASIA)[A-Z0-9]{12,}
-        | \beyJ[A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]*
-        | (?i:\bbearer\ +)[A-Za-z0-9._~+/=-]{8,}",
-    )
-    .ok()
-});
+const SHAPES: &str = r"(?x:
+    (?:sk|pk|gsk|xai|hf|ghp|gho|github_pat)[-_][A-Za-z0-9_-]{8,}
+    | AIza[A-Za-z0-9_-]{30,}
+    | (?:AKIA|ASIA)[A-Z0-9]{12,}
+    | eyJ[A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]*
+    | (?i:bearer\ +)[A-Za-z0-9._~+/=-]{8,})";
+static KEYS: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(&format!(r"\b{SHAPES}")).ok());
+/// The same behind what JSON writes for the end of a line, whose last letter is one of a word.
+static KEYS_OF_JSON: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(&format!(r"(\\[bfnrt]){SHAPES}")).ok());
 
 /// A text without what is a key by its looks.
 pub(crate) fn text(text: Cow<'_, str>) -> Cow<'_, str> {
-    let Some(keys) = &*KEYS else { return text };
-    match keys.replace_all(&text, MASK) {
-        Cow::Borrowed(_) => text,
-        Cow::Owned(masked) => Cow::Owned(masked),
+    let text = replaced(text, KEYS.as_ref(), MASK);
+    if memchr::memchr(b'\\', text.as_bytes()).is_none() {
+        return text;
+    }
+    replaced(text, KEYS_OF_JSON.as_ref(), BEHIND)
+}
+
+fn replaced<'t>(text: Cow<'t, str>, keys: Option<&Regex>, mask: &str) -> Cow<'t, str> {
+    match keys.map(|keys| keys.replace_all(&text, mask)) {
+        Some(Cow::Owned(masked)) => Cow::Owned(masked),
+        _ => text,
     }
 }
 
@@ -201,6 +209,11 @@ mod tests {
         assert_eq!(
             text(told.into()),
             "use [masked] or [masked], not task-force or disk-drive1"
+        );
+        let told = r#"{"content":"keys:\nsk-proj-abcdefghij\r\n\tBearer abcdefghij \u000a"}"#;
+        assert_eq!(
+            text(told.into()),
+            r#"{"content":"keys:\n[masked]\r\n\t[masked] \u000a"}"#
         );
     }
 }
