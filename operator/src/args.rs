@@ -27,6 +27,9 @@ pub struct Args {
         default_value = "IfNotPresent"
     )]
     pub proxy_image_pull_policy: String,
+    /// A variable of the proxies' environment that says where their traces go, as OTEL_EXPORTER_OTLP_ENDPOINT=http://collector.observability.svc:4318; given once for each.
+    #[arg(long = "proxy-env", value_name = "NAME=VALUE", value_parser = traces_variable)]
+    pub proxy_env: Vec<(String, String)>,
     /// The domain of the cluster's Services.
     #[arg(long, env = "DRAGOMAN_CLUSTER_DOMAIN", default_value = "cluster.local")]
     pub cluster_domain: String,
@@ -79,6 +82,17 @@ fn logbook_url(text: &str) -> Result<LogbookUrl, String> {
     .ok_or_else(|| "write it as https://HOST:PORT".into())
 }
 
+/// Of OpenTelemetry's alone. Its headers are often a key, which has no place in a Deployment.
+fn traces_variable(text: &str) -> Result<(String, String), String> {
+    let pair = text.split_once('=');
+    let known = |name: &str| name.starts_with("OTEL_") && !name.ends_with("_HEADERS");
+    pair.filter(|(name, _)| known(name))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .ok_or_else(|| {
+            "write it as OTEL_…=VALUE; headers are read from the Secret dragoman-traces".into()
+        })
+}
+
 /// A log format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
@@ -107,6 +121,19 @@ mod tests {
             "https://[::1]:1",
         ] {
             assert!(logbook_url(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn only_variables_of_traces_are_handed_on_and_none_that_is_a_key() {
+        let endpoint = "OTEL_EXPORTER_OTLP_ENDPOINT=http://c:4318";
+        assert_eq!(traces_variable(endpoint).unwrap().1, "http://c:4318");
+        for wrong in [
+            "PATH=/",
+            "OTEL_SERVICE_NAME",
+            "OTEL_EXPORTER_OTLP_HEADERS=a=b",
+        ] {
+            assert!(traces_variable(wrong).is_err(), "{wrong}");
         }
     }
 }

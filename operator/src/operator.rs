@@ -108,6 +108,7 @@ pub async fn operate(args: Args, stop: CancellationToken) -> Result<(), Fault> {
         cluster_domain: args.cluster_domain,
         proxy_image: args.proxy_image,
         proxy_image_pull_policy: args.proxy_image_pull_policy,
+        proxy_env: args.proxy_env,
     };
     let keyring = Keyring::of_cluster(client.clone());
     let (to_core, streams) = mpsc::channel(4096);

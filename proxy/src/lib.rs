@@ -13,5 +13,6 @@ pub mod serve;
 pub mod sse;
 pub mod state;
 pub mod think;
+pub mod trace;
 pub mod translate;
 pub mod upstream;

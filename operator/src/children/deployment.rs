@@ -17,6 +17,8 @@ const TOKEN_SECONDS: i64 = 3600;
 
 /// The Secret with the token for the admin API.
 const ADMIN_SECRET: &str = "dragoman-admin";
+/// The Secret with the headers for the collector of traces.
+const TRACES_SECRET: &str = "dragoman-traces";
 
 /// The Deployment's spec.
 pub(super) fn spec(proxy: &LLMProxy, name: &str, installation: &Installation) -> Value {
@@ -87,6 +89,12 @@ fn container(proxy: &LLMProxy, name: &str, installation: &Installation) -> Value
         Some(resources) => json!(resources),
         None => json!({"requests": {"cpu": "100m", "memory": "64Mi"}, "limits": {"memory": "1Gi"}}),
     };
+    let mut environment = vec![
+        field("POD_NAME", "metadata.name"),
+        field("POD_IP", "status.podIP"),
+        admin_token(),
+    ];
+    environment.extend(traces(&installation.proxy_env));
     json!({
         "name": "proxy",
         "image": installation.proxy_image,
@@ -100,7 +108,7 @@ fn container(proxy: &LLMProxy, name: &str, installation: &Installation) -> Value
             "--snapshot", "/run/dragoman",
             "--data", "/var/lib/dragoman",
         ],
-        "env": [field("POD_NAME", "metadata.name"), field("POD_IP", "status.podIP"), admin_token()],
+        "env": environment,
         "ports": ports(proxy),
         "livenessProbe": probe("/healthz", 10),
         "readinessProbe": probe("/readyz", 2),
@@ -123,6 +131,18 @@ fn container(proxy: &LLMProxy, name: &str, installation: &Installation) -> Value
 fn admin_token() -> Value {
     let secret = json!({"name": ADMIN_SECRET, "key": "token", "optional": true});
     json!({"name": "DRAGOMAN_ADMIN_TOKEN", "valueFrom": {"secretKeyRef": secret}})
+}
+
+/// Where traces go. What a collector asks to be sent with them comes from a Secret beside the Deployment, if there is one.
+fn traces(variables: &[(String, String)]) -> Vec<Value> {
+    let plain = variables
+        .iter()
+        .map(|(name, value)| json!({"name": name, "value": value}));
+    let secret = json!({"name": TRACES_SECRET, "key": "headers", "optional": true});
+    let headers =
+        json!({"name": "OTEL_EXPORTER_OTLP_HEADERS", "valueFrom": {"secretKeyRef": secret}});
+    let headers = (!variables.is_empty()).then_some(headers);
+    plain.chain(headers).collect()
 }
 
 fn ports(proxy: &LLMProxy) -> Value {
@@ -204,6 +224,15 @@ mod tests {
             (&secret["name"], &secret["optional"]),
             (&json!("dragoman-admin"), &json!(true))
         );
+    }
+
+    #[test]
+    fn pods_are_told_where_traces_go_and_find_the_key_for_it_in_a_secret() {
+        let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318");
+        let told = traces(&[(endpoint.0.into(), endpoint.1.into())]);
+        assert_eq!(told[0], json!({"name": endpoint.0, "value": endpoint.1}));
+        assert_eq!(told[1]["valueFrom"]["secretKeyRef"]["name"], TRACES_SECRET);
+        assert!(traces(&[]).is_empty());
     }
 
     #[test]

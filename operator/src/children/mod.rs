@@ -27,6 +27,8 @@ pub struct Installation {
     pub proxy_image: String,
     /// When it is pulled.
     pub proxy_image_pull_policy: String,
+    /// Where their traces go, by variables of their environment.
+    pub proxy_env: Vec<(String, String)>,
 }
 
 impl Installation {
@@ -48,6 +50,7 @@ impl Installation {
             cluster_domain: "cluster.local".into(),
             proxy_image: "dragoman-proxy:test".into(),
             proxy_image_pull_policy: "IfNotPresent".into(),
+            proxy_env: Vec::new(),
         }
     }
 }

@@ -18,6 +18,7 @@ use super::stop::{Patience, Signals, drain};
 use crate::log::keeper::{Keeper, KeeperFault};
 use crate::serve;
 use crate::state::Shared;
+use crate::trace::settings::{BadSetting, Settings};
 
 /// How long requests whose time is up may take to end.
 const ENDS: Duration = Duration::from_secs(2);
@@ -47,6 +48,9 @@ pub enum RunFault {
     /// The request log cannot be kept.
     #[error("the request log cannot be kept: {0}")]
     RequestLog(#[from] KeeperFault),
+    /// The environment says of traces what cannot be done.
+    #[error("no traces can be made: {0}")]
+    Traces(#[from] BadSetting),
     /// The machine refuses something else.
     #[error("cannot start: {0}")]
     Io(#[from] io::Error),
@@ -90,6 +94,12 @@ async fn process(
         threads,
         "dragoman-proxy starts"
     );
+    let traces = Settings::read(|name| std::env::var(name).ok())?;
+    if traces.is_some() && args.no_request_log {
+        tracing::warn!(
+            "no traces are made: spans are made of the request log's rows; leave --no-request-log out"
+        );
+    }
     let readiness = Arc::new(Readiness::new(Arc::clone(shared), missing));
     let (mut log, mut shown) = (None, None);
     match source {
@@ -100,14 +110,14 @@ async fn process(
             };
             tokio::spawn(standalone.run(Arc::clone(&reload)));
             if !args.no_request_log {
-                let (keeper, store) = Keeper::local(&args.own_log(), shared).await?;
+                let (keeper, store) = Keeper::local(&args.own_log(), traces, shared).await?;
                 (log, shown) = (Some(keeper), Some(store));
             }
         }
         ConfigSource::Operator(source) => {
             let client = Client::new(*source, publisher);
             if !args.no_request_log {
-                let keeper = Keeper::shipping(client.sink(), args.data.as_deref(), shared);
+                let keeper = Keeper::shipping(client.sink(), args.data.as_deref(), traces, shared);
                 log = Some(keeper.await?);
             }
             tokio::spawn(client.run());

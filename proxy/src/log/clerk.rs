@@ -2,17 +2,23 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::Instant;
 
+use dragoman_logbook::record::Record;
 use dragoman_logbook::writer::Writer;
 use tokio::sync::{mpsc, oneshot};
 
 use super::draft::Draft;
 use super::metrics::Metrics;
 use super::row;
+use super::tokens::{self, Tokens};
 use crate::state::Shared;
+use crate::trace::{Finished, Tracer};
 
 /// What finished requests may hold in memory until rows are made of them, in bytes.
 const LARGEST: usize = 64 << 20;
+/// The attribute that leads from a row to its trace.
+const TRACE: &str = "trace_id";
 
 /// Where threads hand finished requests over.
 #[derive(Debug)]
@@ -25,6 +31,8 @@ pub struct Intake {
     dropped: Arc<AtomicU64>,
     metrics: Arc<Metrics>,
     writer: Writer,
+    /// Where spans go, if anywhere.
+    tracer: Option<Arc<Tracer>>,
 }
 
 impl Intake {
@@ -40,7 +48,16 @@ impl Intake {
     /// What the rows come to, and how the log does, in Prometheus' text format.
     pub fn metrics_text(&self) -> String {
         let dropped = self.dropped.load(Ordering::Relaxed);
-        self.metrics.text(&self.writer.progress(), dropped)
+        let mut text = self.metrics.text(&self.writer.progress(), dropped);
+        if let Some(tracer) = &self.tracer {
+            text += &tracer.metrics_text();
+        }
+        text
+    }
+
+    /// What makes traces, if anything does.
+    pub(crate) fn tracer(&self) -> Option<&Tracer> {
+        self.tracer.as_deref()
     }
 
     pub(crate) fn take(&self, finished: Vec<Draft>) {
@@ -64,12 +81,19 @@ pub struct Clerk {
     metrics: Arc<Metrics>,
     shared: Arc<Shared>,
     writer: Writer,
+    tracer: Option<Arc<Tracer>>,
+    tokens: Tokens,
 }
 
 impl Clerk {
-    /// A clerk, and the place, not open yet, where finished requests are handed to it.
+    /// A clerk, and the place, not open yet, where finished requests are handed to it. Spans go to `tracer`, if there is one.
     #[must_use]
-    pub fn new(shared: Arc<Shared>, writer: Writer) -> (Self, Intake) {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        writer: Writer,
+        tracer: Option<Tracer>,
+    ) -> (Self, Intake) {
+        let tracer = tracer.map(Arc::new);
         let (sender, finished) = mpsc::unbounded_channel();
         let (held, dropped) = (Arc::default(), Arc::default());
         let metrics: Arc<Metrics> = Arc::default();
@@ -80,6 +104,7 @@ impl Clerk {
             dropped: Arc::clone(&dropped),
             metrics: Arc::clone(&metrics),
             writer: writer.clone(),
+            tracer: tracer.clone(),
         };
         let clerk = Self {
             finished,
@@ -88,6 +113,8 @@ impl Clerk {
             metrics,
             shared,
             writer,
+            tracer,
+            tokens: Tokens::default(),
         };
         (clerk, intake)
     }
@@ -100,17 +127,22 @@ impl Clerk {
                 biased;
                 finished = self.finished.recv() => finished,
                 _ = &mut stop => self.finished.try_recv().ok(),
+                () = tokio::time::sleep(tokens::KEPT), if self.tokens.are_held() => {
+                    self.tokens.rest(Instant::now());
+                    continue;
+                }
             };
             let Some(finished) = finished else { return };
             for draft in finished {
                 let held = draft.held();
-                let record = row::record(draft, &self.shared.state(), &self.metrics);
+                let record = self.record(draft);
                 self.held.fetch_sub(held, Ordering::Relaxed);
                 self.metrics.count(&record);
                 // What finds no room is counted by the writer.
                 let _ = self.writer.offer(record);
                 tokio::task::consume_budget().await;
             }
+            self.tokens.rest(Instant::now());
             let lost = self.dropped.load(Ordering::Relaxed) + self.writer.progress().dropped;
             if lost > told {
                 tracing::warn!(
@@ -120,5 +152,24 @@ impl Clerk {
                 told = lost;
             }
         }
+    }
+
+    fn record(&mut self, mut draft: Draft) -> Record {
+        let finished = draft.traced.take().map(|traced| Finished {
+            traced,
+            started: draft.started,
+            took: draft.took,
+            tries: draft.tried.iter().map(|tried| tried.took).collect(),
+        });
+        let state = self.shared.state();
+        let mut record = row::record(draft, &state, &self.metrics, &mut self.tokens);
+        if let Some((tracer, finished)) = self.tracer.as_ref().zip(finished)
+            && let Some(trace) = finished.traced.id()
+        {
+            tracer.take(finished.spans(&record));
+            let attributes = record.attributes.get_or_insert_default();
+            attributes.entry(TRACE).or_insert_with(|| trace.into());
+        }
+        record
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dragoman_config::ObjectKey;
+use http::HeaderMap;
 use slab::Slab;
 
 use super::clerk::Intake;
@@ -14,6 +15,7 @@ use super::draft::{Draft, Notes};
 use super::live::Ask;
 use super::row;
 use crate::serve::Delivery;
+use crate::trace::Traced;
 
 /// How long a finished request waits for others. To wake another thread costs more than to note a request.
 const WAIT: Duration = Duration::from_millis(100);
@@ -105,6 +107,12 @@ impl Desk {
     /// Whether a log is kept of requests that begin now.
     pub(crate) fn is_open(&self) -> bool {
         self.intake.is_open()
+    }
+
+    /// A request's place in a trace, where traces are made.
+    pub(crate) fn traced(&self, headers: &HeaderMap) -> Option<Box<Traced>> {
+        let tracer = self.intake.tracer()?;
+        Some(Traced::begin(headers, tracer.sampler()))
     }
 
     /// Whether a request under way may hold more.

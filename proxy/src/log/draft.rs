@@ -18,6 +18,7 @@ use super::kept::Kept;
 use crate::access::caller::User;
 use crate::serve::request_id::RequestId;
 use crate::state::backend::Backend;
+use crate::trace::Traced;
 use crate::upstream::{Fault, Reply};
 
 /// A request that is being noted; nothing where no log is kept. A clone notes the same.
@@ -98,6 +99,8 @@ pub(crate) struct Draft {
     pub(crate) end: End,
     /// How long all of it took.
     pub(crate) took: Duration,
+    /// Its place in a trace, where traces are made.
+    pub(crate) traced: Option<Box<Traced>>,
 }
 
 /// A backend that is asked.
@@ -165,6 +168,7 @@ impl Draft {
             first: None,
             end: End::Left,
             took: Duration::ZERO,
+            traced: None,
         }
     }
 
@@ -179,6 +183,13 @@ impl Draft {
         self.bodies = bodies;
         self.request = Kept::bounded(asked);
         self.reply = Kept::bounded(told);
+    }
+
+    /// A backend is about to be tried, and told of the trace, if there is one.
+    pub(crate) fn trying(&mut self, headers: &mut HeaderMap) {
+        if let Some(traced) = &mut self.traced {
+            traced.try_next(headers, self.began.elapsed());
+        }
     }
 
     /// A backend was tried.

@@ -12,11 +12,13 @@ use dragoman_logbook::ship::remote::Remote;
 use dragoman_logbook::spool::Spool;
 use dragoman_logbook::store::{self, Store};
 use dragoman_logbook::writer::{self, Sink, Writer};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use super::clerk::{Clerk, Intake};
 use super::lock;
 use crate::state::Shared;
+use crate::trace::settings::Settings;
+use crate::trace::{Exporting, Tracer};
 
 /// The database and the spool, within the folder.
 const DATABASE: &str = "requests.db";
@@ -28,6 +30,8 @@ const LARGEST_SPOOL_OF_A_POD: u64 = 512 << 20;
 const KEEPS: Duration = Duration::from_mins(10);
 /// How long the database, or the logbook, may take for what is left at the end.
 const LAST: Duration = Duration::from_secs(5);
+/// And the collector of traces.
+const LAST_SPANS: Duration = Duration::from_secs(2);
 
 /// Where a log of one's own is kept, and how long.
 #[derive(Debug, Clone)]
@@ -81,6 +85,7 @@ impl Keeper {
     /// [`KeeperFault`].
     pub async fn local(
         options: &Options,
+        traces: Option<Box<Settings>>,
         shared: &Arc<Shared>,
     ) -> Result<(Self, Store), KeeperFault> {
         let folder = &options.folder;
@@ -103,7 +108,14 @@ impl Keeper {
             intake.open();
             keeps.keep(KEEPS)
         };
-        let keeper = Self::start(store.clone(), Some(spool), beside, Some(lock), shared);
+        let keeper = Self::start(
+            store.clone(),
+            Some(spool),
+            beside,
+            Some(lock),
+            traces,
+            shared,
+        );
         Ok((keeper.await?, store))
     }
 
@@ -114,6 +126,7 @@ impl Keeper {
     pub async fn shipping(
         remote: Remote,
         folder: Option<&Path>,
+        traces: Option<Box<Settings>>,
         shared: &Arc<Shared>,
     ) -> Result<Self, KeeperFault> {
         let (lock, spool) = match folder {
@@ -128,7 +141,7 @@ impl Keeper {
             way.directed().await;
             intake.open();
         };
-        Self::start(remote, spool, beside, lock, shared).await
+        Self::start(remote, spool, beside, lock, traces, shared).await
     }
 
     /// Starts the thread, which does something `beside` keeping the log.
@@ -137,6 +150,7 @@ impl Keeper {
         spool: Option<Spool>,
         beside: impl FnOnce(Arc<Intake>) -> B + Send + 'static,
         lock: Option<File>,
+        traces: Option<Box<Settings>>,
         shared: &Arc<Shared>,
     ) -> Result<Self, KeeperFault> {
         let (stop, stopped) = oneshot::channel();
@@ -148,12 +162,22 @@ impl Keeper {
             .map_err(KeeperFault::Thread)?;
         let work = async move {
             let (writer, _) = Writer::start(sink, spool, writer::Options::default());
-            let (clerk, intake) = Clerk::new(shared, writer.clone());
+            let (tracer, exporting) = traces.map(Tracer::new).unzip();
+            let (clerk, intake) = Clerk::new(shared, writer.clone(), tracer);
+            let (over, is_over) = watch::channel(false);
+            let exporting = tokio::spawn(async move {
+                if let Some(exporting) = exporting {
+                    Exporting::run(exporting, is_over).await;
+                }
+            });
             let intake = Arc::new(intake);
             tokio::spawn(beside(Arc::clone(&intake)));
             if made.send(intake).is_ok() {
                 clerk.run(stopped).await;
-                if !writer.flush(LAST).await {
+                let _ = over.send(true);
+                let last = tokio::time::timeout(LAST_SPANS, exporting);
+                let (stored, _) = tokio::join!(writer.flush(LAST), last);
+                if !stored {
                     tracing::warn!(
                         "the request log lost its last rows: nobody took them in time, and there is no spool with room"
                     );

@@ -181,7 +181,7 @@ impl Metrics {
 }
 
 /// By OpenTelemetry's names of operations.
-fn operation(path: &str) -> &'static str {
+pub(crate) fn operation(path: &str) -> &'static str {
     let path = path.split('?').next().unwrap_or_default();
     let last = path.rsplit(['/', ':']).next().unwrap_or_default();
     let last = last.to_ascii_lowercase();
@@ -198,7 +198,7 @@ fn operation(path: &str) -> &'static str {
 
 /// By [OpenTelemetry's names of providers](https://opentelemetry.io/docs/specs/semconv/registry/attributes/gen-ai/#gen-ai-provider-name); those that
 /// have none there are named as the dialect.
-fn provider(dialect: Option<&str>) -> &'static str {
+pub(crate) fn provider(dialect: Option<&str>) -> &'static str {
     match dialect {
         Some("OpenAI") => "openai",
         Some("AzureOpenAI") => "azure.ai.openai",

@@ -1,6 +1,6 @@
 //! A draft, made a record.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use dragoman_config::ObjectKey;
 use dragoman_crds::{Dialect, LogBodies};
@@ -17,20 +17,24 @@ use super::kept::Kept;
 use super::mask;
 use super::metrics::Metrics;
 use super::said::{Said, said};
+use super::tokens::{BYTES_A_TOKEN, Tokens};
 use crate::access::usage::cost;
 use crate::json;
 use crate::state::State;
 use crate::state::logging::Logging;
 
-/// What an estimate takes for a token, in bytes.
-const BYTES_A_TOKEN: u64 = 4;
 /// So much more than is kept is looked at for what is masked or redacted.
 const MARGIN: usize = 4 << 10;
 /// What the error of a request says whose client left.
 const LEFT: &str = "the client left before the reply ended";
 
 /// The row of a request.
-pub(crate) fn record(draft: Draft, state: &State, metrics: &Metrics) -> Record {
+pub(crate) fn record(
+    draft: Draft,
+    state: &State,
+    metrics: &Metrics,
+    tokens: &mut Tokens,
+) -> Record {
     let proxy = &state.key;
     let logging = &state.logging;
     let bodies = draft.bodies;
@@ -43,7 +47,7 @@ pub(crate) fn record(draft: Draft, state: &State, metrics: &Metrics) -> Record {
     let (usage, estimated) = match said.usage {
         Some(usage) => (Some(usage), usage.estimated),
         None if is_call && answered.is_some() && draft.status < 400 => {
-            (Some(estimate(&draft, said.length)), true)
+            (Some(estimate(&draft, &said, tokens)), true)
         }
         None => (None, false),
     };
@@ -231,11 +235,22 @@ fn refused(draft: &Draft) -> Option<String> {
     Some(failure.message).filter(|message| !message.is_empty())
 }
 
-/// What nobody told of tokens: a token for every four bytes.
-fn estimate(draft: &Draft, length: u64) -> Usage {
+/// What nobody told of tokens.
+fn estimate(draft: &Draft, said: &Said, tokens: &mut Tokens) -> Usage {
+    let now = Instant::now();
+    let model = draft.model_sent.as_ref().or(draft.model_requested.as_ref());
+    let model = model.map(String::as_str);
+    let (asked, content) = (&draft.request, said.content.as_deref().unwrap_or_default());
     Usage {
-        input: draft.request.total().div_ceil(BYTES_A_TOKEN),
-        output: length.div_ceil(BYTES_A_TOKEN),
+        input: tokens.of_body(asked.head(), asked.total(), model, now),
+        // Calls and thoughts are taken to be like the text.
+        output: match content.len() as u64 {
+            0 => said.length.div_ceil(BYTES_A_TOKEN),
+            part => {
+                let counted = tokens.of(content, model, now);
+                counted.saturating_mul(said.length.max(part)).div_ceil(part)
+            }
+        },
         estimated: true,
         ..Usage::default()
     }

@@ -74,6 +74,9 @@ impl Sender<'_> {
             } else {
                 None
             };
+            if let Some(notes) = notes {
+                notes.note(|draft| draft.trying(&mut request.headers));
+            }
             let outcome = match sign(backend, &mut request).await? {
                 Ok(()) => {
                     let sent = cluster.send_following(&mut request, &backend.secrets, None);

@@ -40,7 +40,9 @@ impl Tracked {
         let began = Instant::now();
         let (notes, place) = match &worker.desk {
             Some(desk) if desk.is_open() => {
-                let notes = Notes::of(Draft::new(id, began, request));
+                let mut draft = Draft::new(id, began, request);
+                draft.traced = desk.traced(request.headers());
+                let notes = Notes::of(draft);
                 let place = desk.begin(&notes, delivery);
                 (notes, place)
             }

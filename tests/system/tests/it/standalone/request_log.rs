@@ -24,12 +24,12 @@ async fn row(proxy: &Proxy, id: &str) -> Value {
 }
 
 /// The row of the request that was answered so.
-async fn row_of(proxy: &Proxy, answer: &Answer) -> Value {
+pub(super) async fn row_of(proxy: &Proxy, answer: &Answer) -> Value {
     row(proxy, answer.header("x-dragoman-request-id").unwrap()).await
 }
 
 /// Some columns of a row.
-fn columns(row: &Value, wanted: &[&str]) -> Value {
+pub(super) fn columns(row: &Value, wanted: &[&str]) -> Value {
     wanted.iter().map(|name| row[*name].clone()).collect()
 }
 
