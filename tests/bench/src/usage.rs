@@ -11,11 +11,21 @@ use crate::fault::Fault;
 
 /// CPU time of all threads of these processes so far, in nanoseconds; threads that have ended are not counted.
 pub(crate) fn cpu_nanoseconds(pids: &[u32]) -> Result<u64, Fault> {
+    cpu_nanoseconds_of(pids, "")
+}
+
+/// The same of threads whose names begin so.
+pub(crate) fn cpu_nanoseconds_of(pids: &[u32], name: &str) -> Result<u64, Fault> {
     let read = || {
         let mut total = 0;
         for pid in pids {
             for task in fs::read_dir(format!("/proc/{pid}/task"))? {
-                match fs::read_to_string(task?.path().join("schedstat")) {
+                let task = task?.path();
+                let named = |comm: String| comm.starts_with(name);
+                if !fs::read_to_string(task.join("comm")).is_ok_and(named) {
+                    continue;
+                }
+                match fs::read_to_string(task.join("schedstat")) {
                     Ok(text) => total += running_time(&text)?,
                     // It ended between the listing and the reading.
                     Err(e) if e.kind() == io::ErrorKind::NotFound => {}

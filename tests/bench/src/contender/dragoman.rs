@@ -9,6 +9,14 @@ use super::{Contender, free_address, policy};
 use crate::fault::Fault;
 use crate::wire::{self, Way};
 
+/// Whether the proxy keeps a log of requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Log {
+    None,
+    /// In SQLite, within the process.
+    Kept,
+}
+
 /// Starts the proxy in front of `upstream`, on one core; it must pass the `ways`. The policy is there for the guarded one alone,
 /// so that memory is measured without.
 pub(crate) async fn start(
@@ -16,6 +24,7 @@ pub(crate) async fn start(
     core: usize,
     upstream: SocketAddr,
     ways: &[Way],
+    log: Log,
 ) -> Result<Contender, Fault> {
     let address = free_address()?;
     let admin = free_address()?;
@@ -30,9 +39,14 @@ pub(crate) async fn start(
         .map_err(|e| Fault::machine("write the proxy's config", e))?;
     let config = config.to_string_lossy().into_owned();
     let (listen, admin) = (address.to_string(), admin.to_string());
+    let data = directory.path().join("log");
+    let data = format!("--data={}", data.display());
     let arguments = [
         "run",
-        "--no-request-log",
+        match log {
+            Log::None => "--no-request-log",
+            Log::Kept => &data,
+        },
         "--config",
         &config,
         "--listen",

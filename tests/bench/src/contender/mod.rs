@@ -5,7 +5,7 @@ mod nginx;
 mod policy;
 mod process;
 
-pub(crate) use dragoman::start as start_dragoman;
+pub(crate) use dragoman::{Log, start as start_dragoman};
 pub(crate) use nginx::start as start_nginx;
 
 use std::net::{SocketAddr, TcpListener};
@@ -19,6 +19,21 @@ use process::Process;
 
 /// How long a contender may take to answer its first request.
 const START: Duration = Duration::from_secs(15);
+
+/// CPU time, in nanoseconds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cpu {
+    /// Of all threads.
+    pub(crate) all: u64,
+    /// Of those that serve requests.
+    pub(crate) serving: u64,
+}
+
+/// What the names of the proxy's threads that serve begin with.
+const SERVING: &str = "serve-";
+/// Who has used less than so much CPU in so much time does nothing any more, in nanoseconds.
+const IDLE: u64 = 3_000_000;
+const QUIET: Duration = Duration::from_millis(300);
 
 /// A running contender that has answered correctly; it ends when dropped.
 pub(crate) struct Contender {
@@ -60,6 +75,20 @@ impl Contender {
     /// CPU time that it has used so far, in nanoseconds.
     pub(crate) fn cpu_nanoseconds(&self) -> Result<u64, Fault> {
         usage::cpu_nanoseconds(&self.pids)
+    }
+
+    /// CPU time that it has used, once it uses no more: what it does after its last reply is counted too.
+    pub(crate) async fn settled_cpu(&self) -> Result<Cpu, Fault> {
+        let mut last = self.cpu_nanoseconds()?;
+        loop {
+            tokio::time::sleep(QUIET).await;
+            let all = self.cpu_nanoseconds()?;
+            if all.saturating_sub(last) < IDLE {
+                let serving = usage::cpu_nanoseconds_of(&self.pids, SERVING)?;
+                return Ok(Cpu { all, serving });
+            }
+            last = all;
+        }
     }
 
     /// Its memory now.

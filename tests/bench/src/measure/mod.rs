@@ -64,6 +64,7 @@ async fn round(
         Measure::Latency,
         Measure::Plain,
         Measure::Policy,
+        Measure::Log,
         Measure::Paced,
         Measure::Full,
         Measure::TranslatedPaced,

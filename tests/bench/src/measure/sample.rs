@@ -9,6 +9,10 @@ pub(crate) struct Sample {
     pub(crate) cpu_per_request_us: Option<f64>,
     /// The same past a policy, in microseconds; of nginx, which judges nothing, once more without.
     pub(crate) cpu_per_guarded_request_us: Option<f64>,
+    /// The same where a row of each goes into a log, with what that takes after the last reply, in microseconds.
+    pub(crate) cpu_per_logged_request_us: Option<f64>,
+    /// What of it the threads took that serve.
+    pub(crate) cpu_of_serving_logged_request_us: Option<f64>,
     /// Plain requests per second; bounded by the load's core as much as by the contender's.
     pub(crate) requests_per_second: Option<f64>,
     /// Median latency at one connection, in microseconds.

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::{Sample, first_token};
-use crate::contender::{Contender, start_dragoman, start_nginx};
+use crate::contender::{Contender, Log, start_dragoman, start_nginx};
 use crate::fault::Fault;
 use crate::load::{self, IdleStreams, PacedStreams};
 use crate::options::{Effort, Measure};
@@ -42,7 +42,8 @@ impl<'a> Side<'a> {
         })
         .await?;
         let ways = Way::ALL.map(|way| kind.passes(way));
-        let contender = kind.start(core, upstream.address, &ways).await?;
+        let started = kind.start(core, upstream.address, &ways, Log::None);
+        let contender = started.await?;
         for way in [Way::OPENAI, Way::GUARDED] {
             load::plain_requests(contender.address, kind.passes(way), WARM_UP).await?;
         }
@@ -75,6 +76,7 @@ impl<'a> Side<'a> {
                 self.sample.cpu_per_guarded_request_us = Some(figure);
                 Ok(())
             }
+            Measure::Log => self.log(effort.closed_loop).await,
             Measure::Latency => self.latency(effort.latencies).await,
             Measure::Paced => {
                 let figure = self.paced(Way::OPENAI, effort.paced).await?;
@@ -132,6 +134,36 @@ impl<'a> Side<'a> {
         self.cpu_since(before, events)
     }
 
+    /// On a contender just started, which keeps a log; the yardstick is the proxy without one.
+    async fn log(&mut self, time: Duration) -> Result<(), Fault> {
+        if matches!(self.kind, Kind::Nginx(_)) {
+            return Ok(());
+        }
+        let way = Way::OPENAI;
+        let ways = [way];
+        let started = self
+            .kind
+            .start(self.core, self.upstream.address, &ways, Log::Kept);
+        let logged = started.await?;
+        load::plain_requests(logged.address, way, WARM_UP).await?;
+        let before = logged.settled_cpu().await?;
+        let requests = load::plain_requests(logged.address, way, time).await?;
+        let after = logged.settled_cpu().await?;
+        if requests == 0 {
+            return Err(Fault::WrongReply(format!(
+                "nothing was answered; {}",
+                logged.log()
+            )));
+        }
+        let each = |after: u64, before: u64| {
+            after.saturating_sub(before) as f64 / 1000.0 / requests as f64
+        };
+        self.sample.cpu_per_logged_request_us = Some(each(after.all, before.all));
+        self.sample.cpu_of_serving_logged_request_us = Some(each(after.serving, before.serving));
+        drop(logged);
+        self.upstream.quiet().await
+    }
+
     /// The yardstick is the proxy's own path, so that nginx has no part in it.
     async fn translated_full(&mut self, pair: usize, time: Duration) -> Result<(), Fault> {
         if matches!(self.kind, Kind::Nginx(_)) {
@@ -149,7 +181,9 @@ impl<'a> Side<'a> {
     /// On a contender just started: what a peak has taken does not come back, and would hide what streams take.
     async fn memory(&mut self, streams: usize) -> Result<(), Fault> {
         let ways = [Way::OPENAI];
-        let started = self.kind.start(self.core, self.upstream.address, &ways);
+        let started = self
+            .kind
+            .start(self.core, self.upstream.address, &ways, Log::None);
         let fresh = started.await?;
         let rest = fresh.memory()?;
         let open = IdleStreams::open(fresh.address, streams).await?;
@@ -188,10 +222,11 @@ impl Kind<'_> {
         core: usize,
         upstream: SocketAddr,
         ways: &[Way],
+        log: Log,
     ) -> Result<Contender, Fault> {
         match self {
             Self::Nginx(program) => start_nginx(program, core, upstream, ways).await,
-            Self::Dragoman(program) => start_dragoman(program, core, upstream, ways).await,
+            Self::Dragoman(program) => start_dragoman(program, core, upstream, ways, log).await,
         }
     }
 }

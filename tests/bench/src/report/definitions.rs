@@ -31,7 +31,7 @@ pub(super) enum Beside {
 }
 
 /// Every measure, in the order of the report.
-pub(super) const DEFINITIONS: [Definition; 15] = [
+pub(super) const DEFINITIONS: [Definition; 17] = [
     Definition {
         measure: "CPU per request, 16 connections",
         unit: "µs",
@@ -54,6 +54,22 @@ pub(super) const DEFINITIONS: [Definition; 15] = [
         comparison: Comparison::Difference,
         bound: Some(15.0),
         figure: |_, sample| sample.cpu_per_guarded_request_us,
+        beside: Beside::Own(|_, sample| sample.cpu_per_request_us),
+    },
+    Definition {
+        measure: "CPU per request with its row in SQLite",
+        unit: "µs",
+        comparison: Comparison::Ratio,
+        bound: Some(1.15),
+        figure: |_, sample| sample.cpu_per_logged_request_us,
+        beside: Beside::Own(|_, sample| sample.cpu_per_request_us),
+    },
+    Definition {
+        measure: "of it on threads that serve",
+        unit: "µs",
+        comparison: Comparison::Ratio,
+        bound: None,
+        figure: |_, sample| sample.cpu_of_serving_logged_request_us,
         beside: Beside::Own(|_, sample| sample.cpu_per_request_us),
     },
     Definition {
