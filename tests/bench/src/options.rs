@@ -48,7 +48,7 @@ pub(crate) enum Measure {
     Plain,
     /// CPU per request past an AccessPolicy, and what it adds to plain ones, which are measured too.
     Policy,
-    /// CPU per request whose row goes into a log of the proxy's own, beside that of plain ones, which are measured too.
+    /// CPU per request whose row goes into a log of the proxy's own, beside that of the same without.
     Log,
     /// Added median latency at one connection.
     Latency,
@@ -77,7 +77,7 @@ impl Measure {
 
     /// The other measure of the same round that it is held against.
     fn held_against(self) -> Option<Self> {
-        matches!(self, Self::Policy | Self::Log).then_some(Self::Plain)
+        (self == Self::Policy).then_some(Self::Plain)
     }
 }
 

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use crate::fault::Fault;
 use crate::load;
+use crate::measure::CpuPerRequest;
 use crate::usage::{self, Memory};
 use crate::wire::Way;
 use process::Process;
@@ -27,6 +28,25 @@ pub(crate) struct Cpu {
     pub(crate) all: u64,
     /// Of those that serve requests.
     pub(crate) serving: u64,
+}
+
+impl Cpu {
+    /// What was used since.
+    pub(crate) fn less(self, before: Self) -> Self {
+        Self {
+            all: self.all.saturating_sub(before.all),
+            serving: self.serving.saturating_sub(before.serving),
+        }
+    }
+
+    /// For each of so many requests.
+    pub(crate) fn each(self, requests: u64) -> CpuPerRequest {
+        let each = |nanoseconds: u64| nanoseconds as f64 / 1000.0 / requests as f64;
+        CpuPerRequest {
+            all_us: each(self.all),
+            serving_us: each(self.serving),
+        }
+    }
 }
 
 /// What the names of the proxy's threads that serve begin with.

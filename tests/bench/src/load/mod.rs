@@ -14,7 +14,7 @@ pub(crate) use full::run as full_speed;
 pub(crate) use idle::IdleStreams;
 pub(crate) use latency::run as median_latency;
 pub(crate) use paced::PacedStreams;
-pub(crate) use plain::run as plain_requests;
+pub(crate) use plain::{at_a_rate as requests_at_a_rate, run as plain_requests};
 pub(crate) use probe::run as probe;
 
 use tokio::task::JoinHandle;

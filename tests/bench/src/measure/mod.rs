@@ -13,7 +13,7 @@ use crate::upstream::{Expectation, Upstream};
 use crate::wire::Way;
 #[cfg(test)]
 pub(crate) use sample::Translated;
-pub(crate) use sample::{Round, Sample};
+pub(crate) use sample::{CpuPerRequest, Round, Sample};
 use side::{Kind, Side};
 
 /// Streams that run while first tokens are waited for.

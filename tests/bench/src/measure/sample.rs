@@ -9,10 +9,8 @@ pub(crate) struct Sample {
     pub(crate) cpu_per_request_us: Option<f64>,
     /// The same past a policy, in microseconds; of nginx, which judges nothing, once more without.
     pub(crate) cpu_per_guarded_request_us: Option<f64>,
-    /// The same where a row of each goes into a log, with what that takes after the last reply, in microseconds.
-    pub(crate) cpu_per_logged_request_us: Option<f64>,
-    /// What of it the threads took that serve.
-    pub(crate) cpu_of_serving_logged_request_us: Option<f64>,
+    /// Of plain requests at a rate, with a log of them and without.
+    pub(crate) logged: Logged,
     /// Plain requests per second; bounded by the load's core as much as by the contender's.
     pub(crate) requests_per_second: Option<f64>,
     /// Median latency at one connection, in microseconds.
@@ -42,6 +40,24 @@ pub(crate) struct Translated {
     pub(crate) cpu_per_untranslated_event_us: Option<f64>,
     /// Median time to a stream's first token while other streams run, in microseconds.
     pub(crate) first_token_us: Option<f64>,
+}
+
+/// Of requests whose rows go into a log.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub(crate) struct Logged {
+    /// The same requests without a log.
+    pub(crate) without: Option<CpuPerRequest>,
+    /// With what the rows take after the last reply.
+    pub(crate) with: Option<CpuPerRequest>,
+}
+
+/// CPU time per request, in microseconds.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub(crate) struct CpuPerRequest {
+    /// Of all threads.
+    pub(crate) all_us: f64,
+    /// Of those that serve.
+    pub(crate) serving_us: f64,
 }
 
 /// The figures of one round.

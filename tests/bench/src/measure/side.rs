@@ -17,6 +17,9 @@ const WARM_UP: Duration = Duration::from_millis(300);
 /// Paced streams that run at the same time.
 const STREAMS: u32 = 32;
 
+/// Requests a second whose rows go into a log: far from what a core serves, so that no row waits on disk for the database.
+const RATE: u32 = 2000;
+
 /// How a contender is started.
 pub(super) enum Kind<'a> {
     Nginx(&'a Path),
@@ -134,33 +137,31 @@ impl<'a> Side<'a> {
         self.cpu_since(before, events)
     }
 
-    /// On a contender just started, which keeps a log; the yardstick is the proxy without one.
+    /// On contenders just started, one without a log and one that keeps it.
     async fn log(&mut self, time: Duration) -> Result<(), Fault> {
         if matches!(self.kind, Kind::Nginx(_)) {
             return Ok(());
         }
-        let way = Way::OPENAI;
-        let ways = [way];
-        let started = self
-            .kind
-            .start(self.core, self.upstream.address, &ways, Log::Kept);
-        let logged = started.await?;
-        load::plain_requests(logged.address, way, WARM_UP).await?;
-        let before = logged.settled_cpu().await?;
-        let requests = load::plain_requests(logged.address, way, time).await?;
-        let after = logged.settled_cpu().await?;
-        if requests == 0 {
-            return Err(Fault::WrongReply(format!(
-                "nothing was answered; {}",
-                logged.log()
-            )));
+        let sample = &mut self.sample.logged;
+        for (log, figure) in [
+            (Log::None, &mut sample.without),
+            (Log::Kept, &mut sample.with),
+        ] {
+            let ways = [Way::OPENAI];
+            let started = self
+                .kind
+                .start(self.core, self.upstream.address, &ways, log);
+            let fresh = started.await?;
+            load::requests_at_a_rate(fresh.address, Way::OPENAI, RATE, WARM_UP).await?;
+            let before = fresh.settled_cpu().await?;
+            let requests = load::requests_at_a_rate(fresh.address, Way::OPENAI, RATE, time).await?;
+            let after = fresh.settled_cpu().await?;
+            if requests == 0 {
+                let log = fresh.log();
+                return Err(Fault::WrongReply(format!("nothing was answered; {log}")));
+            }
+            *figure = Some(after.less(before).each(requests));
         }
-        let each = |after: u64, before: u64| {
-            after.saturating_sub(before) as f64 / 1000.0 / requests as f64
-        };
-        self.sample.cpu_per_logged_request_us = Some(each(after.all, before.all));
-        self.sample.cpu_of_serving_logged_request_us = Some(each(after.serving, before.serving));
-        drop(logged);
         self.upstream.quiet().await
     }
 
