@@ -27,7 +27,7 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 pub use body::Body;
-pub use entrance::{AdminToken, Door, Entrance, Refusal};
+pub use entrance::{AdminToken, Attempts, Door, Entrance, Peer, Refusal};
 pub use live::{Live, NoneLive, Running};
 pub use viewer::Viewer;
 

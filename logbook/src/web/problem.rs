@@ -6,6 +6,7 @@ use crate::fault::Fault;
 use http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use serde_json::json;
+use std::time::Duration;
 
 /// Why a request was not answered. Says what to do instead.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +19,8 @@ pub(super) struct Problem {
     pub(super) message: String,
     /// The methods that the path does take.
     allow: Option<&'static str>,
+    /// How many seconds to wait.
+    retry_after: Option<u64>,
 }
 
 impl Problem {
@@ -28,6 +31,19 @@ impl Problem {
             parameter: None,
             message: message.into(),
             allow: None,
+            retry_after: None,
+        }
+    }
+
+    /// 429: too many tokens were refused.
+    pub(super) fn wait(wait: Duration) -> Self {
+        let seconds = wait.as_secs().max(1);
+        let message = format!(
+            "too many tokens were refused; wait {seconds} seconds, or come by `kubectl port-forward`"
+        );
+        Self {
+            retry_after: Some(seconds),
+            ..Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_attempts", message)
         }
     }
 
@@ -77,6 +93,9 @@ impl Problem {
                 headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             }
             _ => {}
+        }
+        if let Some(seconds) = self.retry_after {
+            headers.insert(RETRY_AFTER, seconds.into());
         }
         if let Some(allow) = self.allow {
             headers.insert(ALLOW, HeaderValue::from_static(allow));

@@ -1,9 +1,11 @@
 //! Who may come in: by a token with each request, by a session that a token began, or, where only this machine reaches the server, anybody.
 //!
+//! - `attempts`: refused tokens, and who waits for having brought too many
 //! - `door`: what tells from a token who somebody is
 //! - `sessions`: who is signed in
 //! - `origin`: whose page a browser asks for
 
+mod attempts;
 mod door;
 mod origin;
 mod sessions;
@@ -12,13 +14,17 @@ use super::problem::Problem;
 use super::viewer::Viewer;
 use http::{HeaderValue, Method, Request, StatusCode, header};
 use sessions::{Found, Sessions};
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Instant;
 
+pub use attempts::{Attempts, Peer};
 pub use door::{AdminToken, Door, Refusal};
 
 /// The longest token that a door is asked about, in bytes. Those of Kubernetes are about one thousand.
 const LONGEST_TOKEN: usize = 16 * 1024;
+/// What those are told whose token is good and shows nothing.
+const NOTHING: &str = "nothing_granted";
 const COOKIE: &str = "dragoman_session";
 
 /// Who may come in.
@@ -30,6 +36,7 @@ enum Kind {
     Guarded {
         doors: Vec<Arc<dyn Door>>,
         sessions: Sessions,
+        attempts: Arc<Attempts>,
     },
 }
 
@@ -79,7 +86,17 @@ impl Entrance {
         Self(Kind::Guarded {
             doors,
             sessions: Sessions::default(),
+            attempts: Arc::default(),
         })
+    }
+
+    /// Counts refused tokens together with another server's.
+    #[must_use]
+    pub fn counting(mut self, together: Arc<Attempts>) -> Self {
+        if let Kind::Guarded { attempts, .. } = &mut self.0 {
+            *attempts = together;
+        }
+        self
     }
 
     /// Whether a token has to be brought.
@@ -93,7 +110,12 @@ impl Entrance {
         request: &Request<B>,
         now: Instant,
     ) -> Result<Viewer, Denied> {
-        let Kind::Guarded { doors, sessions } = &self.0 else {
+        let Kind::Guarded {
+            doors,
+            sessions,
+            attempts,
+        } = &self.0
+        else {
             if !origin::names_this_machine(request) {
                 let message = "without a token, ask by an address or as localhost";
                 return Err(Denied::for_good("name", message));
@@ -101,7 +123,8 @@ impl Entrance {
             return not_led(request, false).map(|()| Viewer::All);
         };
         if let Some(token) = bearer(request) {
-            return ask(doors, token).await.map_err(|denied| Denied {
+            let viewer = show(doors, token, attempts, peer(request), now).await;
+            return viewer.map_err(|denied| Denied {
                 sign_in: false,
                 ..denied
             });
@@ -138,11 +161,16 @@ impl Entrance {
         secure: bool,
         now: Instant,
     ) -> Result<HeaderValue, Denied> {
-        let Kind::Guarded { doors, sessions } = &self.0 else {
+        let Kind::Guarded {
+            doors,
+            sessions,
+            attempts,
+        } = &self.0
+        else {
             return Err(Denied::for_good("open", "no token is needed here"));
         };
         not_led(request, false)?;
-        let viewer = ask(doors, token).await?;
+        let viewer = show(doors, token, attempts, peer(request), now).await?;
         Ok(set_cookie(&sessions.begin(token, viewer, now), secure))
     }
 
@@ -154,6 +182,38 @@ impl Entrance {
         }
         Ok(set_cookie("", false))
     }
+}
+
+/// Shows the doors a token that somebody brings, unless they brought too many that were refused.
+async fn show(
+    doors: &[Arc<dyn Door>],
+    token: &str,
+    attempts: &Attempts,
+    peer: IpAddr,
+    now: Instant,
+) -> Result<Viewer, Denied> {
+    if let Some(wait) = attempts.wait(peer, now) {
+        return Err(Denied {
+            problem: Problem::wait(wait),
+            sign_in: false,
+        });
+    }
+    let said = ask(doors, token).await;
+    match &said {
+        Ok(_) => attempts.opened(peer, now),
+        Err(Denied { problem, .. })
+            if problem.status == StatusCode::UNAUTHORIZED || problem.code == NOTHING =>
+        {
+            attempts.refused(peer, now);
+        }
+        Err(_) => {}
+    }
+    said
+}
+
+fn peer<B>(request: &Request<B>) -> IpAddr {
+    let peer = request.extensions().get::<Peer>();
+    peer.map_or(Ipv4Addr::UNSPECIFIED.into(), |Peer(address)| *address)
 }
 
 /// Asks one door after the other.
@@ -171,7 +231,7 @@ async fn ask(doors: &[Arc<dyn Door>], token: &str) -> Result<Viewer, Denied> {
             Ok(viewer) => return Ok(viewer),
             Err(Refusal::Unknown) => {}
             Err(Refusal::Nothing(message)) => {
-                return Err(Denied::for_good("nothing_granted", message));
+                return Err(Denied::for_good(NOTHING, message));
             }
             // Another door may still open.
             Err(Refusal::Away(message)) => {

@@ -54,7 +54,11 @@ async fn sign_in(
     );
     match entrance.sign_in(request, token, secure, now).await {
         Ok(cookie) => see(&next, Some(cookie)),
-        Err(Denied { problem, .. }) => form(problem.status, &next, Some(&problem.message)),
+        Err(Denied { problem, .. }) => {
+            let mut reply = form(problem.status, &next, Some(&problem.message));
+            problem.say(reply.headers_mut());
+            reply
+        }
     }
 }
 

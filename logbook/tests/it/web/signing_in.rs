@@ -3,7 +3,7 @@
 use super::viewers::guarded;
 use super::{Reply, Runs, full};
 use bytes::Bytes;
-use dragoman_logbook::web::{Entrance, Running, Web};
+use dragoman_logbook::web::{Entrance, Peer, Running, Web};
 use http::Request;
 use serde_json::json;
 use std::sync::Arc;
@@ -199,4 +199,41 @@ async fn a_link_from_elsewhere_brings_the_cookie_with_a_second_look() {
         send(&web, "GET", "/requests", &[ours], "").await.status,
         303
     );
+}
+
+#[tokio::test]
+async fn whoever_brings_too_many_wrong_tokens_waits_wherever_they_bring_them() {
+    let web = guarded(crate::fixture::sqlite().store);
+    let (_, cookie) = signed_in(&web, "token=s3cret", &[OURS]).await;
+    let wrong = ("authorization", "Bearer guess");
+    for _ in 0..10 {
+        assert_eq!(
+            send(&web, "GET", "/api/logs", &[wrong], "").await.status,
+            401
+        );
+        assert_eq!(signed_in(&web, "token=guess", &[OURS]).await.0.status, 401);
+    }
+    let right = ("authorization", "Bearer s3cret");
+    let api = send(&web, "GET", "/api/logs", &[right], "").await;
+    assert_eq!(api.refusal().0, 429);
+    let (page, none) = signed_in(&web, "token=s3cret", &[OURS]).await;
+    assert!(none.is_empty());
+    for reply in [api, page] {
+        let seconds = reply.headers["retry-after"].to_str().unwrap();
+        assert!((1..=60).contains(&seconds.parse().unwrap()), "{seconds}");
+        assert!(reply.text.contains("too many tokens"), "{}", reply.text);
+    }
+    // Whoever was let in before stays.
+    let signed = ("cookie", cookie.as_str());
+    assert_eq!(
+        send(&web, "GET", "/requests", &[signed], "").await.status,
+        200
+    );
+    // Another address is another's.
+    let mut other = Request::get("/api/logs")
+        .header(right.0, right.1)
+        .body(Bytes::new())
+        .unwrap();
+    other.extensions_mut().insert(Peer([192, 0, 2, 1].into()));
+    assert_eq!(web.serve(other, false).await.status(), 200);
 }

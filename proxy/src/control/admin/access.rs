@@ -1,6 +1,7 @@
 //! Who may use the APIs of the admin server.
 
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use http::{HeaderMap, Uri, header};
 use sha2::{Digest as _, Sha256};
@@ -29,6 +30,8 @@ pub(super) enum Refused {
     Closed,
     /// 403: a page of another site asks, by a name that it made lead here.
     Name,
+    /// 429: too many tokens were refused; this long.
+    Wait(Duration),
 }
 
 impl Refused {
@@ -39,6 +42,7 @@ impl Refused {
                 "this needs an admin token, and none is set: set DRAGOMAN_ADMIN_TOKEN, or bind --admin to a loopback address\n"
             }
             Self::Name => "without an admin token, ask by an address or as localhost\n",
+            Self::Wait(_) => "too many tokens were refused; wait as long as Retry-After says\n",
         }
     }
 }
@@ -51,6 +55,11 @@ impl Access {
             Some(token) => Self::Token(Sha256::digest(token).into()),
             None => Self::Closed,
         }
+    }
+
+    /// Whether a token decides, and the request brings one.
+    pub(super) fn takes_a_token(&self, headers: &HeaderMap) -> bool {
+        matches!(self, Self::Token(_)) && bearer(headers).is_some_and(|token| !token.is_empty())
     }
 
     /// Why a request with these headers is refused.

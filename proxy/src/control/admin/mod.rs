@@ -8,14 +8,14 @@ mod bans;
 
 use std::convert::Infallible;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use dragoman_logbook::store::Store;
-use dragoman_logbook::web::{self, AdminToken, Entrance, Web};
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
+use dragoman_logbook::web::{self, AdminToken, Attempts, Entrance, Peer, Web};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Either, Full, Limited};
 use hyper::body::Incoming;
@@ -48,6 +48,8 @@ pub struct Admin {
     shared: Arc<Shared>,
     readiness: Arc<Readiness>,
     access: Access,
+    /// Refused tokens, of the APIs and of the request log.
+    attempts: Arc<Attempts>,
     /// The request log, where this process keeps one.
     web: Option<Web>,
 }
@@ -66,6 +68,7 @@ impl Admin {
         let listener = TcpListener::bind(address).await?;
         Ok(Self {
             access: Access::new(listener.local_addr()?, token),
+            attempts: Arc::default(),
             listener,
             shared,
             readiness,
@@ -84,6 +87,7 @@ impl Admin {
         } else {
             let door = token.and_then(AdminToken::new);
             Entrance::behind(door.into_iter().map(|door| Arc::new(door) as _).collect())
+                .counting(Arc::clone(&self.attempts))
         };
         let live = self.shared.threads_that_serve().clone();
         self.web = Some(Web::new(store, Arc::new(live), entrance));
@@ -103,9 +107,9 @@ impl Admin {
         let admin = Arc::new(self);
         loop {
             match admin.listener.accept().await {
-                Ok((connection, _)) => {
-                    let admin = Arc::clone(&admin);
-                    tokio::spawn(async move { admin.connection(TokioIo::new(connection)).await });
+                Ok((connection, peer)) => {
+                    let (admin, io) = (Arc::clone(&admin), TokioIo::new(connection));
+                    tokio::spawn(async move { admin.connection(io, peer.ip()).await });
                 }
                 Err(fault) => {
                     // Out of files, most likely: it passes, and until then there is no use in trying at once.
@@ -116,13 +120,14 @@ impl Admin {
         }
     }
 
-    async fn connection(&self, io: TokioIo<tokio::net::TcpStream>) {
-        let answer = service_fn(|request: Request<Incoming>| async move {
+    async fn connection(&self, io: TokioIo<tokio::net::TcpStream>, peer: IpAddr) {
+        let answer = service_fn(|mut request: Request<Incoming>| async move {
+            request.extensions_mut().insert(Peer(peer));
             Ok::<_, Infallible>(match &self.web {
                 Some(web) if !is_own(request.uri().path()) => of_the_log(web, request).await,
                 _ => {
                     let (method, path) = (request.method(), request.uri().path());
-                    self.answer(method, path, request.headers())
+                    self.answer(method, path, request.headers(), peer)
                         .map(Either::Left)
                 }
             })
@@ -134,9 +139,15 @@ impl Admin {
         }
     }
 
-    fn answer(&self, method: &Method, path: &str, headers: &HeaderMap) -> Response<Full<Bytes>> {
+    fn answer(
+        &self,
+        method: &Method,
+        path: &str,
+        headers: &HeaderMap,
+        peer: IpAddr,
+    ) -> Response<Full<Bytes>> {
         if let Some(rest) = path.strip_prefix("/api/") {
-            return match self.access.refuse(headers) {
+            return match self.refuse(headers, peer) {
                 Some(refused) => refuse(refused),
                 None => self.api(method, rest),
             };
@@ -190,6 +201,23 @@ async fn of_the_log(
 }
 
 impl Admin {
+    /// Why a request is refused. Whoever brought too many wrong tokens waits.
+    fn refuse(&self, headers: &HeaderMap, peer: IpAddr) -> Option<Refused> {
+        let now = Instant::now();
+        if !self.access.takes_a_token(headers) {
+            return self.access.refuse(headers);
+        }
+        if let Some(wait) = self.attempts.wait(peer, now) {
+            return Some(Refused::Wait(wait));
+        }
+        let refused = self.access.refuse(headers);
+        match refused {
+            None => self.attempts.opened(peer, now),
+            Some(_) => self.attempts.refused(peer, now),
+        }
+        refused
+    }
+
     /// Answers at a path below `/api/`.
     fn api(&self, method: &Method, path: &str) -> Response<Full<Bytes>> {
         let (known, now) = (self.shared.bans(), Instant::now());
@@ -224,11 +252,18 @@ fn refuse(refused: Refused) -> Response<Full<Bytes>> {
     let status = match refused {
         Refused::Token => StatusCode::UNAUTHORIZED,
         Refused::Closed | Refused::Name => StatusCode::FORBIDDEN,
+        Refused::Wait(_) => StatusCode::TOO_MANY_REQUESTS,
     };
     let mut answer = reply(status, TEXT, refused.words());
-    if refused == Refused::Token {
-        let bearer = HeaderValue::from_static("Bearer");
-        answer.headers_mut().insert(WWW_AUTHENTICATE, bearer);
+    let headers = answer.headers_mut();
+    match refused {
+        Refused::Token => {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        Refused::Wait(wait) => {
+            headers.insert(RETRY_AFTER, wait.as_secs().max(1).into());
+        }
+        Refused::Closed | Refused::Name => {}
     }
     answer
 }
@@ -260,6 +295,8 @@ mod tests {
 
     use super::*;
 
+    const PEER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
+
     async fn admin(shared: &Arc<Shared>, host: [u8; 4], token: Option<&str>) -> Admin {
         let readiness = Arc::new(Readiness::new(Arc::clone(shared), "config"));
         let bound = Admin::bind((host, 0).into(), Arc::clone(shared), readiness, token);
@@ -270,7 +307,7 @@ mod tests {
         let shared = Shared::new(1);
         shared.set_ready(ready);
         let admin = admin(&shared, [127, 0, 0, 1], None).await;
-        told(admin.answer(&method, path, &HeaderMap::new())).await
+        told(admin.answer(&method, path, &HeaderMap::new(), PEER)).await
     }
 
     async fn told(reply: Response<Full<Bytes>>) -> (u16, String) {
@@ -312,7 +349,7 @@ mod tests {
         let lasts = Duration::from_secs(60);
         shared.bans().begin(&policy, address, lasts, Instant::now());
         let admin = admin(&shared, [127, 0, 0, 1], None).await;
-        let ask = |method, path| told(admin.answer(&method, path, &HeaderMap::new()));
+        let ask = |method, path| told(admin.answer(&method, path, &HeaderMap::new(), PEER));
         let (status, body) = ask(Method::GET, "/api/bans").await;
         assert_eq!(status, 200);
         assert!(
@@ -338,15 +375,42 @@ mod tests {
             let admin = admin(&shared, [0, 0, 0, 0], token).await;
             let none = HeaderMap::new();
             for path in ["/api/bans", "/api/other", "/api/bans/192.0.2.1"] {
-                let answer = admin.answer(&Method::DELETE, path, &none);
+                let answer = admin.answer(&Method::DELETE, path, &none, PEER);
                 assert_eq!(answer.status(), refused, "{path}");
             }
-            assert_eq!(admin.answer(&Method::GET, "/healthz", &none).status(), 200);
-            assert_eq!(admin.answer(&Method::GET, "/metrics", &none).status(), 200);
+            assert_eq!(
+                admin.answer(&Method::GET, "/healthz", &none, PEER).status(),
+                200
+            );
+            assert_eq!(
+                admin.answer(&Method::GET, "/metrics", &none, PEER).status(),
+                200
+            );
             let bearer = HeaderValue::from_static("Bearer s3cret");
             let right = HeaderMap::from_iter([(http::header::AUTHORIZATION, bearer)]);
-            let answer = admin.answer(&Method::GET, "/api/bans", &right);
+            let answer = admin.answer(&Method::GET, "/api/bans", &right, PEER);
             assert_eq!(answer.status().is_success(), token.is_some());
         }
+    }
+
+    #[tokio::test]
+    async fn whoever_brings_too_many_wrong_tokens_waits_and_is_told_how_long() {
+        let admin = admin(&Shared::new(1), [0, 0, 0, 0], Some("s3cret")).await;
+        let ask = |token: &'static str, peer| {
+            let bearer = HeaderValue::from_static(token);
+            let headers = HeaderMap::from_iter([(http::header::AUTHORIZATION, bearer)]);
+            admin.answer(&Method::GET, "/api/bans", &headers, peer)
+        };
+        let guesses = (0..100).map(|_| ask("Bearer guess", PEER).status());
+        assert_eq!(guesses.filter(|status| *status == 401).count(), 20);
+        let waits = ask("Bearer s3cret", PEER);
+        assert_eq!(waits.status(), 429);
+        assert!(waits.headers().contains_key(RETRY_AFTER));
+        let other = ask("Bearer s3cret", [192, 0, 2, 2].into());
+        assert_eq!(other.status(), 200);
+        // Whoever brings none only forgot it.
+        let none = HeaderMap::new();
+        let asks = |_| admin.answer(&Method::GET, "/api/bans", &none, [192, 0, 2, 3].into());
+        assert!((0..50).map(asks).all(|reply| reply.status() == 401));
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dragoman_logbook::ship::ticket;
+use dragoman_logbook::web::Peer;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -48,7 +49,7 @@ pub(super) async fn serve<F, A>(
             () = stop.cancelled() => break,
             accepted = accept(&listener, &places) => accepted,
         };
-        let Some((socket, place)) = accepted else {
+        let Some((socket, peer, place)) = accepted else {
             continue;
         };
         let (tls, answer, stop) = (tls.clone(), answer.clone(), stop.clone());
@@ -61,7 +62,8 @@ pub(super) async fn serve<F, A>(
                     _ => return,
                 },
             };
-            let service = service_fn(move |request| {
+            let service = service_fn(move |mut request: Request<Incoming>| {
+                request.extensions_mut().insert(peer);
                 let answered = answer(request);
                 async move { Ok::<_, Infallible>(answered.await) }
             });
@@ -96,12 +98,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Io for T {}
 async fn accept(
     listener: &TcpListener,
     places: &Arc<Semaphore>,
-) -> Option<(TcpStream, OwnedSemaphorePermit)> {
+) -> Option<(TcpStream, Peer, OwnedSemaphorePermit)> {
     let place = Arc::clone(places).acquire_owned().await.ok()?;
     match listener.accept().await {
-        Ok((socket, _)) => {
+        Ok((socket, peer)) => {
             let _ = socket.set_nodelay(true);
-            Some((socket, place))
+            Some((socket, Peer(peer.ip()), place))
         }
         Err(fault) => {
             // Out of files, most likely: it passes, and until then there is no use in trying at once.
