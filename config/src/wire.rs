@@ -65,6 +65,28 @@ pub struct Report {
     /// Why bans and limits are not shared although a Redis is configured; absent: they are, or none is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub redis_away: Option<String>,
+    /// Whether rows of the request log are stored; absent: the proxy does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log: Option<LogState>,
+}
+
+/// Whether a proxy's rows of the request log are stored. A word and no figures, so that a report is due only when it changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum LogState {
+    /// They are, within seconds.
+    Stored,
+    /// They wait, although the logbook takes some.
+    Lagging,
+    /// They wait, since the logbook, or its database, does not take any.
+    LogbookAway,
+    /// Some were lost a short while ago.
+    Dropped,
+    /// The proxy keeps no log, or was told of no logbook.
+    NotKept,
+    /// What a newer proxy says.
+    #[serde(other)]
+    Unknown,
 }
 
 /// One backend as a proxy sees it.

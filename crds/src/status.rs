@@ -39,6 +39,8 @@ pub mod condition {
     pub const TESTS_PASSED: &str = "TestsPassed";
     /// The limits of the policy count over all proxies together.
     pub const LIMITS_SHARED: &str = "LimitsShared";
+    /// Rows of the request log are stored.
+    pub const LOG_HEALTHY: &str = "LogHealthy";
     /// The upstream answers.
     pub const HEALTHY: &str = "Healthy";
     /// All backends of the route answer.

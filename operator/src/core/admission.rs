@@ -1,6 +1,6 @@
 //! Which proxy may connect to what, and when its stream must end.
 
-use dragoman_config::wire::Hello;
+use dragoman_config::wire::{Hello, LogState};
 use dragoman_config::{Key, Kind, ObjectKey};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -26,6 +26,8 @@ pub(super) struct Connected {
     pub(super) banned: Option<u32>,
     /// Why it counts for itself although a Redis is configured.
     pub(super) redis_away: Option<String>,
+    /// Whether its rows of the request log are stored, once it has reported; none within, if it does not say.
+    pub(super) log: Option<Option<LogState>>,
 }
 
 impl Core {
@@ -127,6 +129,7 @@ impl Core {
             refused: BTreeMap::new(),
             banned: None,
             redis_away: None,
+            log: None,
         };
         self.streams.insert(stream, connected);
         Ok(Admitted {

@@ -24,6 +24,7 @@ impl Core {
         connected.redis_away = report.redis_away;
         let banned_turned = connected.banned != report.banned;
         connected.banned = report.banned;
+        let log_turned = connected.log.replace(report.log) != Some(report.log);
         let before = std::mem::replace(&mut connected.refused, report.refused);
         let touched: Vec<Key> = before
             .iter()
@@ -55,7 +56,7 @@ impl Core {
         if redis_turned {
             self.want_sharing(&proxy, now);
         }
-        if banned_turned {
+        if banned_turned || log_turned {
             let object = proxy.clone();
             let kind = Kind::Proxy;
             self.want_status(Key { kind, object }, now);

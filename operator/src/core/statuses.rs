@@ -16,7 +16,7 @@ use super::{Core, Job};
 use crate::children::labels::selector_text;
 use crate::children::proxy::Door;
 use crate::status::{
-    self, Backend, Proxies, RouteFacts, Upstream, Written, is_urgent, normal, ready_of,
+    self, Backend, Proxies, RouteFacts, Rows, Upstream, Written, is_urgent, normal, ready_of,
 };
 
 /// How long facts gather before a status is drawn from them: an edit and its push make one write.
@@ -212,6 +212,7 @@ impl Core {
                     selector: &selector_text(&key.object.name),
                     digest: &digest,
                     banned: self.banned(&key.object),
+                    rows: self.rows(&key.object),
                     standing,
                 };
                 value(&status::proxy(
@@ -251,6 +252,12 @@ impl Core {
             }
         };
         Some(normal(status))
+    }
+
+    /// What the proxies of an LLMProxy say of their rows.
+    fn rows(&self, proxy: &ObjectKey) -> Rows {
+        let ours = self.streams.values().filter(|it| it.proxy == *proxy);
+        Rows::of(ours.filter_map(|connected| connected.log))
     }
 
     pub(super) fn count(&self, proxy: &ObjectKey) -> (ProxyCounts, String) {

@@ -4,6 +4,7 @@
 mod backend;
 mod draft;
 mod health;
+mod log;
 mod map;
 mod mapper;
 mod news;
@@ -16,6 +17,7 @@ mod write;
 pub use backend::backend;
 pub use draft::{Draft, is_urgent, normal, ready_of};
 pub use health::{Health, Merged, Upstream};
+pub use log::Rows;
 pub use map::map;
 pub use mapper::mapper;
 pub use news::{News, tell};

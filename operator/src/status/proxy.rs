@@ -4,7 +4,7 @@ use dragoman_config::Outcome;
 use dragoman_crds::{LLMProxyStatus, ProxyCounts};
 use jiff::Timestamp;
 
-use super::{Draft, Standing};
+use super::{Draft, Rows, Standing};
 
 /// What is known of an LLMProxy's proxies.
 #[derive(Debug)]
@@ -19,6 +19,8 @@ pub struct Proxies<'a> {
     pub digest: &'a str,
     /// How many addresses they have banned, once one of them said so.
     pub banned: Option<i32>,
+    /// What they say of their rows of the request log.
+    pub rows: Rows,
     /// How far they are with the LLMProxy's own item.
     pub standing: Standing,
 }
@@ -33,6 +35,7 @@ pub fn proxy(
 ) -> LLMProxyStatus {
     let mut draft = Draft::new(outcome, &previous.conditions, now);
     proxies.standing.set(&mut draft);
+    proxies.rows.set(&mut draft);
     let ProxyCounts {
         desired,
         programmed,
@@ -68,6 +71,7 @@ mod tests {
             selector: "a=b",
             digest: "d",
             banned: Some(2),
+            rows: Rows::default(),
             standing: Standing::Everywhere,
         };
         let outcome = outcome(&[("Accepted", true, "Accepted")]);

@@ -4,13 +4,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
+use dragoman_config::wire::LogState;
 use dragoman_logbook::record::Record;
 use dragoman_logbook::writer::Writer;
+use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
 
 use super::draft::Draft;
 use super::metrics::Metrics;
 use super::row;
+use super::standing::Standing;
 use super::tokens::{self, Tokens};
 use crate::state::Shared;
 use crate::trace::{Finished, Tracer};
@@ -33,6 +36,7 @@ pub struct Intake {
     writer: Writer,
     /// Where spans go, if anywhere.
     tracer: Option<Arc<Tracer>>,
+    standing: Mutex<Standing>,
 }
 
 impl Intake {
@@ -58,6 +62,16 @@ impl Intake {
     /// What makes traces, if anything does.
     pub(crate) fn tracer(&self) -> Option<&Tracer> {
         self.tracer.as_deref()
+    }
+
+    /// Whether rows are stored, as of now.
+    pub(crate) fn standing(&self) -> LogState {
+        if !self.is_open() {
+            return LogState::NotKept;
+        }
+        let progress = self.writer.progress();
+        let lost = self.dropped.load(Ordering::Relaxed) + progress.dropped + progress.refused;
+        self.standing.lock().look(&progress, lost, Instant::now())
     }
 
     pub(crate) fn take(&self, finished: Vec<Draft>) {
@@ -105,6 +119,7 @@ impl Clerk {
             metrics: Arc::clone(&metrics),
             writer: writer.clone(),
             tracer: tracer.clone(),
+            standing: Mutex::default(),
         };
         let clerk = Self {
             finished,

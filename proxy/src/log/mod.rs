@@ -5,7 +5,7 @@
 //!
 //! - [`draft`]: what is noted of one request; [`kept`]: bodies, within bounds
 //! - [`desk`]: a thread's finished requests, on their way; [`clerk`]: the thread that takes them
-//! - [`row`]: a draft made a record; [`attributes`]: what expressions make of it; [`said`]: what its reply said; [`tokens`]: how many tokens where nobody told; [`mask`]: without secrets; [`metrics`]: what the rows come to
+//! - [`row`]: a draft made a record; [`attributes`]: what expressions make of it; [`said`]: what its reply said; [`tokens`]: how many tokens where nobody told; [`mask`]: without secrets; [`metrics`]: what the rows come to; [`standing`]: whether they are stored
 //! - [`live`]: requests that have not ended
 //! - [`keeper`]: the thread on which that is, and where rows go; [`lock`]: a directory for one process
 
@@ -21,6 +21,7 @@ mod mask;
 mod metrics;
 mod row;
 mod said;
+mod standing;
 mod tokens;
 
 pub use clerk::{Clerk, Intake};

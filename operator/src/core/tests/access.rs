@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use dragoman_config::wire::{Content, Report};
+use dragoman_config::wire::{Content, LogState, Report};
 use dragoman_config::{ClusterKeys, InputKey, Item, Key, Kind, ObjectKey};
 use serde_json::{Value, json};
 
@@ -152,6 +152,31 @@ fn a_redis_that_is_away_and_bans_are_told_in_status() {
     stage.later();
     assert_eq!(shared(&stage, &policy), said("True", "SharedState"));
     assert_eq!(stage.statuses[&llmproxy]["bannedAddresses"], 0);
+}
+
+#[test]
+fn whether_rows_are_stored_is_told_of_the_llmproxy_and_written_when_that_changes() {
+    let (mut stage, _, _, proxy_stream) = served(limited());
+    let llmproxy = proxy(&mut stage, 1, &json!({}));
+    stage.later();
+    let healthy = |stage: &Stage| stage.condition(&llmproxy, "LogHealthy");
+    let mut say = |log| {
+        let report = Report {
+            log,
+            ..Report::default()
+        };
+        stage.report(&proxy_stream, report);
+        stage.later();
+        healthy(&stage)
+    };
+    assert_eq!(say(None), said("Unknown", "NotReported"));
+    assert_eq!(say(Some(LogState::Stored)), said("True", "Stored"));
+    assert_eq!(
+        say(Some(LogState::LogbookAway)),
+        said("False", "LogbookAway")
+    );
+    assert_eq!(say(Some(LogState::Dropped)), said("False", "Dropped"));
+    assert_eq!(stage.condition(&llmproxy, "Ready").0, "True");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use dragoman_config::Key;
-use dragoman_config::wire::{BackendReport, Report};
+use dragoman_config::wire::{BackendReport, LogState, Report};
 use tokio::time::Instant;
 
 /// The shortest time between two reports that tell of health alone.
@@ -25,13 +25,15 @@ pub(super) struct Reports {
     counting: Option<Counting>,
 }
 
-/// How a proxy counts.
+/// How a proxy counts, and keeps its log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Counting {
     /// How many addresses are banned.
     pub(super) banned: u32,
     /// Why bans and limits are not shared, although they should be.
     pub(super) redis_away: Option<String>,
+    /// Whether rows of the request log are stored.
+    pub(super) log: Option<LogState>,
 }
 
 impl Reports {
@@ -99,6 +101,7 @@ impl Reports {
             backends,
             banned: Some(counting.banned),
             redis_away: counting.redis_away,
+            log: counting.log,
         })
     }
 }

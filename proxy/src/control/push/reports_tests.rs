@@ -96,6 +96,7 @@ fn a_ban_and_a_redis_that_goes_away_are_told_once() {
     let counting = |banned, away: Option<&str>| Counting {
         banned,
         redis_away: away.map(str::to_owned),
+        log: None,
     };
     let take = |reports: &mut Reports, counting: &Counting| {
         let later = now + HEALTH_EVERY;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use dragoman_config::Key;
-use dragoman_config::wire::Logbook;
+use dragoman_config::wire::{LogState, Logbook};
 use dragoman_logbook::ship::remote::Remote;
 use http_body::Body;
 use tokio::sync::{mpsc, watch};
@@ -26,7 +26,7 @@ use crate::control::publish::Publisher;
 /// and answers PINGs even when what makes the lines is stuck.
 const SILENCE: Duration = Duration::from_secs(30);
 
-/// How often is looked whether bans or limits are counted otherwise than the operator was told.
+/// How often is looked whether bans or limits are counted, or the log is stored, otherwise than the operator was told.
 const COUNTING: Duration = Duration::from_secs(2);
 
 /// How a stream ended.
@@ -242,7 +242,7 @@ impl Session<'_> {
         }
     }
 
-    /// How this proxy counts bans and limits.
+    /// How this proxy counts bans and limits, and whether its log is stored.
     fn counting(&self) -> Counting {
         let shared = self.publisher.shared();
         let banned = shared.bans().count(std::time::Instant::now());
@@ -252,6 +252,11 @@ impl Session<'_> {
                 Shared::Away(why) => Some(why),
                 Shared::NotConfigured | Shared::Yes => None,
             },
+            log: Some(
+                shared
+                    .log()
+                    .map_or(LogState::NotKept, |intake| intake.standing()),
+            ),
         }
     }
 

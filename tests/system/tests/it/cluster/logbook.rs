@@ -80,3 +80,43 @@ async fn calls_of_a_clusters_proxies_are_on_record_at_the_logbook() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn an_llmproxy_says_while_its_rows_wait_for_a_logbook_that_is_away() {
+    let system = Kubectl::in_namespace("dragoman-system");
+    let healthy =
+        |status: &'static str| system.condition("llmproxy", "default", "LogHealthy", status);
+    let kubectl = Kubectl::in_new_namespace("rows-wait");
+    let simulator = super::simulator(dragoman_simulator::Simulator::builder()).await;
+    kubectl
+        .apply(&(super::backend("main", &simulator, "") + "\n---\n" + &super::route("main", "")));
+    let url = super::base_url(&kubectl);
+    super::served(&url, "echo", "echo").await;
+    healthy("True").await;
+    let scale = |replicas: &str| {
+        let replicas = format!("--replicas={replicas}");
+        system.run(&["scale", "deployment/dragoman-logbook", &replicas]);
+        let rollout = [
+            "rollout",
+            "status",
+            "deployment/dragoman-logbook",
+            "--timeout=60s",
+        ];
+        system.run(&rollout);
+    };
+    scale("0");
+    assert_eq!(super::chat(&url, "echo").await.unwrap().0, 200);
+    let away = healthy("False").await;
+    assert_eq!(away["reason"], "LogbookAway");
+    let message = away["message"].as_str().unwrap();
+    assert!(
+        message.contains("1 of 2 proxies") || message.contains("2 of 2 proxies"),
+        "{message}"
+    );
+    // Requests are served whatever becomes of their rows.
+    system
+        .condition("llmproxy", "default", "Ready", "True")
+        .await;
+    scale("1");
+    assert_eq!(healthy("True").await["reason"], "Stored");
+}
