@@ -170,6 +170,22 @@ pub fn text<'a>(
     text
 }
 
+/// Writes what is said of the process as a whole: whether it is ready, and when its certificates end.
+pub fn more<'a>(text: &mut String, ready: bool, ends: impl Iterator<Item = (&'a str, i64)>) {
+    let ready = u8::from(ready);
+    let _ = write!(
+        text,
+        "# HELP dragoman_ready Whether config is complete and traffic welcome.\n# TYPE dragoman_ready gauge\ndragoman_ready {ready}\n"
+    );
+    text.push_str("# HELP dragoman_certificate_end_timestamp_seconds When the certificate of a Secret ends that HTTPS is served with.\n# TYPE dragoman_certificate_end_timestamp_seconds gauge\n");
+    for (secret, end) in ends {
+        let _ = writeln!(
+            text,
+            "dragoman_certificate_end_timestamp_seconds{{secret=\"{secret}\"}} {end}"
+        );
+    }
+}
+
 fn histogram(text: &mut String, labels: &str, metrics: &RouteMetrics, all: u64) {
     const NAME: &str = "dragoman_request_duration_seconds";
     let mut below = 0;

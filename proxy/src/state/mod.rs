@@ -7,7 +7,7 @@
 //! - [`reading`]: what policies look at in a request
 //! - [`cors`]: what pages of other origins may do
 //! - [`dialect`]: what a backend's dialect means for how it is called
-//! - [`certificates`]: what HTTPS is served with
+//! - [`certificates`]: what HTTPS is served with; [`validity`]: when one ends
 //! - [`health`], [`key_verdict`], [`checks`]: which backends answer
 //! - [`listing`]: which models they list
 //! - [`secrets`]: what nobody is quoted of them
@@ -31,6 +31,7 @@ pub mod route;
 pub mod secrets;
 mod shared;
 pub mod table;
+mod validity;
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -15,6 +15,7 @@ use super::State;
 use super::build::Builder;
 use super::checks::Checks;
 use super::metrics::{self, InFlight};
+use super::validity;
 use crate::access::bans::Bans;
 use crate::access::identity::KeySets;
 use crate::access::limits::Counters;
@@ -275,6 +276,10 @@ impl Shared {
             .iter()
             .map(|thread| thread.unrouted.load(Ordering::Relaxed));
         let mut text = metrics::text(routes, self.in_flight(), &items, unrouted.sum());
+        let certificates = state.proxy.certificates.iter().flatten();
+        let ends =
+            certificates.filter_map(|one| Some((one.name.as_str(), validity::end(&one.chain)?)));
+        metrics::more(&mut text, self.is_ready(), ends);
         let policies = state.policies.values();
         text.push_str(&access::metrics::text(
             policies.map(|policy| (&policy.key, &*policy.metrics)),

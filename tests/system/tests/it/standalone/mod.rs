@@ -36,6 +36,7 @@ mod listings_of_dialects;
 mod mappers;
 mod maps;
 mod matrix;
+mod monitoring;
 mod names;
 mod open_webui;
 mod other_paths;
