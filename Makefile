@@ -68,7 +68,10 @@ images: build ## Image archives of the programs, in target/images, without a con
 fuzz: ## Feeds every parser what strangers might send, on stable Rust: FUZZ_SECONDS=60 each, FUZZ_TARGETS="streams think" alone.
 	proxy/fuzz/run $(FUZZ_SECONDS) $(FUZZ_TARGETS)
 
-soak: ## What takes long and finds more by it: every fuzz target for ten minutes.
+soak: build ## What takes long and finds more by it: Postgres away for ten minutes at 1,000 requests a second, and every fuzz target for ten minutes.
+	tests/postgres
+	DRAGOMAN_OUTAGE_SECONDS=600 DRAGOMAN_OUTAGE_RATE=1000 DRAGOMAN_PROGRAMS=$(CURDIR)/$(PROGRAMS) \
+	  cargo test --release --quiet --package dragoman-system --test it -- --nocapture a_database_that_is_away
 	proxy/fuzz/run 600
 
 bench: ## Measures the proxy beside nginx; figures as in docs/performance.md.

@@ -45,12 +45,28 @@ pub enum Status {
     Succeeded,
 }
 
+/// What is read of the requests that a filter lets through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Read {
+    /// Keys of the newest, by whichever index finds them first.
+    Keys,
+    /// Figures of all, from the index that holds them. In Postgres that index has short attributes alone, as `labels`.
+    Figures,
+    /// Figures of those whose attributes are too long for it. They have an index of their own.
+    LongAttributes,
+}
+
 /// Where a text is looked for.
 const TEXTS: [&str; 4] = ["request_body", "response_content", "response_body", "error"];
 
 impl Filter {
     /// Adds the filter to a query as what follows `WHERE`.
     pub(super) fn write(&self, sql: &mut Sql) -> Result<(), Fault> {
+        self.write_for(Read::Keys, sql)
+    }
+
+    /// The same, for what is to be read.
+    pub(super) fn write_for(&self, read: Read, sql: &mut Sql) -> Result<(), Fault> {
         sql.push("TRUE");
         for (time, order) in [(self.from, ">="), (self.until, "<")] {
             if let Some(time) = time {
@@ -60,6 +76,8 @@ impl Filter {
         }
         if let Some(namespaces) = &self.namespaces {
             sql.push(" AND ");
+            // As they were stored.
+            let namespaces: Vec<_> = namespaces.iter().map(|name| stored(name)).collect();
             sql.is_one_of("namespace", namespaces.iter().map(String::as_str));
         }
         let names = [
@@ -70,21 +88,22 @@ impl Filter {
         for (column, name) in names {
             if let Some(name) = name {
                 sql.push(" AND ");
-                // As it was stored.
-                let name = cut(&without_nul(name), LONGEST_NAME).into_owned();
-                sql.is_one_of(column, [name.as_str()]);
+                sql.is_one_of(column, [stored(name).as_str()]);
             }
         }
         self.status
             .into_iter()
-            .for_each(|status| write_status(status, sql));
+            .for_each(|status| write_status(status, read, sql));
         if let Some(least) = self.min_duration_ms {
             let least = sql.bind(Cell::Int(least));
             sql.push(&format!(" AND duration_ms >= {least}"));
         }
         self.attributes
             .iter()
-            .for_each(|(name, value)| write_attribute(name, value, sql));
+            .for_each(|(name, value)| write_attribute(name, value, read, sql));
+        if read == Read::LongAttributes {
+            sql.push(" AND attributes IS NOT NULL AND labels IS NULL");
+        }
         self.write_text(sql)
     }
 
@@ -111,12 +130,18 @@ impl Filter {
     }
 }
 
-fn write_status(status: Status, sql: &mut Sql) {
-    // Said too where a status implies it, so that the index of errors serves.
-    let failed = if sql.postgres {
-        " AND failed"
-    } else {
-        " AND failed = 1"
+/// A name as it is stored.
+fn stored(name: &str) -> String {
+    cut(&without_nul(name), LONGEST_NAME).into_owned()
+}
+
+fn write_status(status: Status, read: Read, sql: &mut Sql) {
+    // Said too where a status implies it, so that the index of errors serves; and so that it does not, where more is read than it holds.
+    let failed = match (read, sql.postgres) {
+        (Read::Keys, true) => " AND failed",
+        (Read::Keys, false) => " AND failed = 1",
+        (_, true) => " AND failed::int = 1",
+        (_, false) => " AND +failed = 1",
     };
     let (least, most) = match status {
         Status::Failed => return sql.push(failed),
@@ -132,17 +157,23 @@ fn write_status(status: Status, sql: &mut Sql) {
 }
 
 /// Texts, numbers and booleans of JSON are told apart by databases, and not by people who type one into a form.
-fn write_attribute(name: &str, value: &str, sql: &mut Sql) {
+fn write_attribute(name: &str, value: &str, read: Read, sql: &mut Sql) {
     let (name, value) = (without_nul(name), without_nul(value));
     let scalar = serde_json::from_str::<Value>(&value)
         .ok()
         .filter(|scalar| scalar.is_number() || scalar.is_boolean());
     if sql.postgres {
+        let column = match read {
+            Read::Keys => "attributes",
+            Read::Figures => "labels",
+            // Not to be looked for in the index of all attributes.
+            Read::LongAttributes => "(attributes || '{}')",
+        };
         let alternatives: Vec<_> = [Some(Value::from(value.as_ref())), scalar]
             .into_iter()
             .flatten()
             .map(|value| json!({ name.as_ref(): value }).to_string())
-            .map(|part| format!("attributes @> {}::jsonb", sql.bind(Cell::Text(part))))
+            .map(|part| format!("{column} @> {}::jsonb", sql.bind(Cell::Text(part))))
             .collect();
         sql.push(&format!(" AND ({})", alternatives.join(" OR ")));
         return;

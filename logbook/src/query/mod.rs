@@ -2,13 +2,13 @@
 
 mod filter;
 mod namespaces;
-mod overview;
-mod packed;
 mod page;
+mod search;
+mod slices;
 mod sql;
 mod stats;
+mod tally;
 
 pub use filter::{Filter, Status};
-pub use overview::Overview;
 pub use page::{Columns, LARGEST_PAGE, Page};
-pub use stats::{Dimension, Figures, Percentiles, Point, Top};
+pub use stats::{Dimension, Figures, Overview, Percentiles, Point, Top};

@@ -3,6 +3,7 @@
 //! Pages go by key, never by offset: the thousandth costs what the first does, and none repeats a row when new ones come.
 
 use super::Filter;
+use super::search::Search;
 use super::sql::Sql;
 use crate::fault::Fault;
 use crate::record::Record;
@@ -10,6 +11,9 @@ use crate::store::{Cell, Store, record};
 
 /// The most rows of one page.
 pub const LARGEST_PAGE: u32 = 1000;
+
+/// An id that comes before that of any request.
+const BEFORE_ALL: &str = "\u{1}";
 
 /// Which columns a page has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +31,9 @@ pub struct Page {
     pub records: Vec<Record>,
     /// Where the next page begins, for [`Store::page`]; none after the last. Means nothing to others.
     pub next: Option<String>,
+    /// A search for a text came so far back, in microseconds since the epoch, when its time was over, and the next page goes on there. The page may be
+    /// short then, and empty.
+    pub searched: Option<i64>,
 }
 
 impl Store {
@@ -42,6 +49,45 @@ impl Store {
         after: Option<&str>,
     ) -> Result<Page, Fault> {
         let limit = limit.clamp(1, LARGEST_PAGE) as usize;
+        let after = after.map(parse).transpose()?;
+        // One more than asked for tells whether there is a next page.
+        let wanted = limit + 1;
+        let (mut records, mut searched) = (Vec::new(), None);
+        if filter.text.is_none() {
+            records = self.rows(filter, columns, wanted, after.as_ref()).await?;
+        } else {
+            let mut search = Search::new(filter, after.as_ref().map(|(at, _)| *at));
+            while records.len() < wanted {
+                let Some(piece) = self.next_piece(&mut search).await? else {
+                    break;
+                };
+                let left = wanted - records.len();
+                let found = self.rows(&piece, columns, left, after.as_ref()).await?;
+                records.extend(found);
+            }
+            searched = search.stopped();
+        }
+        let more = records.len() > limit;
+        records.truncate(limit);
+        let next = match records.last() {
+            Some(last) if more => Some(cursor(last.started_at, &last.id)),
+            _ => searched.map(|at| cursor(at, BEFORE_ALL)),
+        };
+        Ok(Page {
+            records,
+            next,
+            searched: searched.filter(|_| !more),
+        })
+    }
+
+    /// The newest requests behind a cursor, at most so many.
+    async fn rows(
+        &self,
+        filter: &Filter,
+        columns: Columns,
+        limit: usize,
+        after: Option<&(i64, String)>,
+    ) -> Result<Vec<Record>, Fault> {
         // Keys are found in an index first, and only the page's rows are read.
         let mut sql = Sql::new(self.is_postgres(), "");
         let wanted = sql.columns(columns == Columns::All);
@@ -49,28 +95,17 @@ impl Store {
             "SELECT {wanted} FROM (SELECT started_at AS page_at, id AS page_id FROM requests WHERE "
         ));
         filter.write(&mut sql)?;
-        if let Some(cursor) = after {
-            let (at, id) = parse(cursor)?;
-            let (at, id) = (sql.time(at), sql.bind(Cell::Text(id)));
+        if let Some((at, id)) = after {
+            let (at, id) = (sql.time(*at), sql.bind(Cell::Text(id.clone())));
             sql.push(&format!(" AND (started_at, id) < ({at}, {id})"));
         }
-        // One more than asked for tells whether there is a next page.
         sql.push(&format!(
-            " ORDER BY started_at DESC, id DESC LIMIT {}) AS page \
+            " ORDER BY started_at DESC, id DESC LIMIT {limit}) AS page \
              JOIN requests r ON r.id = page_id AND r.started_at = page_at \
-             ORDER BY r.started_at DESC, r.id DESC",
-            limit + 1
+             ORDER BY r.started_at DESC, r.id DESC"
         ));
-        let mut records: Vec<_> = self
-            .ask(sql.text, sql.values)
-            .await?
-            .into_iter()
-            .map(record)
-            .collect();
-        let more = records.len() > limit;
-        records.truncate(limit);
-        let next = records.last().filter(|_| more).map(cursor);
-        Ok(Page { records, next })
+        let rows = self.ask(sql.text, sql.values).await?;
+        Ok(rows.into_iter().map(record).collect())
     }
 
     /// One request with all that is known of it, if it is of a namespace that whoever asks may see; none means all.
@@ -99,8 +134,8 @@ impl Store {
     }
 }
 
-fn cursor(last: &Record) -> String {
-    format!("{:x}.{}", last.started_at, last.id)
+fn cursor(at: i64, id: &str) -> String {
+    format!("{at:x}.{id}")
 }
 
 fn parse(cursor: &str) -> Result<(i64, String), Fault> {
@@ -122,7 +157,10 @@ mod tests {
             started_at: 1_700_000_000_000_000,
             ..Record::default()
         };
-        assert_eq!(parse(&cursor(&last)), Ok((last.started_at, "a.b".into())));
+        assert_eq!(
+            parse(&cursor(last.started_at, &last.id)),
+            Ok((last.started_at, "a.b".into()))
+        );
         for nonsense in ["", "12", "x.y", ".", "1.", "1.\0"] {
             assert!(
                 matches!(parse(nonsense), Err(Fault::Question(_))),

@@ -6,7 +6,7 @@ use crate::fault::Fault;
 use sqlx::SqlSafeStr;
 use sqlx::migrate::{Migrate, Migration, MigrationType, Migrator};
 
-pub(crate) const SQLITE: [(&str, &str); 2] = [
+pub(crate) const SQLITE: [(&str, &str); 3] = [
     (
         "requests",
         include_str!("../../migrations/sqlite/0001_requests.sql"),
@@ -15,9 +15,13 @@ pub(crate) const SQLITE: [(&str, &str); 2] = [
         "views",
         include_str!("../../migrations/sqlite/0002_views.sql"),
     ),
+    (
+        "figures",
+        include_str!("../../migrations/sqlite/0003_figures.sql"),
+    ),
 ];
 
-pub(crate) const POSTGRES: [(&str, &str); 2] = [
+pub(crate) const POSTGRES: [(&str, &str); 3] = [
     (
         "requests",
         include_str!("../../migrations/postgres/0001_requests.sql"),
@@ -25,6 +29,10 @@ pub(crate) const POSTGRES: [(&str, &str); 2] = [
     (
         "views",
         include_str!("../../migrations/postgres/0002_views.sql"),
+    ),
+    (
+        "figures",
+        include_str!("../../migrations/postgres/0003_figures.sql"),
     ),
 ];
 

@@ -12,6 +12,7 @@ static COUNT: AtomicU32 = AtomicU32::new(0);
 /// A server. A shell stands between it and us, and ends it when our end of its input closes, however we end; then it clears up.
 pub(crate) struct Server {
     folder: PathBuf,
+    most_connections: u32,
     shell: Option<Child>,
 }
 
@@ -24,10 +25,16 @@ impl Server {
 
     /// One of the test's own, which it may stop.
     pub(crate) fn start() -> Self {
+        Self::with(60)
+    }
+
+    /// The same with so many connections at most, three of them for the superuser that `log` is.
+    pub(crate) fn with(most_connections: u32) -> Self {
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("dragoman-pg-{}-{number}", std::process::id());
         let mut server = Self {
             folder: std::env::temp_dir().join(name),
+            most_connections,
             shell: None,
         };
         // The server refuses to be root, so that the folder is its user's.
@@ -43,10 +50,11 @@ impl Server {
 
     /// Starts it, and waits until it answers.
     pub(crate) fn up(&mut self) {
-        let mut run = self.shell(
-            "cd \"$0\"; rm -f keep; env --default-signal=INT postgres -D data -k \"$0\" -c listen_addresses= -c fsync=off -c max_connections=60 >>log 2>&1 & \
+        let mut run = self.shell(&format!(
+            "cd \"$0\"; rm -f keep; env --default-signal=INT postgres -D data -k \"$0\" -c listen_addresses= -c fsync=off -c max_connections={} >>log 2>&1 & \
              cat >/dev/null; kill -INT $!; wait $!; [ -e keep ] || rm -rf \"$0\"",
-        );
+            self.most_connections
+        ));
         self.shell = Some(
             run.stdin(Stdio::piped())
                 .stdout(Stdio::null())
@@ -87,6 +95,28 @@ impl Server {
             .await
             .unwrap();
         self.address(&name)
+    }
+
+    /// The address of a new database on a disk of so many bytes, and where that is. Disk and database are gone with the server; whoever wants them must be root.
+    pub(crate) async fn database_on_a_disk_of(&self, bytes: u64) -> (String, PathBuf) {
+        let disk = self.folder.join("disk");
+        let disk = disk.display();
+        let mount = format!(
+            "mkdir {disk} && mount -t tmpfs -o size={bytes},mode=0777 tmpfs {disk} && mkdir {disk}/space && chown postgres {disk}/space"
+        );
+        let mounted = Command::new("sh").args(["-c", &mount]).status().unwrap();
+        assert!(mounted.success(), "a disk of its own needs root");
+        let mut connection = PgConnection::connect(&self.address("postgres"))
+            .await
+            .unwrap();
+        for create in [
+            format!("CREATE TABLESPACE small LOCATION '{disk}/space'"),
+            "CREATE DATABASE small TABLESPACE small".to_owned(),
+        ] {
+            let create = sqlx::raw_sql(AssertSqlSafe(create));
+            create.execute(&mut connection).await.unwrap();
+        }
+        (self.address("small"), self.folder.join("disk"))
     }
 
     /// Its socket.
@@ -138,6 +168,11 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        let disk = self.folder.join("disk");
+        if disk.exists() {
+            let unmount = Command::new("umount").arg("--lazy").arg(&disk).status();
+            assert!(unmount.is_ok_and(|status| status.success()));
+        }
         self.end();
     }
 }

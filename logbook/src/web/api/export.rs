@@ -97,8 +97,9 @@ impl Export {
         };
         let limit = u32::try_from(self.left).map_or(at_once, |left| left.min(at_once));
         let after = self.after.as_deref();
-        let Page { records, next } = self.store.page(&self.filter, columns, limit, after).await?;
-        self.left -= i64::from(limit);
+        let Page { records, next, .. } =
+            self.store.page(&self.filter, columns, limit, after).await?;
+        self.left -= i64::try_from(records.len()).unwrap_or(i64::MAX);
         self.done = next.is_none() || self.left <= 0;
         self.after = next;
         Ok(records.iter().map(|record| self.line(record)).collect())

@@ -8,6 +8,7 @@ use crate::web::parameters::LIMIT;
 use crate::web::problem::Problem;
 use crate::web::query::{Query, encode_cursor};
 use crate::web::reply::json;
+use crate::web::time::rfc3339;
 use http::Response;
 use serde_json::{Value, json};
 
@@ -18,7 +19,11 @@ pub(super) async fn list(query: &Query, asked: &Asked<'_>) -> Result<Response<Bo
     let limit = query.int(&LIMIT)?.unwrap_or(DEFAULT_LIMIT);
     let limit = u32::try_from(limit).unwrap_or(u32::MAX);
     let after = query.cursor()?;
-    let Page { records, next } = asked
+    let Page {
+        records,
+        next,
+        searched,
+    } = asked
         .store
         .page(&filter, Columns::Small, limit, after.as_deref())
         .await?;
@@ -27,7 +32,9 @@ pub(super) async fn list(query: &Query, asked: &Asked<'_>) -> Result<Response<Bo
         .map(|record| Value::Object(entry(record, false)))
         .collect();
     let next = next.map(|next| encode_cursor(&next));
-    Ok(json(&json!({"logs": logs, "next": next})))
+    Ok(json(
+        &json!({"logs": logs, "next": next, "searched_from": searched.map(rfc3339)}),
+    ))
 }
 
 pub(super) async fn one(id: &str, asked: &Asked<'_>) -> Result<Response<Body>, Problem> {

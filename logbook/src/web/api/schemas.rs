@@ -13,9 +13,13 @@ pub(super) fn all() -> Value {
                 "parameter": {"type": "string", "description": "The parameter that is at fault."}
             }))
         })),
-        "Page": object(&["logs", "next"], json!({
+        "Page": object(&["logs", "next", "searched_from"], json!({
             "logs": {"type": "array", "items": log(false)},
-            "next": {"type": ["string", "null"], "description": "What to give as `after` for the next page; null on the last."}
+            "next": {"type": ["string", "null"], "description": "What to give as `after` for the next page; null on the last."},
+            "searched_from": {
+                "type": ["string", "null"], "format": "date-time",
+                "description": "How far back `text` was looked for, where the time for that was over: the page may be short or empty, and `next` goes on there."
+            }
         })),
         "Log": log(true),
         "Attempt": object(&["backend", "url", "status", "error", "started_ms", "duration_ms"], json!({
@@ -135,6 +139,7 @@ fn stats() -> Value {
         &[
             "from",
             "until",
+            "searched_from",
             "step_seconds",
             "totals",
             "series",
@@ -145,6 +150,10 @@ fn stats() -> Value {
         json!({
             "from": time(),
             "until": time(),
+            "searched_from": {
+                "type": ["string", "null"], "format": "date-time",
+                "description": "How far back `text` was looked for, where the time for that was over: the figures are of what started since then."
+            },
             "step_seconds": {"type": "integer", "description": "The time between two points."},
             "totals": figures("", Value::Null),
             "series": {"type": "array", "items": figures("at", time()), "description": "A point for each step in which something started."},

@@ -46,6 +46,7 @@ pub(super) async fn answer(query: &Query, asked: &Asked<'_>) -> Result<Response<
     Ok(json(&json!({
         "from": from.map(rfc3339),
         "until": until.map(rfc3339),
+        "searched_from": found.since.map(rfc3339),
         "step_seconds": step / SECOND,
         "totals": figures(&found.totals),
         "series": points,

@@ -1,7 +1,7 @@
 //! The first page: how it goes.
 
 use super::chart::{self, Chart, Series, Shape, Unit};
-use super::figures::{duration, maybe, money, number};
+use super::figures::{duration, maybe, money, number, time};
 use super::filters;
 use super::frame::{self, Here};
 use crate::query::{Figures, Point, Top};
@@ -40,6 +40,9 @@ async fn content(query: &Query, asked: &Asked<'_>) -> Result<Markup, Problem> {
     let charts = charts(&found.series, &steps, step);
     Ok(html! {
         (filters::form("/", query, Some(USUAL), None))
+        @if let Some(since) = found.since {
+            p.hint { "Looked through what started since " (time(since)) ": figures are of that alone. Filter more, or ask for a shorter time." }
+        }
         (tiles(&found.totals))
         @if found.totals.requests == 0 {
             p.empty { "No request was recorded in this time. " @if query.narrowed(&[]).is_empty() { "Look further back, or send one." } @else { "Look further back, or filter less." } }

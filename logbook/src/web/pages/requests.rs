@@ -29,7 +29,11 @@ pub(super) async fn page(uri: &Uri, asked: &Asked<'_>) -> Response<Body> {
 
 async fn content(query: &Query, asked: &Asked<'_>) -> Result<Markup, Problem> {
     let (filter, after) = (query.filter(asked)?, query.cursor()?);
-    let Page { records, next } = asked
+    let Page {
+        records,
+        next,
+        searched,
+    } = asked
         .store
         .page(&filter, Columns::Small, ROWS, after.as_deref())
         .await?;
@@ -38,9 +42,12 @@ async fn content(query: &Query, asked: &Asked<'_>) -> Result<Markup, Problem> {
         @if query.one(&TEXT).is_some() && query.one(&FROM).is_none() {
             p.hint { "A text is looked for in every request of a time: here, of the last day. Say another under From." }
         }
-        @if records.is_empty() {
+        @if let Some(searched) = searched {
+            p.hint { "Looked through what started since " (time(searched)) "; " b { "Older" } " goes on there." }
+        } @else if records.is_empty() {
             p.empty { "No request matches. One is on record when it has ended; " a href="/inflight" { "what runs" } " has a page of its own." }
-        } @else {
+        }
+        @if !records.is_empty() {
             (table(&records))
         }
         (pager(query, next.as_deref(), &records))

@@ -13,4 +13,7 @@
 
 mod certificates;
 mod cluster;
+#[allow(dead_code, reason = "the logbook's own tests share it")]
+#[path = "../../../../logbook/tests/it/server.rs"]
+mod server;
 mod standalone;

@@ -40,6 +40,7 @@ mod monitoring;
 mod names;
 mod open_webui;
 mod other_paths;
+mod outage;
 mod redirects;
 mod reload;
 mod reply_models;
