@@ -144,6 +144,9 @@ pub struct RouteItem {
     /// How much the request log keeps of bodies at most; absent: as much as the LLMProxy lets it.
     #[serde(default)]
     pub log_bodies: Option<LogBodies>,
+    /// Whether replies that are on record are given again; absent: no.
+    #[serde(default)]
+    pub replay: Option<bool>,
 }
 
 /// The name of the system prompt of requests that name none.

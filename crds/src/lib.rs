@@ -52,8 +52,8 @@ pub use llmproxy::{
     ProxyService, ProxyTls, Redaction, Redis, ServiceType, SharedState,
 };
 pub use llmroute::{
-    Access, BackendHealth, BackendStatus, LLMRoute, LLMRouteSpec, LLMRouteStatus, RouteBackend,
-    RouteLogging, RoutePath, RouteService,
+    Access, BackendHealth, BackendStatus, LLMRoute, LLMRouteSpec, LLMRouteStatus, Replay,
+    RouteBackend, RouteLogging, RoutePath, RouteService,
 };
 pub use mapper::{
     Mapper, MapperInput, MapperPhase, MapperSpec, MapperStatus, MapperStream, MapperTest,

@@ -112,6 +112,20 @@ pub struct LLMRouteSpec {
     /// What the request log keeps of requests to this route.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub logging: Option<RouteLogging>,
+    /// Replies that are on record, given once more to whoever got them. Absent: none are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replay: Option<Replay>,
+}
+
+/// Replies that are on record, given once more.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Replay {
+    /// Whether a request with the header `x-dragoman-replay: <request id>` is answered by the reply that the request of that id got, without asking any backend. It must have been made to this route,
+    /// by the same user; where there are no users, from the same address. What was made while this was not set, or was not kept whole (`logging.bodies` of the LLMProxy and of the route), cannot be
+    /// given again. Default false.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enabled: Option<bool>,
 }
 
 /// What the request log keeps of requests to a route.

@@ -2,11 +2,12 @@
 //!
 //! This crate knows no proxy. A proxy fills [`record::Record`]s and offers them to a [`writer::Writer`], which never makes it wait;
 //! the writer hands batches to a [`store::Store`], and [`query`] reads them back. Where proxies have no store of
-//! their own, [`ship`] brings batches to the one that there is. [`web`] is how people and programs ask.
+//! their own, [`ship`] brings batches to the one that there is. [`replay`] gives a reply once more to whoever got it. [`web`] is how people and programs ask.
 
 pub mod fault;
 pub mod query;
 pub mod record;
+pub mod replay;
 pub mod ship;
 pub mod spool;
 pub mod store;

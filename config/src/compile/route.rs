@@ -60,6 +60,7 @@ pub(crate) fn route(resource: &LLMRoute, held: Option<&[Key]>, world: &Lookup<'_
         policies,
         cors,
         log_bodies: resource.spec.logging.as_ref().and_then(|it| it.bodies),
+        replay: resource.spec.replay.as_ref().and_then(|it| it.enabled),
         hostnames,
         model_map,
         backends,

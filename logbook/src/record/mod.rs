@@ -99,6 +99,8 @@ pub struct Record {
     pub tool_calls: Option<Value>,
     /// What the log policy's expressions gave.
     pub attributes: Option<Map<String, Value>>,
+    /// The reply's content type, where its route replays and its body is on record to the byte as the client got it. What has none is replayed to nobody.
+    pub replay_as: Option<String>,
 }
 
 /// One call of a backend.

@@ -30,6 +30,7 @@ impl Record {
             &self.request_body,
             &self.response_body,
             &self.response_content,
+            &self.replay_as,
         ];
         size_of::<Self>()
             + texts.into_iter().map(String::capacity).sum::<usize>()

@@ -5,6 +5,10 @@ use serde::{Deserialize, Serialize};
 
 /// Where batches are posted.
 pub const RECORDS_PATH: &str = "/v1/records";
+/// Where replies that are on record are asked for: a [`Wanted`](crate::replay::Wanted) one way, a [`Found`](crate::replay::Found) the other, both JSON.
+pub const REPLIES_PATH: &str = "/v1/replies";
+/// The longest question for a reply, in bytes.
+pub(super) const LONGEST_QUESTION: usize = 16 << 10;
 /// The media type of a batch.
 pub const CONTENT_TYPE: &str = "application/x-ndjson";
 /// The longest batch that is taken, in bytes.

@@ -22,7 +22,7 @@ pub(crate) enum Kind {
 use Kind::{Bool, Int, Json, Money, Text, Time};
 
 /// All columns, in the order of [`values`] and [`record`].
-pub(crate) const COLUMNS: [(&str, Kind); 40] = [
+pub(crate) const COLUMNS: [(&str, Kind); 41] = [
     ("id", Text),
     ("started_at", Time),
     ("completed_at", Time),
@@ -62,6 +62,7 @@ pub(crate) const COLUMNS: [(&str, Kind); 40] = [
     ("response_content", Text),
     ("tool_calls", Json),
     ("attributes", Json),
+    ("replay_as", Text),
     ("failed", Bool),
 ];
 
@@ -116,6 +117,7 @@ pub(crate) fn values(record: &Record) -> [Cell; COLUMNS.len()] {
         maybe(record.response_content.as_deref(), whole),
         Cell::from(record.tool_calls.as_ref().and_then(json)),
         Cell::from(record.attributes.as_ref().and_then(json)),
+        maybe(record.replay_as.as_deref(), name),
         Cell::from(record.failed()),
     ]
 }
@@ -181,6 +183,7 @@ pub(crate) fn record(row: Vec<Cell>) -> Record {
         response_content: next().text(),
         tool_calls: parsed(next()),
         attributes: parsed(next()),
+        replay_as: next().text(),
     }
 }
 

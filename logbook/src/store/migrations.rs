@@ -6,7 +6,7 @@ use crate::fault::Fault;
 use sqlx::SqlSafeStr;
 use sqlx::migrate::{Migrate, Migration, MigrationType, Migrator};
 
-pub(crate) const SQLITE: [(&str, &str); 3] = [
+pub(crate) const SQLITE: [(&str, &str); 4] = [
     (
         "requests",
         include_str!("../../migrations/sqlite/0001_requests.sql"),
@@ -19,9 +19,13 @@ pub(crate) const SQLITE: [(&str, &str); 3] = [
         "figures",
         include_str!("../../migrations/sqlite/0003_figures.sql"),
     ),
+    (
+        "replay",
+        include_str!("../../migrations/sqlite/0004_replay.sql"),
+    ),
 ];
 
-pub(crate) const POSTGRES: [(&str, &str); 3] = [
+pub(crate) const POSTGRES: [(&str, &str); 4] = [
     (
         "requests",
         include_str!("../../migrations/postgres/0001_requests.sql"),
@@ -33,6 +37,10 @@ pub(crate) const POSTGRES: [(&str, &str); 3] = [
     (
         "figures",
         include_str!("../../migrations/postgres/0003_figures.sql"),
+    ),
+    (
+        "replay",
+        include_str!("../../migrations/postgres/0004_replay.sql"),
     ),
 ];
 

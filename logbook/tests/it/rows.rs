@@ -53,6 +53,7 @@ fn full() -> Record {
         attributes: json!({"team": "red", "n": 5, "deep": {"a": [true]}})
             .as_object()
             .cloned(),
+        replay_as: Some("text/event-stream; charset=utf-8".into()),
         ..at(0)
     }
 }

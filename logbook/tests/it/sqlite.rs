@@ -130,7 +130,7 @@ async fn figures_of_very_many_rows_miss_none_and_count_none_twice() {
              model_requested, model_sent, model_reported, stream, status, error, finish_reason, prompt_tokens, \
              completion_tokens, cached_tokens, reasoning_tokens, tokens_estimated, cost, attempts, request_bytes, \
              response_bytes, ttft_ms, duration_ms, upstream_ms, request_headers, request_body, response_body, \
-             response_content, tool_calls, attributes, failed FROM requests, \
+             response_content, tool_calls, attributes, failed, replay_as FROM requests, \
              (WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < 150000) SELECT x FROM c)",
         )
         .await;

@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::draft::Draft;
 use super::metrics::Metrics;
+use super::replays::Replays;
 use super::row;
 use super::standing::Standing;
 use super::tokens::{self, Tokens};
@@ -37,6 +38,7 @@ pub struct Intake {
     /// Where spans go, if anywhere.
     tracer: Option<Arc<Tracer>>,
     standing: Mutex<Standing>,
+    replays: Replays,
 }
 
 impl Intake {
@@ -47,6 +49,11 @@ impl Intake {
 
     pub(crate) fn is_open(&self) -> bool {
         self.open.load(Ordering::Relaxed)
+    }
+
+    /// Where replies that are on record are asked for.
+    pub(crate) fn replays(&self) -> &Replays {
+        &self.replays
     }
 
     /// What the rows come to, and how the log does, in Prometheus' text format.
@@ -105,6 +112,7 @@ impl Clerk {
     pub(crate) fn new(
         shared: Arc<Shared>,
         writer: Writer,
+        replays: Replays,
         tracer: Option<Tracer>,
     ) -> (Self, Intake) {
         let tracer = tracer.map(Arc::new);
@@ -120,6 +128,7 @@ impl Clerk {
             writer: writer.clone(),
             tracer: tracer.clone(),
             standing: Mutex::default(),
+            replays,
         };
         let clerk = Self {
             finished,

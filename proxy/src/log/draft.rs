@@ -11,7 +11,7 @@ use dragoman_config::{ObjectKey, PriceItem};
 use dragoman_crds::{Dialect, LogBodies};
 use dragoman_dialects::{Framing, Wire};
 use http::uri::PathAndQuery;
-use http::{HeaderMap, Method, Request, Uri};
+use http::{HeaderMap, HeaderValue, Method, Request, Uri};
 
 use super::desk::Desk;
 use super::kept::Kept;
@@ -92,6 +92,10 @@ pub(crate) struct Draft {
     pub(crate) pieces: u32,
     /// How the reply is cut, where it is a stream.
     pub(crate) framing: Option<Framing>,
+    /// Whether the route replays.
+    pub(crate) replays: bool,
+    /// The reply's content type.
+    pub(crate) content_type: Option<HeaderValue>,
     /// How the reply is compressed, so that nobody here reads it.
     pub(crate) encoding: Option<String>,
     /// When its first byte was given to the client.
@@ -111,7 +115,7 @@ pub(crate) struct Answering {
     pub(crate) dialect: Dialect,
 }
 
-/// One try of one backend.
+/// One try of one backend, or of the log for a reply that it has.
 #[derive(Debug)]
 pub(crate) struct Tried {
     pub(crate) backend: String,
@@ -164,6 +168,8 @@ impl Draft {
             room: 0,
             pieces: 0,
             framing: None,
+            replays: false,
+            content_type: None,
             encoding: None,
             first: None,
             end: End::Left,

@@ -8,6 +8,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use dragoman_logbook::fault::Fault;
+use dragoman_logbook::replay::Replies;
 use dragoman_logbook::ship::remote::Remote;
 use dragoman_logbook::spool::Spool;
 use dragoman_logbook::store::{self, Store};
@@ -16,6 +17,7 @@ use tokio::sync::{oneshot, watch};
 
 use super::clerk::{Clerk, Intake};
 use super::lock;
+use super::replays::Replays;
 use crate::state::Shared;
 use crate::trace::settings::Settings;
 use crate::trace::{Exporting, Tracer};
@@ -145,7 +147,7 @@ impl Keeper {
     }
 
     /// Starts the thread, which does something `beside` keeping the log.
-    async fn start<S: Sink, B: Future<Output = ()> + Send + 'static>(
+    async fn start<S: Sink + Replies, B: Future<Output = ()> + Send + 'static>(
         sink: S,
         spool: Option<Spool>,
         beside: impl FnOnce(Arc<Intake>) -> B + Send + 'static,
@@ -161,9 +163,10 @@ impl Keeper {
             .build()
             .map_err(KeeperFault::Thread)?;
         let work = async move {
+            let replays = Replays::start(sink.clone());
             let (writer, _) = Writer::start(sink, spool, writer::Options::default());
             let (tracer, exporting) = traces.map(Tracer::new).unzip();
-            let (clerk, intake) = Clerk::new(shared, writer.clone(), tracer);
+            let (clerk, intake) = Clerk::new(shared, writer.clone(), replays, tracer);
             let (over, is_over) = watch::channel(false);
             let exporting = tokio::spawn(async move {
                 if let Some(exporting) = exporting {

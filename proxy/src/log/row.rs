@@ -7,6 +7,7 @@ use dragoman_crds::{Dialect, LogBodies};
 use dragoman_dialects::Wire;
 use dragoman_dialects::form::Usage;
 use dragoman_logbook::record::{Attempt, LONGEST_LINE, LONGEST_NAME, Record, cut};
+use dragoman_logbook::replay::REPLAY;
 use dragoman_logbook::store::micros;
 use dragoman_logbook::web::Running;
 use serde_json::Value;
@@ -43,8 +44,11 @@ pub(crate) fn record(
         Some(_) => Said::default(),
     };
     let answered = draft.answering.as_ref();
+    let replayed = is_replay(&draft);
     let is_call = draft.wire.is_some() || draft.model_requested.is_some();
     let (usage, estimated) = match said.usage {
+        // No model used anything for it.
+        _ if replayed => (None, false),
         Some(usage) => (Some(usage), usage.estimated),
         None if is_call && answered.is_some() && draft.status < 400 => {
             (Some(estimate(&draft, &said, tokens)), true)
@@ -67,6 +71,8 @@ pub(crate) fn record(
     let headers = mask::headers(&draft.headers);
     let attributes = attributes::of(&draft, &said, &headers, logging, metrics);
     let content = said.content.filter(|_| keeps);
+    let response_body = kept(&draft.reply, draft.encoding.as_deref(), bodies, logging);
+    let replay_as = replay_as(&draft, response_body.as_deref());
     Record {
         id: draft.id.to_string(),
         started_at: micros(draft.started),
@@ -84,7 +90,9 @@ pub(crate) fn record(
         client_dialect: Some(client_dialect(&draft).to_owned()),
         upstream_dialect: answered.map(|it| dialect(it.dialect)),
         backend: answered.map(|it| name(&it.backend)),
-        upstream_url: draft.tried.last().map(|tried| line(&mask::url(&tried.url))),
+        upstream_url: answered
+            .and(draft.tried.last())
+            .map(|tried| line(&mask::url(&tried.url))),
         model_requested: draft.model_requested.as_deref().map(name),
         model_sent: answered.and(draft.model_sent.as_deref()).map(name),
         model_reported: said.model.as_deref().map(name),
@@ -109,14 +117,36 @@ pub(crate) fn record(
         upstream_ms: upstream,
         request_headers: headers,
         request_body: kept(&draft.request, None, bodies, logging),
-        response_body: kept(&draft.reply, draft.encoding.as_deref(), bodies, logging),
+        response_body,
         response_content: content.map(|content| text(&content, bodies, logging)),
         tool_calls: said
             .tool_calls
             .filter(|_| keeps)
             .map(|calls| masked(calls, logging)),
         attributes,
+        replay_as,
     }
+}
+
+/// Whether its reply is one that was on record.
+fn is_replay(draft: &Draft) -> bool {
+    draft.tried.last().is_some_and(|it| it.backend == REPLAY)
+}
+
+/// The content type of a reply that came to its end and is kept to the byte, where its route replays: no other is read by proxies.
+fn replay_as(draft: &Draft, kept: Option<&str>) -> Option<String> {
+    if !draft.replays || draft.bodies != LogBodies::Full {
+        return None;
+    }
+    let whole = matches!(draft.end, End::Complete) && !draft.reply.is_cut();
+    let same = kept.unwrap_or_default().as_bytes() == draft.reply.head();
+    // A NUL is no text to a database.
+    let is_text = || memchr::memchr(0, draft.reply.head()).is_none();
+    let kind = match &draft.content_type {
+        Some(kind) => kind.to_str().ok()?,
+        None => "",
+    };
+    (whole && same && is_text()).then(|| name(kind))
 }
 
 /// A request that has not ended.
@@ -258,6 +288,7 @@ fn estimate(draft: &Draft, said: &Said, tokens: &mut Tokens) -> Usage {
 
 /// The time that backends took: each try, and the last one's reply to its end.
 fn upstream_time(draft: &Draft) -> Option<i64> {
+    draft.answering.as_ref()?;
     let (last, earlier) = draft.tried.split_last()?;
     let earlier: Duration = earlier.iter().map(|tried| tried.took).sum();
     let last = match (&draft.answering, last.status) {

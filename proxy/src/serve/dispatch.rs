@@ -24,7 +24,7 @@ use super::path::{self, Operation, Shown};
 use super::request_id::{self, RequestId};
 use super::tracked::Tracked;
 use super::worker::{Pinned, Worker};
-use super::{call, conversation, intake, listings, methods, ollama, paths, query, relay};
+use super::{call, conversation, intake, listings, methods, ollama, paths, query, relay, replay};
 use crate::access::address;
 use crate::access::caller::Callers;
 use crate::access::identity::Consumed;
@@ -250,8 +250,12 @@ async fn route(
     asked
         .notes
         .note(|draft| draft.azure = asked.azure.is_some());
+    let replays = asked.headers().contains_key(&replay::HEADER);
     // What a route maps by itself is no API.
     if let Some((listed, below)) = listed {
+        if replays {
+            return Box::pin(replay::answer(&asked, Operation::Other, body)).await;
+        }
         return Box::pin(paths::answer(&asked, listed, &below, body)).await;
     }
     let place = Place {
@@ -266,6 +270,10 @@ async fn route(
     };
     let operation = apis::operation(asked.route(), path::classify(place.path), place)?;
     // What is rarely asked for is kept out of the future that every connection has.
+    if replays {
+        *client = operation.wire().unwrap_or(*client);
+        return Box::pin(replay::answer(&asked, operation, body)).await;
+    }
     match operation {
         Operation::Conversation(talk) => {
             *client = operation.wire().unwrap_or(*client);

@@ -17,6 +17,7 @@
 //! - [`candidates`], [`attempt`]: which backends, in which order, how often
 //! - [`intake`], [`headers`]: what goes upstream
 //! - [`reply`], [`stream`], [`mirror`], [`masked`], [`reply_model`], [`rewritten`], [`body`]: what comes back
+//! - [`replay`]: what came back before, from the log
 //! - [`error`]: answers that are errors
 //! - [`request_id`], [`tracked`]: what is known of each request
 
@@ -59,6 +60,7 @@ mod paths;
 mod pipe;
 pub mod query;
 mod relay;
+mod replay;
 mod reply;
 mod reply_model;
 pub mod request_id;

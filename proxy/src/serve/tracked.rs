@@ -71,6 +71,7 @@ impl Tracked {
             let (route, logging) = (&state.routes[route], &state.logging);
             let bodies = route.log_bodies(logging.bodies);
             draft.route(&route.key, bodies, logging.bounds(bodies));
+            draft.replays = route.replays();
         });
         self.route = Some((Rc::clone(state), route));
     }
@@ -94,6 +95,7 @@ impl Tracked {
             let headers = response.headers();
             draft.status = response.status().as_u16();
             draft.framing = translated::framing(headers);
+            draft.content_type = headers.get(header::CONTENT_TYPE).cloned();
             let encoding = headers.get(header::CONTENT_ENCODING);
             let encoding = encoding.filter(|encoding| *encoding != "identity");
             draft.encoding =

@@ -174,6 +174,11 @@ impl Route {
         self.item.log_bodies.map_or(most, |bodies| bodies.min(most))
     }
 
+    /// Whether replies that are on record are given again.
+    pub fn replays(&self) -> bool {
+        self.item.replay == Some(true)
+    }
+
     /// Whether its ModelMap or a backend's filter has models that may not be called.
     pub fn restricts_models(&self) -> bool {
         let map = matches!(&self.map, Map::Names(names) if names.restricts());

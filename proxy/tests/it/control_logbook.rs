@@ -9,6 +9,7 @@ use std::time::SystemTime;
 use dragoman_config::Secret;
 use dragoman_config::wire::{self, Down};
 use dragoman_logbook::record::Record;
+use dragoman_logbook::replay::{Found, Replies as _, Wanted};
 use dragoman_logbook::ship::remote::Remote;
 use dragoman_logbook::ship::ticket::{AUDIENCE, Claims, Keys, Signer};
 use dragoman_logbook::store::{Inserted, micros};
@@ -174,6 +175,43 @@ async fn rows_are_taken_over_tls_and_are_there_after_a_restart() {
     let logbook = Logbook::start(directory.path()).await;
     let inserted = operator.put(logbook.port, &rows).await;
     assert_eq!((inserted.stored, inserted.known), (0, 2));
+}
+
+#[tokio::test]
+async fn a_reply_that_is_on_record_is_given_over_the_way_that_rows_take() {
+    let directory = tempfile::tempdir().unwrap();
+    let operator = Operator::new();
+    operator.write(directory.path());
+    let logbook = Logbook::start(directory.path()).await;
+    let kept = Record {
+        route: Some("chat".into()),
+        client_address: Some("10.0.0.1".into()),
+        status: Some(200),
+        response_bytes: 2,
+        response_body: Some("{}".into()),
+        replay_as: Some("application/json".into()),
+        ..row("a")
+    };
+    operator.put(logbook.port, &[kept]).await;
+    let remote = operator.remote(logbook.port);
+    let from = |address: &str| Wanted {
+        id: "a".into(),
+        namespace: "team".into(),
+        route: "chat".into(),
+        address: address.into(),
+        ..Wanted::default()
+    };
+    let asking = async |wanted: Wanted| loop {
+        match remote.reply(&wanted).await {
+            Ok(found) => return found,
+            Err(_) => tokio::task::yield_now().await,
+        }
+    };
+    let own = soon("the reply", asking(from("10.0.0.1"))).await;
+    assert!(matches!(own, Found::Reply(reply) if reply.body == "{}"));
+    let others = soon("an answer", asking(from("10.0.0.2"))).await;
+    assert_eq!(others, Found::Nothing);
+    assert!(logbook.metric("dragoman_logbook_replies_total 2").await);
 }
 
 #[tokio::test]

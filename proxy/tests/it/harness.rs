@@ -122,6 +122,7 @@ pub(crate) fn route(backends: Vec<RouteBackendItem>) -> RouteItem {
     RouteItem {
         policies: None,
         log_bodies: None,
+        replay: None,
         cors: None,
         hostnames: Vec::new(),
         model_map: None,

@@ -13,7 +13,7 @@ use serde_json::json;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Refusal {
     // The sender's fault, or its version's.
-    #[error("records are posted")]
+    #[error("records, and questions for replies, are posted")]
     Method,
     #[error("a ticket of the operator's is needed as Bearer")]
     NoTicket,
@@ -30,9 +30,13 @@ pub(super) enum Refusal {
     // Nothing is wrong with the batch; it may come again.
     #[error("the batch takes too long to arrive")]
     Slow,
-    #[error("this pod has two batches under way")]
+    #[error("the question is none for a reply")]
+    Question,
+    #[error("the ticket is for no such namespace")]
+    Foreign,
+    #[error("this pod has two batches, or two questions, under way")]
     TooMany,
-    #[error("others' batches fill the logbook")]
+    #[error("others' batches, or questions, fill the logbook")]
     Full,
     #[error("{0}")]
     Away(String),
@@ -46,7 +50,8 @@ impl Refusal {
             Self::Length => StatusCode::LENGTH_REQUIRED,
             Self::Encoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::Broken => StatusCode::BAD_REQUEST,
+            Self::Broken | Self::Question => StatusCode::BAD_REQUEST,
+            Self::Foreign => StatusCode::FORBIDDEN,
             Self::Slow => StatusCode::REQUEST_TIMEOUT,
             Self::TooMany => StatusCode::TOO_MANY_REQUESTS,
             Self::Full | Self::Away(_) => StatusCode::SERVICE_UNAVAILABLE,
@@ -75,7 +80,7 @@ pub(super) fn committed(answer: &Answer) -> Response<Full<Bytes>> {
     reply(StatusCode::OK, answer)
 }
 
-fn reply(status: StatusCode, body: &impl Serialize) -> Response<Full<Bytes>> {
+pub(super) fn reply(status: StatusCode, body: &impl Serialize) -> Response<Full<Bytes>> {
     let body = serde_json::to_vec(body).unwrap_or_default();
     let mut response = Response::new(Full::new(body.into()));
     *response.status_mut() = status;

@@ -23,6 +23,8 @@ pub struct Counts {
     pub unavailable: u64,
     /// Requests refused for another reason.
     pub invalid: u64,
+    /// Questions for replies that were answered.
+    pub replies: u64,
     /// Batches that wait for room or are under way.
     pub in_flight: u64,
 }
@@ -37,9 +39,14 @@ pub(super) struct Shared {
     unauthorized: AtomicU64,
     unavailable: AtomicU64,
     invalid: AtomicU64,
+    replies: AtomicU64,
 }
 
 impl Shared {
+    pub(super) fn replied(&self) {
+        self.replies.fetch_add(1, Relaxed);
+    }
+
     pub(super) fn received(&self, bytes: usize) {
         self.bytes.fetch_add(bytes as u64, Relaxed);
     }
@@ -71,6 +78,7 @@ impl Shared {
             unauthorized: read(&self.unauthorized),
             unavailable: read(&self.unavailable),
             invalid: read(&self.invalid),
+            replies: read(&self.replies),
             in_flight: in_flight as u64,
         }
     }

@@ -5,6 +5,7 @@
 mod answer;
 mod counts;
 mod group;
+mod replies;
 mod room;
 mod rows;
 
@@ -37,6 +38,8 @@ pub struct Receiver<S = Store> {
     group: Arc<Group<S>>,
     keys: RwLock<Arc<Keys>>,
     room: Room,
+    /// Apart from that of batches, so that neither keeps the other waiting.
+    room_for_replies: Room,
     counts: counts::Shared,
 }
 
@@ -48,6 +51,7 @@ impl<S: Sink> Receiver<S> {
             group: Group::new(sink),
             keys: RwLock::new(Arc::new(keys)),
             room: Room::default(),
+            room_for_replies: Room::default(),
             counts: counts::Shared::default(),
         }
     }

@@ -108,6 +108,7 @@ fn shortened(record: &Record) -> Record {
         response_body: text(&record.response_body),
         response_content: text(&record.response_content),
         tool_calls: None,
+        replay_as: None,
         ..record.clone()
     }
 }
@@ -164,11 +165,13 @@ mod tests {
     fn a_row_that_is_too_long_is_sent_with_its_bodies_cut() {
         let mut huge = record(0, LONGEST_ROW / 4);
         huge.response_content = Some("x".repeat(LONGEST_ROW));
+        huge.replay_as = Some("text/plain".into());
         let (parts, refused) = parts(std::slice::from_ref(&huge));
         assert!(refused.is_empty());
         let sent = read(&parts[0]).remove(0);
         assert_eq!(sent.id, huge.id);
         assert!(sent.request_body.unwrap().ends_with('…'));
         assert!(sent.response_content.unwrap().ends_with('…'));
+        assert_eq!(sent.replay_as, None);
     }
 }

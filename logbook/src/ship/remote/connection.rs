@@ -20,10 +20,13 @@ const STEP: Duration = Duration::from_secs(5);
 /// How often a logbook that is asked something is asked whether it is there, and how long it may take to say so.
 const PING: Duration = Duration::from_secs(10);
 
-#[derive(Debug)]
+/// Cheap to clone; it is closed when the last clone is gone and what is under way has ended.
+#[derive(Debug, Clone)]
 pub(super) struct Connection {
     requests: SendRequest<Full<Bytes>>,
     endpoint: Arc<Endpoint>,
+    /// What tells it from others.
+    this: Arc<()>,
 }
 
 impl Connection {
@@ -45,12 +48,18 @@ impl Connection {
         Ok(Self {
             requests,
             endpoint: Arc::clone(endpoint),
+            this: Arc::default(),
         })
     }
 
     /// Whether this is a connection to there, and still open as far as is known.
     pub(super) fn leads_to(&self, destination: &Destination) -> bool {
         Arc::ptr_eq(&self.endpoint, destination.endpoint()) && !self.requests.is_closed()
+    }
+
+    /// Whether both are the same.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.this, &other.this)
     }
 
     pub(super) async fn send(

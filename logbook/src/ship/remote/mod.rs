@@ -6,6 +6,7 @@
 mod body;
 mod connection;
 mod destination;
+mod replies;
 
 use super::wire::{Answer, RECORDS_PATH};
 use crate::fault::Fault;
@@ -87,24 +88,42 @@ impl Remote {
     async fn post(
         &self,
         destination: &Destination,
+        path: &str,
         body: Bytes,
     ) -> Result<Response<Incoming>, Fault> {
-        let mut kept = self.shared.connection.lock().await;
-        let reused = kept
-            .take()
-            .filter(|connection| connection.leads_to(destination));
-        if let Some(mut connection) = reused
+        let request = || destination.request(path, body.clone());
+        let (mut connection, fresh) = self.connection(destination).await?;
+        match connection.send(request()?).await {
+            Ok(response) => return Ok(response),
+            Err(fault) if fresh => return Err(destination.away(&fault)),
             // One that was closed meanwhile is no fault.
-            && let Ok(response) = connection.send(destination.request(body.clone())?).await
-        {
-            *kept = Some(connection);
-            return Ok(response);
+            Err(_) => self.forget(&connection).await,
         }
-        let mut connection = Connection::open(destination).await?;
-        let response = connection.send(destination.request(body)?).await;
-        let response = response.map_err(|fault| destination.away(&fault))?;
-        *kept = Some(connection);
-        Ok(response)
+        let (mut connection, _) = self.connection(destination).await?;
+        let response = connection.send(request()?).await;
+        response.map_err(|fault| destination.away(&fault))
+    }
+
+    /// The connection that there is, or a new one; which of them is told.
+    async fn connection(&self, destination: &Destination) -> Result<(Connection, bool), Fault> {
+        let mut kept = self.shared.connection.lock().await;
+        if let Some(connection) = &*kept
+            && connection.leads_to(destination)
+        {
+            return Ok((connection.clone(), false));
+        }
+        *kept = None;
+        let opened = Connection::open(destination).await?;
+        *kept = Some(opened.clone());
+        Ok((opened, true))
+    }
+
+    /// Sends nothing more over a connection. What is under way on it may end.
+    async fn forget(&self, connection: &Connection) {
+        let mut kept = self.shared.connection.lock().await;
+        if kept.as_ref().is_some_and(|kept| kept.is(connection)) {
+            *kept = None;
+        }
     }
 
     /// Sends some records, halved as often as need be.
@@ -116,7 +135,9 @@ impl Remote {
     ) -> Result<(), Fault> {
         let mut parts = VecDeque::from([part]);
         while let Some(part) = parts.pop_front() {
-            let response = self.post(destination, part.body.clone()).await?;
+            let response = self
+                .post(destination, RECORDS_PATH, part.body.clone())
+                .await?;
             let status = response.status();
             match status {
                 StatusCode::OK => add(done, read(response).await?),
@@ -173,9 +194,13 @@ impl Sink for Remote {
             ..Inserted::default()
         };
         for part in parts {
-            let shipped = timeout(PATIENCE, self.ship(&destination, part, &mut done)).await;
-            let shipped = shipped.unwrap_or_else(|_| Err(destination.away(&"no answer in time")));
-            shipped?;
+            match timeout(PATIENCE, self.ship(&destination, part, &mut done)).await {
+                Ok(shipped) => shipped?,
+                Err(_) => {
+                    *self.shared.connection.lock().await = None;
+                    return Err(destination.away(&"no answer in time"));
+                }
+            }
         }
         Ok(done)
     }
@@ -218,8 +243,8 @@ async fn reason(response: Response<Incoming>) -> String {
 }
 
 impl Destination {
-    fn request(&self, body: Bytes) -> Result<Request<Full<Bytes>>, Fault> {
-        Request::post(format!("{}{RECORDS_PATH}", self.url()))
+    fn request(&self, path: &str, body: Bytes) -> Result<Request<Full<Bytes>>, Fault> {
+        Request::post(format!("{}{path}", self.url()))
             .header(AUTHORIZATION, self.ticket())
             .header(CONTENT_TYPE, HeaderValue::from_static(super::CONTENT_TYPE))
             .body(Full::new(body))

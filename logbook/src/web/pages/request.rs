@@ -5,6 +5,7 @@ use super::frame::{self, Here, alert};
 use super::requests::{model, status};
 use super::{conversation, curl, in_path, talk, timeline};
 use crate::record::{Attempt, Record, cut};
+use crate::replay::REPLAY;
 use crate::web::Asked;
 use crate::web::body::Body;
 use crate::web::problem::Problem;
@@ -134,7 +135,11 @@ fn attempts(attempts: &[Attempt]) -> Markup {
                                 td { (attempt.status.map_or_else(|| "no reply".into(), |status| status.to_string())) }
                                 td.n { (duration(attempt.started_ms)) }
                                 td.n { (duration(attempt.duration_ms)) }
-                                td.name { (attempt.url) }
+                                @if attempt.backend == REPLAY {
+                                    td.name { "of " a href={ "/requests/" (in_path(&attempt.url)) } { (attempt.url) } }
+                                } @else {
+                                    td.name { (attempt.url) }
+                                }
                                 td.end { (attempt.error.as_deref().unwrap_or(NONE)) }
                             }
                         }
@@ -155,7 +160,11 @@ fn commands(record: &Record) -> Markup {
                 @if cut_by_policy(record) { " The log's policy cut the body; fill in what is missing." }
             }
             (copied("ask", "As curl", &curl::ask_again(record)))
-            (copied("replay", "With this too, the stored reply once more, where the route allows replay", &curl::replay(record)))
+            @if record.replay_as.is_some() {
+                (copied("replay", "With this too, the stored reply once more, for whoever got it", &curl::replay(record)))
+            } @else {
+                p.hint { "The reply cannot be replayed: the route did not replay, or it is not on record to the byte." }
+            }
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod logbook;
 mod many;
+mod replies;
 
 use crate::fixture::{self, Fixture, at, on_both};
 use bytes::Bytes;

@@ -129,6 +129,7 @@ pub(crate) fn full(seconds: i64) -> Record {
         response_body: Some("data: x\n\n".into()),
         tool_calls: Some(json!([{"name": "f", "arguments": {"x": 1}}])),
         attributes: json!({"team": "red"}).as_object().cloned(),
+        replay_as: Some("text/event-stream".into()),
         ..at(seconds)
     }
 }

@@ -188,6 +188,7 @@ fn record(at: i64, started_at: i64) -> Record {
         response_content: answered.then(|| "The export job has failed since Tuesday (incident 4711): its credential had expired.\n\n1. Renew it.\n2. Run the job again.".into()),
         tool_calls: None,
         attributes: json!({"team": namespace, "tier": draw(17, 3)}).as_object().cloned(),
+        replay_as: answered.then(|| "text/event-stream".into()),
     }
 }
 

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
-use dragoman_logbook::ship::RECORDS_PATH;
 use dragoman_logbook::ship::receive::Receiver;
+use dragoman_logbook::ship::{RECORDS_PATH, REPLIES_PATH};
+use dragoman_logbook::store::Store;
 use dragoman_logbook::web::Web;
 use http::header::{ALLOW, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
@@ -27,6 +28,7 @@ const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
 #[derive(Debug)]
 pub(super) struct Logbook {
     pub(super) receiver: Arc<Receiver>,
+    pub(super) store: Store,
     pub(super) web: Web,
     /// Whether the schema is up to date, and the end has not begun.
     pub(super) ready: AtomicBool,
@@ -35,14 +37,12 @@ pub(super) struct Logbook {
 impl Logbook {
     /// On the port for proxies.
     pub(super) async fn secure(self: Arc<Self>, request: Request<Incoming>) -> Response<Body> {
-        if request.uri().path() == RECORDS_PATH {
-            return self
-                .receiver
-                .answer(request)
-                .await
-                .map(|body| body.map_err(|never| match never {}).boxed_unsync());
-        }
-        pages::answer(&self.web, request, true).await
+        let answer = match request.uri().path() {
+            RECORDS_PATH => self.receiver.answer(request).await,
+            REPLIES_PATH => self.receiver.reply(&self.store, request).await,
+            _ => return pages::answer(&self.web, request, true).await,
+        };
+        answer.map(|body| body.map_err(|never| match never {}).boxed_unsync())
     }
 
     /// On the admin port.

@@ -39,12 +39,18 @@ pub(super) fn text(counts: Counts) -> String {
     family(
         "dragoman_logbook_turned_away_total",
         "counter",
-        "Batches that were not taken: without a ticket that holds, at a time when there was no room or no database, or because they are none.",
+        "Batches, and questions for replies, that were not taken: without a ticket that holds, at a time when there was no room or no database, or because they are none.",
         &[
             ("{reason=\"unauthorized\"}", counts.unauthorized),
             ("{reason=\"unavailable\"}", counts.unavailable),
             ("{reason=\"invalid\"}", counts.invalid),
         ],
+    );
+    family(
+        "dragoman_logbook_replies_total",
+        "counter",
+        "Questions of proxies for replies to be replayed that were answered.",
+        &[("", counts.replies)],
     );
     family(
         "dragoman_logbook_batches_in_flight",

@@ -113,6 +113,7 @@ async fn process(args: Arc<LogbookArgs>) -> Result<(), LogbookFault> {
     let token = std::env::var(ADMIN_TOKEN).ok();
     let logbook = Arc::new(Logbook {
         receiver,
+        store: store.clone(),
         web: pages(store.clone(), token.as_deref(), &args),
         ready: AtomicBool::new(false),
     });

@@ -10,6 +10,7 @@ fn item(version: u64) -> Arc<Item> {
     Arc::new(Item::Route(RouteItem {
         policies: None,
         log_bodies: None,
+        replay: None,
         cors: None,
         hostnames: vec![version.to_string()],
         model_map: None,

@@ -43,6 +43,7 @@ mod other_paths;
 mod outage;
 mod redirects;
 mod reload;
+mod replay;
 mod reply_models;
 mod request_log;
 mod responses;
